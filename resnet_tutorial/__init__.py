@@ -1,0 +1,36 @@
+"""ResNet, built and measured: the package behind the book.
+
+>>> from resnet_tutorial import create_model
+>>> model = create_model("resnet20", num_classes=10)
+"""
+
+from importlib.metadata import PackageNotFoundError, version
+
+from .analysis import summarize
+from .architectures import ARCHITECTURES, Architecture, get_architecture
+from .data import ImageDataset, load_dataset
+from .errors import InputError
+from .models import ResNet, create_model, list_models
+from .training import Recipe, TrainConfig, Trainer, train
+
+try:
+    __version__ = version("resnet-tutorial")
+except PackageNotFoundError:  # used from a folder without being installed
+    __version__ = "0+unknown"
+
+__all__ = [
+    "ARCHITECTURES",
+    "Architecture",
+    "ImageDataset",
+    "InputError",
+    "Recipe",
+    "ResNet",
+    "TrainConfig",
+    "Trainer",
+    "create_model",
+    "get_architecture",
+    "list_models",
+    "load_dataset",
+    "summarize",
+    "train",
+]

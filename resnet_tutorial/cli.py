@@ -1,0 +1,261 @@
+"""The command line: ``resnet-tutorial COMMAND …``, also as ``python -m resnet_tutorial COMMAND …``."""
+
+import argparse
+import contextlib
+import difflib
+import io
+import os
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+from tyro.conf import OmitArgPrefixes, Positional, arg
+
+from .analysis import format_table, summarize, total
+from .architectures import ARCHITECTURES
+from .data import BatchLoader, Transform, download_cifar10, load_dataset
+from .errors import InputError
+from .models import create_model
+from .training import (
+    Recipe,
+    TrainConfig,
+    evaluate,
+    list_recipes,
+    load_checkpoint,
+    load_recipe,
+    model_from_checkpoint,
+    pick_device,
+    predict,
+    train,
+)
+from .training.checkpoint import newest_checkpoint
+from .training.recipe import recipe_from_dict
+
+RUNS = Path("runs")
+
+
+@dataclass(frozen=True)
+class TrainArgs:
+    """Train a network; save a checkpoint after every epoch; write log.csv and record.json."""
+
+    data: Positional[Path | None] = None
+    """Data folder, as --root; without one, Shapes-10."""
+    config: Annotated[str, arg(aliases=["-c"])] = "quick"
+    """Recipe: the name of a shipped one, or a YAML file."""
+    run: OmitArgPrefixes[TrainConfig] = field(default_factory=TrainConfig)
+
+
+@dataclass(frozen=True)
+class EvaluateArgs:
+    """Score a trained network on the test part of a data set."""
+
+    checkpoint: Positional[Path | None] = None
+    """Folder or checkpoint of a run; the newest in runs/ if not given."""
+    data: Positional[Path | None] = None
+    """Data folder, as --root; that of the run if not given."""
+    root: Path | None = None
+    """Data folder."""
+    device: str = "auto"
+    """auto, cpu, cuda or mps."""
+
+
+@dataclass(frozen=True)
+class PredictArgs:
+    """Say what is in image files."""
+
+    pictures: Positional[tuple[Path, ...]]
+    """Image files of any size."""
+    checkpoint: Path | None = None
+    """Folder or checkpoint of a run; the newest in runs/ if not given."""
+    top: int = 3
+    """Number of classes to print for each image."""
+
+
+@dataclass(frozen=True)
+class SummaryArgs:
+    """Print output sizes, parameters and multiply-accumulates of a network, part by part."""
+
+    model: Positional[str | None] = None
+    """Network; all of them, a line each, if not given."""
+    image_size: int = 32
+    """Height and width of the image."""
+    num_classes: int = 10
+    """Number of classes."""
+
+
+@dataclass(frozen=True)
+class DownloadArgs:
+    """Download CIFAR-10 (163 MiB), check it and unpack it."""
+
+    root: Path = Path("data/datasets")
+    """Folder to put it into."""
+
+
+@dataclass(frozen=True)
+class RecipesArgs:
+    """List the shipped recipes."""
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run one command and exit: status 0, or 1 for wrong input, 2 for wrong usage, 130 for Ctrl-C."""
+    argv = sys.argv[1:] if argv is None else argv
+    try:
+        status = _dispatch(argv)
+    except InputError as error:
+        status = _fail(str(error))
+    except KeyboardInterrupt as stop:
+        status = _fail(f"interrupted: {stop.args[0] if stop.args else 'nothing half-written is left'}", status=130)
+    except BrokenPipeError:  # the reader of our output went away, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 1
+    sys.exit(status)
+
+
+def train_command(argv: list[str]) -> None:
+    args = _parse(TrainArgs, "train", argv, default=TrainArgs(run=_defaults(argv)))
+    if args.data and args.run.root and args.data != args.run.root:
+        raise InputError(f"two data folders are named, {args.data} and --root {args.run.root}: name one")
+    config = replace(args.run, root=args.data or args.run.root)
+    try:
+        train(config, log=lambda line: print(line, flush=True))
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("every finished epoch is saved; the same command with --resume goes on") from None
+
+
+def evaluate_command(argv: list[str]) -> None:
+    args = _parse(EvaluateArgs, "evaluate", argv)
+    state = load_checkpoint(args.checkpoint or newest_checkpoint(RUNS))
+    record = state["record"]
+    _, test = load_dataset(*_data_of_run(state, args.data or args.root))
+    if list(test.classes) != state["classes"]:
+        raise InputError(
+            f"{test.name} has the classes {', '.join(test.classes)}; the network was trained on {record['data']['name']} "
+            f"({', '.join(state['classes'])}): evaluate it on that data set"
+        )
+    device = pick_device(TrainConfig(device=args.device))
+    batches = BatchLoader(test, 500, Transform(state["mean"], state["std"]), num_workers=1)
+    scores = evaluate(device.place(model_from_checkpoint(state)), batches, device)
+    print(f"{state['model']}, epoch {state['epoch']}, on the test part of {test.name} ({len(test):,} images)")
+    if test.fingerprint != record["data"]["test_fingerprint"]:
+        print("note: this is not the test part that belongs to the run")
+    print(f"accuracy {scores['accuracy']:.2f} %, loss {scores['loss']:.4f}")
+    recall = 100 * scores["confusion"].diagonal() / scores["confusion"].sum(dim=1)
+    for name, value in zip(test.classes, recall.tolist(), strict=True):
+        print(f"  {name:20} {value:6.2f} %")
+
+
+def predict_command(argv: list[str]) -> None:
+    args = _parse(PredictArgs, "predict", argv)
+    if not args.pictures:
+        raise InputError("no picture named: give one or more image files")
+    state = load_checkpoint(args.checkpoint or newest_checkpoint(RUNS))
+    for answer in predict(state, list(args.pictures)):
+        best = list(zip(answer.classes, answer.probabilities, strict=True))[: args.top]
+        print(f"{answer.path}: " + ", ".join(f"{name} {100 * p:.1f} %" for name, p in best))
+
+
+def summary_command(argv: list[str]) -> None:
+    args = _parse(SummaryArgs, "summary", argv)
+    if args.image_size < 8:
+        raise InputError(f"image_size must be at least 8, got {args.image_size}")
+    if args.num_classes < 1:
+        raise InputError(f"num_classes must be at least 1, got {args.num_classes}")
+    if args.model is not None:
+        print(format_table(summarize(create_model(args.model, args.num_classes), args.image_size)))
+        return
+    for name, arch in ARCHITECTURES.items():
+        parameters, macs = total(summarize(create_model(name, args.num_classes), args.image_size))
+        print(
+            f"{name:12} {arch.family:12} {arch.block:11} {parameters:>12,} parameters {macs / 1e6:>9,.1f} million MACs"
+        )
+
+
+def download_command(argv: list[str]) -> None:
+    args = _parse(DownloadArgs, "download", argv)
+    try:
+        print(f"CIFAR-10 is in {download_cifar10(args.root)}")
+    except OSError as error:
+        raise InputError(f"cannot write to {args.root} ({error.strerror}): choose another --root") from None
+
+
+def recipes_command(argv: list[str]) -> None:
+    _parse(RecipesArgs, "recipes", argv)
+    for name in list_recipes():
+        recipe = load_recipe(name)
+        print(
+            f"{name:20} {recipe.epochs} epochs, batch {recipe.batch_size}, {recipe.optimizer} with "
+            f"lr {recipe.lr:g}, {recipe.lr_scheduler}"
+        )
+
+
+COMMANDS: dict[str, tuple[Callable[[list[str]], None], type]] = {
+    "train": (train_command, TrainArgs),
+    "evaluate": (evaluate_command, EvaluateArgs),
+    "predict": (predict_command, PredictArgs),
+    "summary": (summary_command, SummaryArgs),
+    "download": (download_command, DownloadArgs),
+    "recipes": (recipes_command, RecipesArgs),
+}
+
+
+def _dispatch(argv: list[str]) -> int:
+    if not argv or argv[0] in ("-h", "--help"):
+        print("usage: resnet-tutorial COMMAND [OPTIONS]\n\ncommands (each with --help):")
+        for name, (_, args_class) in COMMANDS.items():
+            print(f"  {name:10} {args_class.__doc__}")
+        return 0
+    if argv[0] in COMMANDS:
+        COMMANDS[argv[0]][0](argv[1:])
+        return 0
+    near = difflib.get_close_matches(argv[0], COMMANDS, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"choose from {', '.join(COMMANDS)}"
+    return _fail(f"no command is called {argv[0]!r}: {hint}", status=2)
+
+
+def _parse(args_class: type, command: str, argv: list[str], default: Any = None) -> Any:
+    """Parse with tyro; turn the box that it draws around an error into one line."""
+    boxed = io.StringIO()
+    options = {} if default is None else {"default": default}
+    try:
+        with contextlib.redirect_stderr(boxed):
+            return tyro.cli(args_class, args=argv, prog=f"resnet-tutorial {command}", **options)
+    except SystemExit as stop:
+        if stop.code:
+            text = re.sub(r"\x1b\[[0-9;]*m|[╭╮╰╯│─]+", " ", boxed.getvalue())
+            sys.exit(_fail(" ".join(text.split()), status=2))
+        raise
+
+
+def _defaults(argv: list[str]) -> TrainConfig:
+    """What the flags override: the run that is resumed, or else the recipe named with -c."""
+    scan = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    scan.add_argument("-c", "--config", default="quick")
+    scan.add_argument("--resume", action="store_true")
+    scan.add_argument("--ckpt-dir", "--ckpt_dir", type=Path)
+    known, _ = scan.parse_known_args(argv)
+    if not known.resume:
+        return TrainConfig(recipe=load_recipe(known.config))
+    state = load_checkpoint(known.ckpt_dir or newest_checkpoint(RUNS))
+    folder = known.ckpt_dir or newest_checkpoint(RUNS).parent
+    record, names = state["record"], {f.name for f in fields(Recipe)}
+    recipe = recipe_from_dict({k: v for k, v in record["recipe"].items() if k in names}, str(folder))
+    _, root = _data_of_run(state, None)
+    return TrainConfig(
+        model=state["model"], seed=record["seed"], root=root, recipe=recipe, ckpt_dir=folder, **state["run"]
+    )
+
+
+def _data_of_run(state: dict, root: Path | None) -> tuple[str, Path | None]:
+    """Name and folder of the data set that a run was trained on, unless another folder is named."""
+    if root is not None:
+        return "auto", root
+    return state["run"]["dataset"], Path(state["root"]) if state["root"] else None
+
+
+def _fail(message: str, status: int = 1) -> int:
+    print(f"error: {message}", file=sys.stderr)
+    return status

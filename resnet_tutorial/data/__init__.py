@@ -1,0 +1,22 @@
+"""Data sets in memory, augmentation, batches. It knows nothing of networks."""
+
+from .augment import crop_and_flip, normalize, random_erase
+from .cifar import download_cifar10, load_cifar10
+from .dataset import ImageDataset
+from .folder import load_image_folder, read_image
+from .load import load_dataset
+from .loader import BatchLoader, Transform
+
+__all__ = [
+    "BatchLoader",
+    "ImageDataset",
+    "Transform",
+    "crop_and_flip",
+    "download_cifar10",
+    "load_cifar10",
+    "load_dataset",
+    "load_image_folder",
+    "normalize",
+    "random_erase",
+    "read_image",
+]

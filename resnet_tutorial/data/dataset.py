@@ -1,0 +1,113 @@
+"""One data set in memory: uint8 images, labels, class names."""
+
+import hashlib
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import torch
+
+from ..errors import InputError
+
+
+@dataclass(frozen=True, eq=False)
+class ImageDataset:
+    """Labeled images of one size, held in memory.
+
+    Attributes:
+        images: uint8, N × H × W × 3, RGB.
+        labels: int64, N.
+        classes: class names; label ``k`` means ``classes[k]``.
+        name: the data set, such as ``CIFAR-10``.
+        split: ``train``, ``validation`` or ``test``.
+
+    Raises:
+        ValueError: if shapes or dtypes are not those above, or a label has no class name.
+    """
+
+    images: torch.Tensor
+    labels: torch.Tensor
+    classes: tuple[str, ...]
+    name: str
+    split: str
+
+    def __post_init__(self):
+        if self.images.dtype != torch.uint8 or self.images.ndim != 4 or self.images.shape[-1] != 3:
+            raise ValueError(f"images must be uint8 N×H×W×3, got {self.images.dtype} {tuple(self.images.shape)}")
+        if self.labels.dtype != torch.int64 or self.labels.shape != self.images.shape[:1]:
+            raise ValueError(f"labels must be int64 N, got {self.labels.dtype} {tuple(self.labels.shape)}")
+        if len(self) and not 0 <= int(self.labels.min()) <= int(self.labels.max()) < len(self.classes):
+            raise ValueError(f"labels must lie in 0…{len(self.classes) - 1}, one for each class name")
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __repr__(self) -> str:
+        height, width = self.images.shape[1:3]
+        return (
+            f"ImageDataset({self.name}, {self.split}: {len(self):,} images of {height}×{width}, "
+            f"{len(self.classes)} classes)"
+        )
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over images and labels, in hexadecimal: two data sets with one fingerprint are the same."""
+        digest = hashlib.sha256(self.images.contiguous().numpy())
+        digest.update(self.labels.contiguous().numpy())
+        return digest.hexdigest()
+
+    def counts(self) -> torch.Tensor:
+        """Number of images of each class, int64."""
+        return torch.bincount(self.labels, minlength=len(self.classes))
+
+    def mean_std(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Mean and standard deviation of each color channel over all pixels, as fractions of 255."""
+        values = torch.arange(256, dtype=torch.float64) / 255
+        means, stds = [], []
+        for channel in range(3):
+            # A histogram of 256 bins holds all that mean and deviation need, exactly.
+            histogram = torch.bincount(self.images[..., channel].reshape(-1), minlength=256).double()
+            weights = histogram / histogram.sum()
+            mean = (weights * values).sum()
+            means.append(float(mean))
+            stds.append(float((weights * (values - mean) ** 2).sum().sqrt()))
+        return tuple(means), tuple(stds)
+
+    def take(self, indices: torch.Tensor, split: str | None = None) -> "ImageDataset":
+        """The images at these indices, as a data set of its own."""
+        return replace(self, images=self.images[indices], labels=self.labels[indices], split=split or self.split)
+
+    def subset(self, n: int, seed: int = 0) -> "ImageDataset":
+        """A random subset of ``n`` images with the classes in their proportions (to within one image).
+
+        Raises:
+            InputError: if ``n`` is not between 1 and the number of images.
+        """
+        if not 1 <= n <= len(self):
+            raise InputError(f"a subset of {n:,} images cannot be taken from {len(self):,}: choose 1 to {len(self):,}")
+        chosen, _ = self._stratified(n, seed)
+        return self.take(chosen)
+
+    def hold_out(self, n: int, seed: int = 0) -> tuple["ImageDataset", "ImageDataset"]:
+        """Split into what is left for training and a stratified validation part of ``n`` images.
+
+        The same seed always holds out the same images.
+
+        Raises:
+            InputError: if ``n`` leaves nothing on one side.
+        """
+        if not 1 <= n < len(self):
+            raise InputError(f"{n:,} of {len(self):,} images cannot be held out: choose 1 to {len(self) - 1:,}")
+        held, rest = self._stratified(n, seed)
+        return self.take(rest, "train"), self.take(held, "validation")
+
+    def _stratified(self, n: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Indices of ``n`` images with the classes in proportion, and of all others, both in ascending order."""
+        generator = torch.Generator().manual_seed(seed)
+        shuffled = torch.randperm(len(self), generator=generator)
+        # Position of each image within its class, as a fraction: the n smallest fractions keep the proportions.
+        order = shuffled[torch.argsort(self.labels[shuffled], stable=True)]
+        counts = self.counts()
+        starts = torch.repeat_interleave(counts.cumsum(0) - counts, counts)
+        position = (torch.arange(len(self)) - starts + 0.5) / torch.repeat_interleave(counts, counts)
+        by_fraction = order[torch.argsort(position, stable=True)]
+        return by_fraction[:n].sort().values, by_fraction[n:].sort().values

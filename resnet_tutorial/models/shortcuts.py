@@ -1,0 +1,72 @@
+"""The three shortcut options of He et al. 2016, section 3.3 and table 3, as small named modules."""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+class ZeroPadShortcut(nn.Module):
+    """Option A: subsample in space, pad the new channels with zeros. It has no parameters.
+
+    The zeros go on both sides of the channel axis, half before and half after. The best-known published weights were
+    trained that way: padding only at the end would load them without complaint and misread every channel.
+
+    Args:
+        in_channels: channels that come in.
+        out_channels: channels that leave, at least ``in_channels``.
+        stride: spatial subsampling.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int):
+        super().__init__()
+        new = out_channels - in_channels
+        self.before, self.after = new // 2, new - new // 2
+        self.stride = stride
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map N × in_channels × H × W to N × out_channels × ⌈H/stride⌉ × ⌈W/stride⌉."""
+        x = x[:, :, :: self.stride, :: self.stride]
+        return F.pad(x, (0, 0, 0, 0, self.before, self.after))
+
+    def extra_repr(self) -> str:
+        return f"stride={self.stride}, zeros={self.before}+{self.after}"
+
+
+class ProjectionShortcut(nn.Sequential):
+    """Options B and C: a 1×1 convolution without bias, then BatchNorm.
+
+    Args:
+        in_channels: channels that come in.
+        out_channels: channels that leave.
+        stride: stride of the convolution.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int):
+        super().__init__(
+            nn.Conv2d(in_channels, out_channels, kernel_size=1, stride=stride, bias=False),
+            nn.BatchNorm2d(out_channels),
+        )
+
+
+def make_shortcut(option: str, in_channels: int, out_channels: int, stride: int) -> nn.Module:
+    """Build the shortcut of one block.
+
+    Args:
+        option: ``A``, ``B`` or ``C``.
+        in_channels: channels that enter the block.
+        out_channels: channels that leave the block.
+        stride: stride of the block.
+
+    Raises:
+        ValueError: if the option is none of the three.
+    """
+    if option not in ("A", "B", "C"):
+        raise ValueError(f"shortcut must be 'A', 'B' or 'C', got {option!r}")
+    same_shape = stride == 1 and in_channels == out_channels
+    if option == "C":
+        return ProjectionShortcut(in_channels, out_channels, stride)
+    if same_shape:
+        return nn.Identity()
+    if option == "A":
+        return ZeroPadShortcut(in_channels, out_channels, stride)
+    return ProjectionShortcut(in_channels, out_channels, stride)

@@ -1,0 +1,31 @@
+"""Recipes, the engine, runs and their records."""
+
+from .checkpoint import load_checkpoint, model_from_checkpoint
+from .engine import Device, evaluate, train_epoch
+from .optim import make_optimizer, make_scheduler
+from .predict import Prediction, predict
+from .recipe import Recipe, list_recipes, load_recipe
+from .record import RunRecord, describe_machine, read_record
+from .trainer import TrainConfig, Trainer, pick_device, train
+
+__all__ = [
+    "Device",
+    "Prediction",
+    "Recipe",
+    "RunRecord",
+    "TrainConfig",
+    "Trainer",
+    "describe_machine",
+    "evaluate",
+    "list_recipes",
+    "load_checkpoint",
+    "load_recipe",
+    "make_optimizer",
+    "make_scheduler",
+    "model_from_checkpoint",
+    "pick_device",
+    "predict",
+    "read_record",
+    "train",
+    "train_epoch",
+]

@@ -1,0 +1,248 @@
+"""Tests for Shapes-10, the data set that the package draws by itself."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from resnet_tutorial.data import shapes
+from resnet_tutorial.data.shapes import CLASSES, draw_shapes, load_shapes10
+
+
+@pytest.fixture(scope="module")
+def sample() -> tuple[np.ndarray, np.ndarray]:
+    return draw_shapes(4000, seed=7)
+
+
+@pytest.fixture
+def small_splits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shapes, "TRAIN_SIZE", 30)
+    monkeypatch.setattr(shapes, "TEST_SIZE", 20)
+
+
+@pytest.fixture
+def no_drawing(monkeypatch: pytest.MonkeyPatch):
+    """Return a function after whose call any drawing fails the test."""
+
+    def refuse(n: int, seed: int) -> None:
+        raise AssertionError("the pictures were drawn instead of read from the cache")
+
+    return lambda: monkeypatch.setattr(shapes, "draw_shapes", refuse)
+
+
+def nearest_mean_accuracy(features: np.ndarray, labels: np.ndarray) -> float:
+    """Fit class means on one half of the rows and classify the other half by the nearest one."""
+    features = (features - features.mean(axis=0)) / features.std(axis=0)
+    half = len(features) // 2
+    means = np.stack([features[:half][labels[:half] == c].mean(axis=0) for c in range(10)])
+    distances = ((features[half:, None] - means) ** 2).sum(axis=2)
+    return float((distances.argmin(axis=1) == labels[half:]).mean())
+
+
+def same(left, right) -> bool:
+    return all(np.array_equal(a, b) for x, y in zip(left, right, strict=True) for a, b in zip(x, y, strict=True))
+
+
+# --- draw_shapes ---
+
+
+def test_there_are_ten_different_class_names():
+    assert len(CLASSES) == len(set(CLASSES)) == 10
+
+
+@pytest.mark.parametrize("n", [1, 10, 33, 501])
+def test_shapes_and_dtypes(n):
+    images, labels = draw_shapes(n, seed=0)
+    assert images.shape == (n, 32, 32, 3)
+    assert images.dtype == np.uint8
+    assert images.flags.c_contiguous
+    assert labels.shape == (n,)
+    assert labels.dtype == np.int64
+
+
+@pytest.mark.parametrize("n", [20, 37, 999])
+def test_classes_are_balanced(n):
+    counts = np.bincount(draw_shapes(n, seed=3)[1], minlength=10)
+    assert counts.sum() == n
+    assert len(counts) == 10
+    assert counts.max() - counts.min() <= 1
+
+
+def test_order_is_shuffled(sample):
+    labels = sample[1]
+    assert 0.05 < np.mean(labels[1:] == labels[:-1]) < 0.15
+    assert set(labels[:100]) == set(range(10))
+
+
+def test_same_seed_gives_the_same_bytes_whatever_the_number_of_threads(monkeypatch):
+    images, labels = draw_shapes(600, seed=5)
+    monkeypatch.setattr(shapes.os, "cpu_count", lambda: 1)
+    again, labels_again = draw_shapes(600, seed=5)
+    assert np.array_equal(images, again)
+    assert np.array_equal(labels, labels_again)
+
+
+def test_different_seeds_differ():
+    (first, first_labels), (second, second_labels) = draw_shapes(50, seed=1), draw_shapes(50, seed=2)
+    assert not np.array_equal(first_labels, second_labels)
+    assert not (first == second).all(axis=(1, 2, 3)).any()
+
+
+def test_no_picture_appears_twice_in_train_and_test():
+    train, test = draw_shapes(2000, shapes.TRAIN_SEED)[0], draw_shapes(1000, shapes.TEST_SEED)[0]
+    assert shapes.TRAIN_SEED != shapes.TEST_SEED
+    assert len({image.tobytes() for image in (*train, *test)}) == 3000
+
+
+@pytest.mark.parametrize("n", [0, -1])
+def test_bad_number_of_pictures_raises(n):
+    with pytest.raises(ValueError, match="at least 1"):
+        draw_shapes(n, seed=0)
+
+
+def test_negative_seed_raises():
+    with pytest.raises(ValueError):
+        draw_shapes(10, seed=-1)
+
+
+# --- What gives the class away, and what does not ---
+
+
+def test_color_and_brightness_do_not_give_the_class_away(sample):
+    images, labels = sample
+    pixels = images.reshape(len(images), -1, 3) / 255
+    features = np.concatenate([pixels.mean(axis=1), pixels.std(axis=1), pixels.mean(axis=(1, 2))[:, None]], axis=1)
+    assert nearest_mean_accuracy(features, labels) < 0.2
+
+
+def test_raw_pixels_say_little(sample):
+    images, labels = sample
+    assert nearest_mean_accuracy(images.reshape(len(images), -1).astype(np.float32), labels) < 0.3
+
+
+def test_every_class_is_drawn_lighter_and_darker_than_its_background(sample):
+    images, labels = sample
+    gray = images.mean(axis=3)
+    border = np.concatenate([gray[:, :3].reshape(len(gray), -1), gray[:, -3:].reshape(len(gray), -1)], axis=1)
+    difference = gray[:, 10:22, 10:22].mean(axis=(1, 2)) - border.mean(axis=1)
+    for label in range(10):
+        lighter = np.mean(difference[labels == label] > 0)
+        assert 0.35 < lighter < 0.65
+        assert np.quantile(difference[labels == label], 0.1) < -12
+        assert np.quantile(difference[labels == label], 0.9) > 12
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_signed_distance_is_the_distance_to_the_outline(name):
+    axis = np.linspace(-1.6, 1.6, 161, dtype=np.float32)
+    x, y = np.meshgrid(axis, axis)
+    distance = shapes._signed_distance(name, x, y)
+    assert distance.dtype == np.float32
+    assert distance.min() < -0.2
+    assert (distance[[0, -1]] > 0.3).all()
+    # A distance changes by at most the step taken, and by just that along the gradient; ridges are the exception.
+    for along in (0, 1):
+        assert np.abs(np.diff(distance, axis=along)).max() < 0.02 * 1.001
+    assert np.median(np.abs(np.hypot(*np.gradient(distance, 0.02)) - 1)) < 0.02
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_every_shape_is_its_own_mirror_image(name):
+    # Horizontal flips are used as augmentation, so a mirrored shape must be the same shape, maybe turned.
+    axis = np.linspace(-1.5, 1.5, 31, dtype=np.float32)
+    x, y = np.meshgrid(axis, axis)
+    distance = shapes._signed_distance(name, x, y)
+    mirrored = [shapes._signed_distance(name, *xy) for xy in ((-x, y), (x, -y))]
+    assert min(np.abs(distance - other).max() for other in mirrored) < 1e-4
+
+
+def test_shapes_are_drawn_filled_and_as_outlines():
+    labels = np.zeros(200, dtype=np.int64)
+    coverage = shapes._shape_coverage(labels, np.random.default_rng(0))
+    area = coverage.sum(axis=(1, 2))
+    reach = coverage.max(axis=2).sum(axis=1)  # height in pixels
+    share = area / reach**2
+    assert 0.3 < np.mean(share > 0.7) < 0.7  # a disk fills pi/4 of its square
+    assert 0.3 < np.mean(share < 0.68) < 0.7
+
+
+# --- load_shapes10 ---
+
+
+def test_second_load_reads_the_cache(tmp_path, small_splits, no_drawing):
+    first = load_shapes10(tmp_path)
+    (train_images, train_labels), (test_images, test_labels) = first
+    assert train_images.shape == (30, 32, 32, 3)
+    assert test_images.shape == (20, 32, 32, 3)
+    assert train_labels.shape == (30,)
+    assert test_labels.shape == (20,)
+    assert same(first, (draw_shapes(30, shapes.TRAIN_SEED), draw_shapes(20, shapes.TEST_SEED)))
+    no_drawing()
+    assert same(first, load_shapes10(tmp_path))
+    assert [path.name for path in tmp_path.iterdir()] == [f"shapes10-v{shapes.GENERATOR_VERSION}.npz"]
+
+
+def test_environment_variable_names_the_cache_folder(tmp_path, monkeypatch, small_splits):
+    monkeypatch.setenv("RESNET_TUTORIAL_CACHE", str(tmp_path / "new" / "folder"))
+    load_shapes10()
+    assert len(list((tmp_path / "new" / "folder").glob("*.npz"))) == 1
+
+
+def test_new_generator_version_does_not_read_an_old_cache(tmp_path, monkeypatch, small_splits):
+    load_shapes10(tmp_path)
+    monkeypatch.setattr(shapes, "GENERATOR_VERSION", shapes.GENERATOR_VERSION + 1)
+    load_shapes10(tmp_path)
+    assert len(list(tmp_path.glob("*.npz"))) == 2
+
+
+def flip_a_byte(data: bytes) -> bytes:
+    middle = len(data) // 2
+    return data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [lambda data: b"", lambda data: b"junk", lambda data: data[: len(data) // 2], lambda data: data[:-1], flip_a_byte],
+    ids=["empty", "junk", "half", "last byte missing", "one bit flipped"],
+)
+def test_damaged_cache_is_made_again(tmp_path, small_splits, no_drawing, damage):
+    expected = load_shapes10(tmp_path)
+    (path,) = tmp_path.iterdir()
+    path.write_bytes(damage(path.read_bytes()))
+    assert same(expected, load_shapes10(tmp_path))
+    no_drawing()
+    assert same(expected, load_shapes10(tmp_path))
+
+
+def test_cache_of_other_sizes_is_made_again(tmp_path, monkeypatch, small_splits):
+    load_shapes10(tmp_path)
+    monkeypatch.setattr(shapes, "TRAIN_SIZE", 40)
+    assert load_shapes10(tmp_path)[0][0].shape == (40, 32, 32, 3)
+
+
+def test_unwritable_cache_folder_only_warns(tmp_path, small_splits):
+    blocker = tmp_path / "file"
+    blocker.write_text("not a folder")
+    with pytest.warns(UserWarning, match="not cached") as caught:
+        (images, _), _ = load_shapes10(blocker / "cache")
+    assert len(caught) == 1
+    assert "\n" not in str(caught[0].message)
+    assert len(images) == 30
+
+
+def test_failed_write_leaves_no_temporary_file(tmp_path, monkeypatch, small_splits):
+    def disk_full(file, **arrays):
+        file.write(b"begun")
+        raise OSError("no space left")
+
+    monkeypatch.setattr(shapes.np, "savez", disk_full)
+    with pytest.warns(UserWarning, match="no space left"):
+        load_shapes10(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_loading_at_the_same_time_is_safe(tmp_path, small_splits):
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(lambda _: load_shapes10(tmp_path), range(4)))
+    assert all(same(results[0], other) for other in results)
+    assert len(list(tmp_path.iterdir())) == 1
