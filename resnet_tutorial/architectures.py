@@ -3,11 +3,13 @@
 This is the only place where depths, widths and repeats are written. The models are built from it, the book's tables are
 rendered from it, and the tests check it. It needs no torch.
 
-Three-stage networks: He et al. 2016, "Deep Residual Learning for Image Recognition", section 4.2 (CIFAR-10).
-Four-stage networks: the same paper, table 1, with a 3×3 stride-1 stem for 32×32 images instead of the 7×7 stride-2 stem and max-pooling.
+Three-stage networks: He et al. 2016, "Deep Residual Learning for Image Recognition", section 4.2.
+Four-stage networks: the same paper, table 1, with a stem for 32×32 images: 3×3 and stride 1, where the paper has 7×7,
+stride 2 and max-pooling for 224×224.
 """
 
 import difflib
+import re
 from dataclasses import dataclass
 
 from .errors import InputError
@@ -137,6 +139,14 @@ def get_architecture(name: str) -> Architecture:
     key = name.lower().replace("-", "").replace("_", "")
     if key in ARCHITECTURES:
         return ARCHITECTURES[key]
-    near = difflib.get_close_matches(key, ARCHITECTURES, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]}?" if near else "no name is near it."
-    raise InputError(f"no network is called {name!r}: {hint} Choose from {', '.join(ARCHITECTURES)}.")
+    near = _nearest(key)
+    hint = f"did you mean {near}? " if near else ""
+    raise InputError(f"no network is called {name!r}: {hint}choose from {', '.join(ARCHITECTURES)}")
+
+
+def _nearest(key: str) -> str | None:
+    """The network with the nearest depth, or else with the nearest spelling."""
+    depth = re.fullmatch(r"resnet(\d+)", key)
+    if depth:
+        return min(ARCHITECTURES, key=lambda name: abs(ARCHITECTURES[name].depth - int(depth[1])))
+    return next(iter(difflib.get_close_matches(key, ARCHITECTURES, n=1)), None)

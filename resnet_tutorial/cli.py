@@ -133,8 +133,8 @@ def evaluate_command(argv: list[str]) -> None:
     _, test = load_dataset(*_data_of_run(state, args.data or args.root))
     if list(test.classes) != state["classes"]:
         raise InputError(
-            f"{test.name} has the classes {', '.join(test.classes)}; the network was trained on {record['data']['name']} "
-            f"({', '.join(state['classes'])}): evaluate it on that data set"
+            f"{test.name} has the classes {', '.join(test.classes)}; the network knows {', '.join(state['classes'])}: "
+            f"evaluate it on {record['data']['name']}"
         )
     device = pick_device(TrainConfig(device=args.device))
     batches = BatchLoader(test, 500, Transform(state["mean"], state["std"]), num_workers=1)

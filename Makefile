@@ -1,0 +1,44 @@
+# Two commands: `make book` and `make test`. The rest is for daily work.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+.PHONY: book test lab clean refresh bench lint
+
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or newer is needed: make PYTHON=python3.12 ...")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable ".[book,dev]"
+	@touch $@
+
+# Run every chapter and build the site. `make book DATA=<folder>` runs them on CIFAR-10 or on your own images.
+book: $(STAMP)
+	RESNET_TUTORIAL_DATA="$(if $(DATA),$(abspath $(DATA)))" PATH="$(CURDIR)/$(BIN):$$PATH" \
+		$(BIN)/jupyter-book build . -W -n --keep-going
+	$(BIN)/python tests/book/check_site.py _build/html
+	@echo
+	@echo "The book is built. Open it in a browser: file://$(CURDIR)/_build/html/index.html"
+
+# Unit tests, and every chapter through nbval.
+test: $(STAMP)
+	RESNET_TUTORIAL_DATA= OMP_NUM_THREADS=1 PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest --numprocesses=auto
+
+lab: $(STAMP)
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/jupyter lab book
+
+# Run the chapters and store the outputs that the tests compare.
+refresh: $(STAMP)
+	RESNET_TUTORIAL_DATA= $(BIN)/python book/refresh.py
+
+lint: $(STAMP)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(STAMP)
+	$(BIN)/python benchmarks/shapes10.py
+
+clean:
+	rm -rf _build dist .pytest_cache .ruff_cache $(VENV)
+	find . -name __pycache__ -prune -exec rm -rf {} +
