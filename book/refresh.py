@@ -1,7 +1,7 @@
 """Run the chapters and store what the tests compare: `make refresh`, or `python book/refresh.py CHAPTER.ipynb …`.
 
-A committed chapter holds no pictures and nothing that changes from run to run. Only cells tagged `nbval-check-output` keep
-their output, and with it their execution count, without which nbval compares nothing.
+A committed chapter holds no pictures and nothing that changes from run to run. Only cells tagged `nbval-check-output`
+keep their output, and with it their execution count, without which nbval compares nothing.
 """
 
 import sys

@@ -225,9 +225,15 @@ def _parse(args_class: type, command: str, argv: list[str], default: Any = None)
             return tyro.cli(args_class, args=argv, prog=f"resnet-tutorial {command}", **options)
     except SystemExit as stop:
         if stop.code:
-            text = re.sub(r"\x1b\[[0-9;]*m|[╭╮╰╯│─]+", " ", boxed.getvalue())
-            sys.exit(_fail(" ".join(text.split()), status=2))
+            sys.exit(_fail(f"{_unbox(boxed.getvalue())}; see resnet-tutorial {command} --help", status=2))
         raise
+
+
+def _unbox(text: str) -> str:
+    """The message in tyro's box, without its frame, its title and the help under it, on one line."""
+    text = re.sub(r"\x1b\[[0-9;]*m|[╭╮╰╯│─]+|-{4,}", " ", text)
+    body = " ".join(text.partition("\n")[2].split())
+    return re.split(r"Argument helptext:|For full helptext", body)[0].strip().rstrip(".")
 
 
 def _defaults(argv: list[str]) -> TrainConfig:

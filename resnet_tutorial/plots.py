@@ -5,7 +5,8 @@ import torch
 from matplotlib.figure import Figure
 
 from .data import ImageDataset
-from .training import RunRecord
+from .training import Recipe, RunRecord
+from .training.optim import learning_rates
 
 # Okabe and Ito's palette (2008), with a marker for each color.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -80,3 +81,154 @@ def style(axis: plt.Axes, x: str, y: str) -> None:
     axis.set_ylabel(y)
     axis.grid(alpha=0.3)
     axis.spines[["top", "right"]].set_visible(False)
+
+
+def show_schedules(recipes: dict[str, Recipe], steps_per_epoch: int = 20) -> Figure:
+    """Learning rate of recipes over their epochs, a panel each, read off the real schedule at every step."""
+    figure, axes = plt.subplots(1, len(recipes), figsize=(2.6 * len(recipes), 2.6), sharey=True, squeeze=False)
+    for axis, (name, recipe) in zip(axes[0], recipes.items(), strict=True):
+        rates = learning_rates(recipe, steps_per_epoch)
+        epochs = [step / steps_per_epoch for step in range(len(rates))]
+        axis.plot(epochs, rates, color=COLORS[0])
+        axis.set_title(name, fontsize=10)
+        style(axis, "epoch", "learning rate" if axis is axes[0, 0] else "")
+    figure.tight_layout()
+    plt.close(figure)
+    return figure
+
+
+def show_confusion(confusion: torch.Tensor, classes: tuple[str, ...]) -> Figure:
+    """A confusion matrix with its percentages: true class by row, predicted class by column, rows adding up to 100."""
+    share = 100 * confusion.double() / confusion.sum(dim=1, keepdim=True).clamp(min=1)
+    figure, axis = plt.subplots(figsize=(6.4, 5.6))
+    axis.imshow(share.numpy(), cmap="Blues", vmin=0, vmax=100)
+    axis.set_xticks(range(len(classes)), classes, rotation=45, ha="right")
+    axis.set_yticks(range(len(classes)), classes)
+    axis.set_xlabel("predicted")
+    axis.set_ylabel("true")
+    for row, values in enumerate(share.tolist()):
+        for column, value in enumerate(values):
+            axis.text(
+                column,
+                row,
+                f"{value:.0f}",
+                ha="center",
+                va="center",
+                fontsize=8,
+                color="white" if value > 50 else "black",
+            )
+    figure.tight_layout()
+    plt.close(figure)
+    return figure
+
+
+def show_counts(*datasets: ImageDataset) -> Figure:
+    """Images of each class, a group of bars for each class and a bar for each data set."""
+    classes = datasets[0].classes
+    height = 0.8 / len(datasets)
+    figure, axis = plt.subplots(figsize=(7, 0.8 + 0.2 * len(classes) * (1 + len(datasets))))
+    for i, dataset in enumerate(datasets):
+        positions = [k + (i - (len(datasets) - 1) / 2) * height for k in range(len(classes))]
+        hatch = ("", "///", "...")[i % 3]
+        bars = axis.barh(
+            positions, dataset.counts().tolist(), height, color=COLORS[i], hatch=hatch, label=dataset.split
+        )
+        for bar in bars:
+            bar.set_edgecolor("white")
+        axis.bar_label(bars, fmt="{:,.0f}", padding=3, fontsize=8)
+    axis.set_yticks(range(len(classes)), classes)
+    axis.invert_yaxis()
+    style(axis, "images", "")
+    axis.margins(x=0.1)
+    axis.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=len(datasets))
+    figure.tight_layout()
+    plt.close(figure)
+    return figure
+
+
+def show_channels(images: torch.Tensor) -> Figure:
+    """How often each of the 256 values occurs, a line for each color channel.
+
+    Args:
+        images: uint8 N × H × W × 3.
+    """
+    figure, axis = plt.subplots(figsize=(7, 3))
+    channels = (("red", COLORS[1], "-"), ("green", COLORS[2], "--"), ("blue", COLORS[0], ":"))
+    for channel, (name, color, line) in enumerate(channels):
+        counts = torch.bincount(images[..., channel].flatten(), minlength=256).double()
+        axis.plot(range(256), (100 * counts / counts.sum()).tolist(), color=color, linestyle=line, label=name)
+    style(axis, "value of the pixel", "pixels (%)")
+    axis.set_ylim(bottom=0)
+    axis.legend(frameon=False)
+    figure.tight_layout()
+    plt.close(figure)
+    return figure
+
+
+def show_offsets(counts: torch.Tensor, titles: list[str]) -> Figure:
+    """How often each offset was drawn: a table of rows by columns for each title, symmetric about 0.
+
+    Args:
+        counts: int64, tables × offsets × offsets.
+        titles: one for each table.
+    """
+    tables, rows, columns = counts.shape
+    figure, axes = plt.subplots(1, tables, figsize=(3.9 * tables, 4), squeeze=False, sharey=True)
+    for axis, table, title in zip(axes[0], counts, titles, strict=True):
+        axis.imshow(table.numpy(), cmap="Blues", vmin=0, vmax=2 * counts.double().mean().item())
+        for row, values in enumerate(table.tolist()):
+            for column, value in enumerate(values):
+                axis.text(column, row, str(value), ha="center", va="center", fontsize=8)
+        axis.set_xticks(range(columns), range(-(columns // 2), columns // 2 + 1))
+        axis.set_yticks(range(rows), range(-(rows // 2), rows // 2 + 1))
+        axis.set_title(title, fontsize=10)
+        axis.set_xlabel("offset to the right (pixels)")
+    axes[0, 0].set_ylabel("offset downwards (pixels)")
+    figure.tight_layout()
+    plt.close(figure)
+    return figure
+
+
+def show_histogram(values: torch.Tensor, marks: dict[str, float], x: str, y: str = "count", bins: int = 20) -> Figure:
+    """A histogram with named vertical lines.
+
+    Args:
+        values: any shape.
+        marks: name and place of each line.
+        x, y: names of the axes.
+        bins: number of bins.
+    """
+    figure, axis = plt.subplots(figsize=(7, 3))
+    axis.hist(values.flatten().tolist(), bins=bins, color=COLORS[5], edgecolor="white")
+    for i, (name, place) in enumerate(marks.items()):
+        axis.axvline(place, color=(COLORS[6], COLORS[1])[i % 2], linestyle=("--", "-")[i % 2], label=name)
+    style(axis, x, y)
+    axis.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=len(marks))
+    figure.tight_layout()
+    plt.close(figure)
+    return figure
+
+
+def show_curves(
+    curves: dict[str, tuple[list[float], list[float]]], x: str, y: str, log_x: bool = False, from_zero: bool = False
+) -> Figure:
+    """Named curves with markers.
+
+    Args:
+        curves: for each name, the places on the x axis and the values.
+        x, y: names of the axes.
+        log_x: whether the x axis is logarithmic.
+        from_zero: whether the y axis starts at zero.
+    """
+    figure, axis = plt.subplots(figsize=(7, 3))
+    for i, (name, (places, values)) in enumerate(curves.items()):
+        axis.plot(places, values, color=COLORS[i], marker=MARKERS[i], markersize=5, label=name)
+    if log_x:
+        axis.set_xscale("log")
+    if from_zero:
+        axis.set_ylim(bottom=0)
+    style(axis, x, y)
+    axis.legend(frameon=False)
+    figure.tight_layout()
+    plt.close(figure)
+    return figure

@@ -1,4 +1,4 @@
-"""Augmentation: each image of a batch gets its own crop, flip and erased rectangle, a few operations for the whole batch.
+"""Augmentation: each image gets its own crop, flip and erased rectangle, in a few operations for a whole batch.
 
 Random numbers are drawn on the CPU, so a seed gives the same images on every device.
 """

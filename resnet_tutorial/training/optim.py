@@ -49,3 +49,16 @@ def make_scheduler(
         return main, "epoch"
     rise = lr_scheduler.LinearLR(optimizer, start_factor=recipe.warmup_lr / recipe.lr, total_iters=warmup)
     return lr_scheduler.SequentialLR(optimizer, [rise, main], milestones=[warmup]), "epoch"
+
+
+def learning_rates(recipe: Recipe, steps_per_epoch: int) -> list[float]:
+    """The learning rate of every step of a run, read off the real schedule."""
+    optimizer = make_optimizer(recipe, nn.Linear(1, 1))
+    scheduler, interval = make_scheduler(recipe, optimizer, steps_per_epoch)
+    rates = []
+    for step in range(recipe.epochs * steps_per_epoch):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        if interval == "step" or (step + 1) % steps_per_epoch == 0:
+            scheduler.step()
+    return rates

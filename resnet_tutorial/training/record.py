@@ -100,7 +100,7 @@ def describe_machine(device: torch.device | str = "cpu") -> dict:
         "accelerator": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         "system": platform.system(),
         "python": platform.python_version(),
-        "torch": torch.__version__,
+        "torch": str(torch.__version__),
     }
 
 

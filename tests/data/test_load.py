@@ -60,7 +60,7 @@ def test_cifar10_pixels_are_red_green_blue_planes(cifar_archive):
 
 def test_a_truncated_archive_is_refused_and_nothing_is_unpacked(cifar_archive):
     cifar_archive.write_bytes(cifar_archive.read_bytes()[:5000])
-    with pytest.raises(InputError, match="damaged or cut off .* delete it and run"):
+    with pytest.raises(InputError, match=r"damaged or cut off .* delete it and run"):
         load_dataset("cifar10", cifar_archive.parent)
     assert [p.name for p in cifar_archive.parent.iterdir()] == [cifar.ARCHIVE]
 
@@ -82,7 +82,7 @@ def test_a_failed_download_leaves_nothing(tmp_path, monkeypatch):
     from torchvision.datasets import CIFAR10
 
     monkeypatch.setattr(CIFAR10, "url", "http://127.0.0.1:9/nothing-listens-here.tar.gz")
-    with pytest.raises(InputError, match="download .* failed"):
+    with pytest.raises(InputError, match=r"download .* failed"):
         cifar.download_cifar10(tmp_path / "new")
     assert list((tmp_path / "new").iterdir()) == []
 

@@ -82,6 +82,14 @@ def test_same_seed_gives_the_same_bytes_whatever_the_number_of_threads(monkeypat
     assert np.array_equal(labels, labels_again)
 
 
+def test_pictures_belong_to_this_generator_version():
+    # If this fails because the pictures were changed on purpose, raise GENERATOR_VERSION and put in the new numbers.
+    images, labels = draw_shapes(5, seed=0)
+    assert shapes.GENERATOR_VERSION == 1
+    assert labels.tolist() == [0, 3, 2, 1, 4]
+    assert images.mean(axis=(1, 2, 3)) == pytest.approx([198.32, 139.21, 105.17, 94.45, 173.5], abs=0.05)
+
+
 def test_different_seeds_differ():
     (first, first_labels), (second, second_labels) = draw_shapes(50, seed=1), draw_shapes(50, seed=2)
     assert not np.array_equal(first_labels, second_labels)

@@ -1,0 +1,55 @@
+"""Look at every page of the built site: `python tests/book/check_site.py _build/html`. Part of `make book`."""
+
+import re
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlparse
+
+
+class Page(HTMLParser):
+    """The pictures, links and anchors of one page."""
+
+    def __init__(self, path: Path):
+        super().__init__()
+        self.images, self.links, self.ids = [], [], set()
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = dict(attrs)
+        self.ids.add(values.get("id"))
+        if tag == "img":
+            self.images.append((values.get("src", ""), values.get("alt") or ""))
+        if tag == "a" and values.get("href"):
+            self.links.append(values["href"])
+
+
+def problems(site: Path) -> list[str]:
+    """All that a reader would stumble over, a line each."""
+    pages = {path.resolve(): Page(path) for path in sorted(site.glob("**/*.html")) if "_static" not in path.parts}
+    found = [] if pages else [f"no pages in {site}"]
+    for path, page in pages.items():
+        name = path.relative_to(site.resolve())
+        for source, alt in page.images:
+            # Without a text of ours, Sphinx writes the file's name, a hash, into alt.
+            if len(alt.split()) < 2 and "logo" not in source:
+                found.append(f"{name}: picture {source} has no alternative text (it says {alt!r})")
+        for link in page.links:
+            url = urlparse(link)
+            if url.scheme or url.netloc:
+                continue
+            target = (path.parent / unquote(url.path)).resolve() if url.path else path
+            if not target.exists():
+                found.append(f"{name}: dead link {link}")
+            elif url.fragment and target in pages and unquote(url.fragment) not in pages[target].ids:
+                found.append(f"{name}: dead anchor {link}")
+        text = re.sub(r"<[^>]+>", "", path.read_text(encoding="utf-8"))
+        if "Traceback (most recent call last)" in text:
+            found.append(f"{name}: an error is shown on the page")
+    return found
+
+
+if __name__ == "__main__":
+    lines = problems(Path(sys.argv[1]))
+    print("\n".join(lines) or f"checked every page of {sys.argv[1]}: pictures described, links alive")
+    sys.exit(bool(lines))

@@ -1,0 +1,178 @@
+"""The commands, as a user runs them."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from resnet_tutorial import cli
+
+FAST = ["--epochs", "1", "--batch-size", "16", "--precision", "fp32"]
+
+
+def run(capsys, *argv) -> tuple[int, str, str]:
+    """Run a command in this process; return status, output and error output."""
+    with pytest.raises(SystemExit) as stop:
+        cli.main([str(a) for a in argv])
+    out, err = capsys.readouterr()
+    return stop.value.code or 0, out, err
+
+
+def refused(capsys, *argv, status=1) -> str:
+    """Run a command that must fail with one line."""
+    code, _, err = run(capsys, *argv)
+    assert code == status and err.startswith("error: ") and err.count("\n") == 1, err
+    return err
+
+
+@pytest.fixture
+def trained(image_folder, tmp_path, monkeypatch, capsys):
+    """A folder with one run in it, as working directory."""
+    monkeypatch.chdir(tmp_path)
+    code, out, _ = run(capsys, "train", image_folder, *FAST)
+    assert code == 0 and "test accuracy" in out
+    return tmp_path / "runs" / "resnet20-corners-seed0"
+
+
+def test_train_evaluate_predict(trained, image_folder, capsys):
+    assert sorted(p.name for p in trained.iterdir()) == ["last.pt", "log.csv", "recipe.yml", "record.json"]
+    for argv in (["evaluate"], ["evaluate", trained], ["evaluate", trained / "last.pt", image_folder]):
+        code, out, _ = run(capsys, *argv)
+        assert code == 0 and re.search(r"accuracy \d+\.\d\d %, loss", out) and "left" in out and "note" not in out
+    code, out, _ = run(capsys, "predict", image_folder / "test/left/000.png", image_folder / "test/right/001.png")
+    assert code == 0 and len(out.splitlines()) == 2 and re.search(r"(left|right) \d+\.\d %", out)
+
+
+def test_evaluation_agrees_with_the_record(trained, capsys):
+    from resnet_tutorial.training import read_record
+
+    _, out, _ = run(capsys, "evaluate")
+    assert f"accuracy {read_record(trained / 'record.json').test['accuracy']:.2f} %" in out
+
+
+def test_both_readmes_ways_to_say_it(image_folder, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    root = image_folder
+    first = (
+        f"train --root {root} --batch_size 32 --num_workers 1 --num_epochs 1 --lr 0.001 --optimizer AdamW "
+        "--lr_scheduler CosineAnnealingLR --t_max 10 --model_name ResNet20 --random_seed 0 --ckpt_dir ./checkpoints "
+        "--pin_memory --transform"
+    )
+    code, out, _ = run(capsys, *first.split())
+    assert code == 0 and (tmp_path / "checkpoints" / "last.pt").is_file()
+    code, out, _ = run(
+        capsys, "train", "-c", "cifar10_resnet32", "--model", "resnet20", root, "--epochs", "1", "--warmup-epochs", "0"
+    )
+    assert code == 0 and "milestones [100, 150] lie at or after the end" in out
+    recipe = (tmp_path / "runs" / "resnet20-corners-seed0" / "recipe.yml").read_text()
+    assert "random_erasing: 0.25" in recipe and "normalization: imagenet" in recipe
+
+
+def test_a_short_cosine_is_noted_and_the_run_goes_on(image_folder, tmp_path, capsys):
+    argv = ["--num_epochs", "3", "--t_max", "1", "--lr_scheduler", "CosineAnnealingLR", "--batch_size", "32"]
+    code, out, _ = run(capsys, "train", image_folder, *argv, "--ckpt_dir", tmp_path / "run")
+    assert code == 0 and "climbs again" in out and "use t_max 3" in out
+
+
+def test_resume_needs_no_other_flags(trained, capsys):
+    code, out, _ = run(capsys, "train", "--resume", "--ckpt-dir", trained)
+    assert code == 0 and "resuming" in out and "after epoch 1 of 1" in out
+
+
+def test_resume_refuses_another_model_and_another_recipe(trained, capsys):
+    assert "another model" in refused(capsys, "train", "--resume", "--model", "resnet32")
+    assert "another recipe: lr was" in refused(capsys, "train", "--resume", "--lr", "0.5")
+
+
+def test_summary(capsys):
+    _, out, _ = run(capsys, "summary", "ResNet20")
+    assert "269,722" in out and "40,551,040" in out
+    _, out, _ = run(capsys, "summary")
+    assert len(out.splitlines()) == 11 and max(map(len, out.splitlines())) <= 100
+
+
+def test_recipes_and_help(capsys):
+    assert "cifar10_resnet32" in run(capsys, "recipes")[1]
+    assert all(command in run(capsys, "--help")[1] for command in cli.COMMANDS)
+    code, out, _ = run(capsys, "train", "--help")
+    assert code == 0 and "--num-epochs" in out and "Learning rate at its highest" in out
+
+
+@pytest.mark.parametrize(
+    ("argv", "message", "status"),
+    [
+        (["trian"], "did you mean train", 2),
+        (["train", "--modle", "resnet20"], "--modle", 2),
+        (["train", "--epochs", "many"], "--epochs", 2),
+        (["train", "--model", "resnet21"], "did you mean resnet20", 1),
+        (["summary", "rsnet18"], "did you mean resnet18", 1),
+        (["summary", "resnet18", "--image-size", "4"], "at least 8", 1),
+        (["train", "--batch_size", "0"], "batch_size must be at least 1, got 0", 1),
+        (["train", "--seed", "-1"], "seed must be at least 0", 1),
+        (["train", "-c", "quikc"], "did you mean quick", 1),
+        (["train", "nowhere"], "does not exist", 1),
+        (["train", "--device", "mps"], "no mps device", 1),
+        (["evaluate"], "no trained network in runs", 1),
+        (["evaluate", "nowhere"], "no checkpoint at nowhere", 1),
+        (["predict", "picture.png"], "no trained network in runs", 1),
+        (["predict"], "no picture named", 1),
+        (["train", "--resume"], "no trained network in runs", 1),
+    ],
+)
+def test_wrong_words(tmp_path, monkeypatch, capsys, argv, message, status):
+    monkeypatch.chdir(tmp_path)
+    assert message in refused(capsys, *argv, status=status)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_empty_data_folder(tmp_path, capsys):
+    assert "no data set found" in refused(capsys, "train", tmp_path)
+
+
+def test_two_data_folders(tmp_path, image_folder, capsys):
+    assert "two data folders" in refused(capsys, "train", tmp_path, "--root", image_folder)
+
+
+def test_a_folder_that_cannot_be_written(tmp_path, image_folder, capsys):
+    (tmp_path / "file").write_text("in the way")
+    assert "cannot write" in refused(capsys, "train", image_folder, *FAST, "--ckpt-dir", tmp_path / "file" / "run")
+
+
+def test_a_picture_that_is_none(trained, tmp_path, capsys):
+    (tmp_path / "note.png").write_text("hello")
+    assert "note.png cannot be read as an image" in refused(capsys, "predict", tmp_path / "note.png")
+    assert "no such image" in refused(capsys, "predict", tmp_path / "gone.png")
+
+
+def test_a_checkpoint_of_other_classes(trained, image_folder, capsys):
+    for part in ("train", "test"):
+        (image_folder / part / "left").rename(image_folder / part / "middle")
+    assert "the network knows left, right" in refused(capsys, "evaluate")
+
+
+def test_interrupt_saves_what_is_finished(image_folder, tmp_path):
+    """A real Ctrl-C: after the first epoch's line, in the middle of a later epoch."""
+    command = [sys.executable, "-m", "resnet_tutorial", "train", str(image_folder), "--epochs", "100000"]
+    process = subprocess.Popen(
+        [*command, "--batch-size", "16", "--validation", "0"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONWARNINGS": "error"},
+    )
+    for line in process.stdout:
+        if line.startswith("epoch"):
+            process.send_signal(signal.SIGINT)
+            break
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err.splitlines()[-1].startswith("error: interrupted") and "--resume" in err and "Traceback" not in err
+    folder = tmp_path / "runs" / "resnet20-corners-seed0"
+    assert not [p for p in folder.iterdir() if p.name.startswith(".")]
+    from resnet_tutorial.training import load_checkpoint
+
+    assert load_checkpoint(folder)["epoch"] >= 1

@@ -1,0 +1,70 @@
+"""The package as others install it."""
+
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+import yaml
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    tomllib = pytest.importorskip("tomli")
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+CONDA_NAMES = {"torch": "pytorch", "build": "python-build"}
+
+
+def test_environment_and_pyproject_are_in_step():
+    extras = PROJECT["optional-dependencies"]
+    wanted = {f"python{PROJECT['requires-python']}", "pip"}
+    for requirement in PROJECT["dependencies"] + extras["book"] + extras["dev"]:
+        name = re.match(r"[\w-]+", requirement)[0]
+        wanted.add(requirement.replace(name, CONDA_NAMES.get(name, name), 1))
+    listed = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+    assert {entry for entry in listed if isinstance(entry, str)} == wanted
+
+
+def test_requirements_are_ranges():
+    extras = [requirement for group in PROJECT["optional-dependencies"].values() for requirement in group]
+    for requirement in PROJECT["dependencies"] + extras:
+        assert ">=" in requirement and "==" not in requirement
+
+
+def test_the_wheel_holds_what_the_package_needs(tmp_path):
+    # The build tools of this environment: an isolated build would download them.
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    names = set(zipfile.ZipFile(wheel).namelist())
+    sources = {path.relative_to(ROOT).as_posix() for path in (ROOT / "resnet_tutorial").rglob("*.py")}
+    recipes = {path.relative_to(ROOT).as_posix() for path in (ROOT / "resnet_tutorial").rglob("*.yml")}
+    assert sources | recipes | {"resnet_tutorial/py.typed"} <= names
+    assert len(recipes) >= 2 and not [name for name in names if name.startswith(("tests", "book"))]
+
+
+def test_import_is_light():
+    script = "import sys, resnet_tutorial; print([m for m in {names} if m in sys.modules])"
+    names = ["matplotlib", "ipywidgets", "torchvision", "IPython", "PIL", "pandas", "scipy"]
+    result = subprocess.run(
+        [sys.executable, "-c", script.format(names=names)], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("lower", "higher"), [("models", "data"), ("models", "training"), ("data", "models"), ("data", "training")]
+)
+def test_data_flows_downwards(lower, higher):
+    for path in (ROOT / "resnet_tutorial" / lower).glob("*.py"):
+        assert not re.search(rf"from \.\.{higher}|resnet_tutorial\.{higher} import", path.read_text()), path.name
+
+
+def test_nothing_imports_the_command_line():
+    for path in (ROOT / "resnet_tutorial").rglob("*.py"):
+        if path.name not in ("__main__.py", "cli.py"):
+            assert not re.search(r"from \.+cli|from \.+ import cli", path.read_text()), path.name
