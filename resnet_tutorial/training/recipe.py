@@ -28,7 +28,7 @@ class Recipe:
     # -- optimizer
     optimizer: Literal["SGD", "AdamW", "Adam"] = "SGD"
     """Optimizer, by its name in torch.optim."""
-    lr: float = 0.2
+    lr: float = 0.3
     """Learning rate at its highest."""
     momentum: float = 0.9
     """Momentum of SGD."""

@@ -55,8 +55,8 @@ class TrainConfig:
     """Keep images as N x H x W x C in memory."""
     compile: bool = False
     """Compile the network with torch.compile: a slow first step, faster ones after it."""
-    num_workers: int = 1
-    """Threads that prepare batches ahead."""
+    num_workers: int | None = None
+    """Threads that prepare batches ahead; by default 2 for a GPU and none on a CPU, whose cores are all at work."""
     pin_memory: bool = False
     """Page-locked memory for batches: faster copies to a GPU (no effect without one)."""
     progress: bool | None = None
@@ -65,7 +65,7 @@ class TrainConfig:
     def __post_init__(self):
         if self.seed < 0:
             raise InputError(f"seed must be at least 0, got {self.seed}")
-        if self.num_workers < 0:
+        if self.num_workers is not None and self.num_workers < 0:
             raise InputError(f"num_workers must be at least 0, got {self.num_workers}")
 
     def command(self) -> str:
@@ -246,6 +246,11 @@ class Trainer:
     def _no_bar(self) -> bool | None:
         return None if self.config.progress is None else not self.config.progress
 
+    def _num_workers(self) -> int:
+        if self.config.num_workers is not None:
+            return self.config.num_workers
+        return 0 if self.device.device.type == "cpu" else 2
+
     def _loader(self, dataset: ImageDataset, train: bool = False) -> BatchLoader:
         recipe, config = self.recipe, self.config
         augment = train and recipe.transform
@@ -256,7 +261,7 @@ class Trainer:
             transform,
             shuffle=train,
             seed=config.seed,
-            num_workers=config.num_workers,
+            num_workers=self._num_workers(),
             pin_memory=config.pin_memory and self.device.device.type == "cuda",
         )
 
