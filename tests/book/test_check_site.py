@@ -6,7 +6,8 @@ def test_it_finds_what_is_wrong(tmp_path):
     (tmp_path / "next.html").write_text('<p id="there">fine</p>')
     assert problems(tmp_path) == []
     (tmp_path / "bad.html").write_text(
-        '<img src="_images/4f2a.png" alt="4f2a.png"><img src="b.png"><a href="gone.html">x</a><a href="next.html#gone">y</a>'
+        '<img src="_images/4f2a.png" alt="4f2a.png"><img src="b.png">'
+        '<a href="gone.html">x</a><a href="next.html#gone">y</a>'
         "<pre>Traceback <b>(most</b> recent call last)</pre>"
     )
     assert [line.split(":")[1].split()[0] for line in problems(tmp_path)] == [
