@@ -6,18 +6,20 @@ Run from the repository root, all parts (about ten minutes on two CPU cores) or 
     python benchmarks/shapes10.py drawing resnet
 """
 
-from __future__ import annotations
-
 import argparse
+import tempfile
 import time
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from resnet_tutorial.data.shapes import CLASSES, TEST_SEED, TRAIN_SEED, TRAIN_SIZE, draw_shapes, load_shapes10
-from resnet_tutorial.models import create_model
+from resnet_tutorial import TrainConfig, Trainer, load_dataset
+from resnet_tutorial.data.shapes import CLASSES, TRAIN_SIZE, draw_shapes, load_shapes10
+from resnet_tutorial.training import load_recipe
 
 Split = tuple[Tensor, Tensor]
 
@@ -101,55 +103,18 @@ def measure_color() -> None:
 # --- ResNet-20 ---
 
 
-def normalize(images: np.ndarray) -> Tensor:
-    """Turn (n, 32, 32, 3) uint8 into (n, 3, 32, 32) float32 of about zero mean and unit variance."""
-    return (torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255 - 0.5) / 0.25
-
-
-def augment(images: Tensor) -> Tensor:
-    """Crop each picture at random from a version padded by 4 pixels, and flip half of them."""
-    n, _, height, width = images.shape
-    padded = F.pad(images, (4, 4, 4, 4)).permute(0, 2, 3, 1)
-    rows = torch.randint(9, (n, 1)) + torch.arange(height)
-    columns = torch.randint(9, (n, 1)) + torch.arange(width)
-    columns = torch.where(torch.rand(n, 1) < 0.5, columns, columns.flip(1))
-    picture = torch.arange(n)[:, None, None]
-    return padded[picture, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
-
-
-@torch.no_grad()
-def evaluate(model: nn.Module, images: Tensor, labels: Tensor) -> float:
-    model.eval()
-    with torch.autocast("cpu", torch.bfloat16):
-        scores = torch.cat([model(batch) for batch in images.split(500)])
-    return accuracy(scores, labels)
-
-
-def measure_resnet(train_size: int, pictures: int, lr: float, batch_size: int) -> None:
-    """Train ResNet-20 on ``train_size`` pictures until it has seen ``pictures``, and print test accuracy and time."""
-    torch.manual_seed(0)
-    images, labels = draw_shapes(train_size, TRAIN_SEED)
-    test_images, test_labels = draw_shapes(10_000, TEST_SEED)
-    x, y = normalize(images), torch.from_numpy(labels)
-    model = create_model("resnet20", num_classes=len(CLASSES)).to(memory_format=torch.channels_last)
-    optimizer = torch.optim.SGD(model.parameters(), lr, momentum=0.9, nesterov=True, weight_decay=5e-4)
-    steps = pictures // batch_size
-    scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=steps)
-    epochs = -(-pictures // train_size)
-    order = torch.cat([torch.randperm(train_size) for _ in range(epochs)])
-    start = time.perf_counter()
-    model.train()
-    for rows in order[: steps * batch_size].view(steps, batch_size):
-        with torch.autocast("cpu", torch.bfloat16):
-            scores = model(augment(x[rows]))
-        loss = F.cross_entropy(scores.float(), y[rows])
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        scheduler.step()
-    seconds = time.perf_counter() - start
-    test = evaluate(model, normalize(test_images), torch.from_numpy(test_labels))
-    print(f"ResNet-20, {train_size:,} pictures, {pictures:,} seen: {test:.1f} % test after {seconds:.0f} s", flush=True)
+def measure_resnet(train_size: int, epochs: int, lr: float) -> None:
+    """Train ResNet-20 with the package's own trainer, and print test accuracy and time."""
+    train_set, test_set = load_dataset("shapes10")
+    recipe = replace(load_recipe("quick"), epochs=epochs, lr=lr, validation=0.0)
+    with tempfile.TemporaryDirectory() as folder:
+        config = TrainConfig(model="resnet20", train_size=train_size, recipe=recipe, ckpt_dir=Path(folder))
+        record = Trainer(config, train_set, test_set, log=lambda line: None).fit()
+    print(
+        f"ResNet-20, {train_size:,} images, {epochs} epochs: {record.test['accuracy']:.1f} % test, "
+        f"{record.seconds:.0f} s in {record.precision} on {record.machine['cores']} cores",
+        flush=True,
+    )
 
 
 def main() -> None:
@@ -157,8 +122,8 @@ def main() -> None:
         "drawing": measure_drawing,
         "softmax": measure_softmax,
         "color": measure_color,
-        "short": lambda: measure_resnet(10_000, 25_000, lr=0.1, batch_size=64),
-        "resnet": lambda: measure_resnet(10_000, 120_000, lr=0.1, batch_size=64),
+        "short": lambda: measure_resnet(4_000, epochs=6, lr=0.1),
+        "resnet": lambda: measure_resnet(10_000, epochs=12, lr=0.1),
     }
     parser = argparse.ArgumentParser(description="Measure how fast Shapes-10 is drawn and how hard it is to learn.")
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"any of {', '.join(parts)} (default: all)")

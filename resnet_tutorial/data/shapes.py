@@ -5,8 +5,6 @@ function*: the distance in pixels from a point to the outline, negative inside t
 filled shape, its outline of any thickness, and smooth (anti-aliased) edges.
 """
 
-from __future__ import annotations
-
 import os
 import tempfile
 import warnings
@@ -40,6 +38,7 @@ TEST_SIZE, TEST_SEED = 10_000, 1512
 _SIDE = 32  # pixels
 _BLOCK = 250  # pictures drawn at once; part of the data set's definition, since each block has its own seed
 _MAX_ANGLE = np.pi / 6  # upright within 30 degrees: at any angle, a short training run learns nothing yet
+_WANDER = 0.5  # how far centers stray from the middle, as a share of the room there is
 _CLUTTER_STROKES = 3
 _COVERING_STROKES = 3
 
@@ -71,8 +70,10 @@ _POLYGONS: dict[str, np.ndarray] = {
     "square": np.array([(-0.78, -0.78), (0.78, -0.78), (0.78, 0.78), (-0.78, 0.78)]),
     "star": _ring_of_corners([1.1, 0.45], 10),
     "cross": np.array(
-        [(-0.3, -1), (0.3, -1), (0.3, -0.3), (1, -0.3), (1, 0.3), (0.3, 0.3)]
-        + [(0.3, 1), (-0.3, 1), (-0.3, 0.3), (-1, 0.3), (-1, -0.3), (-0.3, -0.3)]
+        [
+            *((-0.3, -1), (0.3, -1), (0.3, -0.3), (1, -0.3), (1, 0.3), (0.3, 0.3)),
+            *((0.3, 1), (-0.3, 1), (-0.3, 0.3), (-1, 0.3), (-1, -0.3), (-0.3, -0.3)),
+        ]
     ),
     "heart": _heart_corners(),
     "flower": _ring_of_corners([1.05, 1, 0.75, 0.5, 0.75, 1], 30),
@@ -140,7 +141,7 @@ def _shape_coverage(labels: np.ndarray, rng: Generator) -> np.ndarray:
     """Draw each picture's shape at a random place, size and angle, filled or as an outline."""
     n = len(labels)
     radius = _uniform(rng, 8, 12.5, n, 1, 1)
-    center_x, center_y = (16 + _uniform(rng, -1, 1, n, 1, 1) * (17 - radius) for _ in range(2))
+    center_x, center_y = (16 + _WANDER * _uniform(rng, -1, 1, n, 1, 1) * (17 - radius) for _ in range(2))
     angle = rng.uniform(-_MAX_ANGLE, _MAX_ANGLE, (n, 1, 1))
     cos, sin = np.cos(angle).astype(np.float32), np.sin(angle).astype(np.float32)
     dx, dy = (_X - center_x) / radius, (_Y - center_y) / radius
