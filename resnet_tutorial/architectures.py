@@ -63,7 +63,7 @@ class Architecture:
 
     @property
     def depth(self) -> int:
-        """Weighted layers on the longest path: the stem, the convolutions of the blocks, and the linear layer."""
+        """Weighted layers on the longest path, from the stem over the convolutions to the linear layer."""
         return 2 + CONVS_PER_BLOCK[self.block] * sum(self.blocks)
 
     @property
@@ -73,7 +73,7 @@ class Architecture:
 
     @property
     def stem_channels(self) -> int:
-        """Channels that leave the stem: the width of the first stage."""
+        """Channels that leave the stem, as many as the width of the first stage."""
         return self.widths[0]
 
     @property
