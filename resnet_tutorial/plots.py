@@ -4,6 +4,7 @@ import matplotlib.pyplot as plt
 import torch
 from matplotlib.figure import Figure
 
+from .architectures import get_architecture
 from .data import ImageDataset
 from .training import Recipe, RunRecord
 from .training.optim import learning_rates
@@ -228,6 +229,30 @@ def show_curves(
     if from_zero:
         axis.set_ylim(bottom=0)
     style(axis, x, y)
+    axis.legend(frameon=False)
+    figure.tight_layout()
+    plt.close(figure)
+    return figure
+
+
+def show_costs(costs: dict[str, tuple[int, int]]) -> Figure:
+    """Parameters against multiply-accumulates of networks, both logarithmic, one marker for each family.
+
+    Args:
+        costs: parameters and MACs by the network's name.
+    """
+    figure, axis = plt.subplots(figsize=(7, 4.2))
+    for i, family in enumerate(("three-stage", "four-stage")):
+        names = [name for name in costs if get_architecture(name).family == family]
+        x, y = zip(*((costs[name][0], costs[name][1] / 1e6) for name in names), strict=True)
+        axis.scatter(x, y, color=COLORS[i], marker=MARKERS[i], label=family, zorder=3)
+        for name, point in zip(names, zip(x, y, strict=True), strict=True):
+            label = get_architecture(name).title
+            axis.annotate(label, point, xytext=(6, -3), textcoords="offset points", ha="left", va="top", fontsize=8)
+    axis.set_xscale("log")
+    axis.set_yscale("log")
+    axis.margins(x=0.12, y=0.1)
+    style(axis, "parameters", "million multiply-accumulates")
     axis.legend(frameon=False)
     figure.tight_layout()
     plt.close(figure)
