@@ -211,7 +211,12 @@ def show_histogram(values: torch.Tensor, marks: dict[str, float], x: str, y: str
 
 
 def show_curves(
-    curves: dict[str, tuple[list[float], list[float]]], x: str, y: str, log_x: bool = False, from_zero: bool = False
+    curves: dict[str, tuple[list[float], list[float]]],
+    x: str,
+    y: str,
+    log_x: bool = False,
+    from_zero: bool = False,
+    log_y: bool = False,
 ) -> Figure:
     """Named curves with markers.
 
@@ -220,12 +225,15 @@ def show_curves(
         x, y: names of the axes.
         log_x: whether the x axis is logarithmic.
         from_zero: whether the y axis starts at zero.
+        log_y: whether the y axis is logarithmic.
     """
     figure, axis = plt.subplots(figsize=(7, 3))
     for i, (name, (places, values)) in enumerate(curves.items()):
         axis.plot(places, values, color=COLORS[i], marker=MARKERS[i], markersize=5, label=name)
     if log_x:
         axis.set_xscale("log")
+    if log_y:
+        axis.set_yscale("log")
     if from_zero:
         axis.set_ylim(bottom=0)
     style(axis, x, y)
@@ -255,5 +263,41 @@ def show_costs(costs: dict[str, tuple[int, int]]) -> Figure:
     style(axis, "parameters", "million multiply-accumulates")
     axis.legend(frameon=False)
     figure.tight_layout()
+    plt.close(figure)
+    return figure
+
+
+def draw_blocks(blocks: dict[str, tuple[list[str], str | None]]) -> Figure:
+    """Blocks as flow charts, from the input at the top to the output at the bottom.
+
+    Args:
+        blocks: for each block, the layers of its branch and the name of its shortcut, or None where it has none.
+    """
+    rows = max(len(layers) for layers, _ in blocks.values()) + 3
+    figure, axes = plt.subplots(1, len(blocks), figsize=(2.4 * len(blocks), 0.56 * rows), squeeze=False, sharey=True)
+    arrow = {"arrowstyle": "->", "color": COLORS[6], "shrinkA": 0, "shrinkB": 0}
+    for axis, (title, (layers, shortcut)) in zip(axes[0], blocks.items(), strict=True):
+        texts = ["x", *layers, *(["+"] if shortcut else []), "ReLU"]
+        for row, text in enumerate(texts):
+            final = row == len(texts) - 1
+            height = -(rows - 1) if final else -row
+            shape = "circle" if text == "+" else "round"
+            fill = "#DCE9F5" if text == "ReLU" else "#FBE3D0" if text == "+" else "white"
+            if text != "x":
+                # An arrow from the lower edge of the box before to the upper edge of this one.
+                axis.annotate("", (0, height + 0.26), (0, 1 - row - 0.26), arrowprops=arrow)
+            box = {"boxstyle": f"{shape},pad=0.3", "facecolor": fill, "edgecolor": "none" if text == "x" else "black"}
+            axis.text(0, height, text, ha="center", va="center", fontsize=9, bbox=box)
+        axis.annotate("", (0, -rows + 0.3), (0, -rows + 0.74), arrowprops=arrow)
+        if shortcut:
+            end = -len(layers) - 1
+            axis.plot([0.16, 1.1, 1.1], [0, 0, end], color=COLORS[1], linewidth=1.8)
+            axis.annotate("", (0.2, end), (1.1, end), arrowprops={**arrow, "color": COLORS[1], "linewidth": 1.8})
+            axis.text(1.18, end / 2, shortcut, rotation=270, ha="left", va="center", fontsize=9, color=COLORS[1])
+        axis.set_title(title, fontsize=10)
+        axis.set_xlim(-0.9, 1.5)
+        axis.set_ylim(-rows + 0.2, 0.4)
+        axis.axis("off")
+    figure.tight_layout(pad=0.4)
     plt.close(figure)
     return figure

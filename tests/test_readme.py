@@ -1,0 +1,51 @@
+"""The README states nothing that the code or a record does not."""
+
+import re
+from pathlib import Path
+
+import pytest
+import torch
+
+from resnet_tutorial import ARCHITECTURES, create_model, summarize
+from resnet_tutorial.analysis import total
+from resnet_tutorial.training import read_record
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+RECORDS = sorted((ROOT / "book" / "results").glob("*.json"))
+
+
+@pytest.mark.parametrize("arch", ARCHITECTURES.values(), ids=ARCHITECTURES)
+def test_the_table_of_networks(arch):
+    with torch.device("meta"):
+        parameters, macs = total(summarize(create_model(arch.name)))
+    blocks = f"{', '.join(map(str, arch.blocks))} {arch.block}"
+    stages = arch.family.removesuffix("-stage")
+    assert f"| {arch.title} | {stages} | {blocks} | {parameters:,} | {macs / 1e6:,.1f} |" in README
+
+
+def test_the_result_is_that_of_the_record():
+    record = read_record(ROOT / "book/results/resnet20-cifar10-jpeg-quick-seed0.json")
+    assert f"**{record.test['accuracy']:.2f} %**" in README and f"{record.seconds / 60:.1f} minutes" in README
+    assert record.data["train"] == 50_000 and record.precision in README
+
+
+@pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.stem)
+def test_records_fit_the_code(path):
+    record = read_record(path)
+    with torch.device("meta"):
+        assert record.parameters == sum(p.numel() for p in create_model(record.model).parameters())
+    assert len(record.history) == record.recipe["epochs"]
+    assert not re.search(r'"/|\\\\|/home|/tmp', path.read_text()), "a path of some machine in a published record"
+
+
+def test_the_five_lines_run(tmp_path, monkeypatch):
+    """The README's Python, with a run of one epoch on few images."""
+    import resnet_tutorial
+
+    (code,) = re.findall(r"```python\n(.*?)```", README, re.S)
+    seen = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(resnet_tutorial, "train", seen.append)
+    exec(code, {})
+    assert seen[0].model == "resnet20" and seen[0].train_size == 5000
