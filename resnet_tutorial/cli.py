@@ -120,10 +120,7 @@ def train_command(argv: list[str]) -> None:
     if args.data and args.run.root and args.data != args.run.root:
         raise InputError(f"two data folders are named, {args.data} and --root {args.run.root}: name one")
     config = replace(args.run, root=args.data or args.run.root)
-    try:
-        train(config, log=lambda line: print(line, flush=True))
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt("every finished epoch is saved; the same command with --resume goes on") from None
+    train(config, log=lambda line: print(line, flush=True))
 
 
 def evaluate_command(argv: list[str]) -> None:

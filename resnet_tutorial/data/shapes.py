@@ -5,8 +5,8 @@ function*: the distance in pixels from a point to the outline, negative inside t
 filled shape, its outline of any thickness, and smooth (anti-aliased) edges.
 """
 
+import io
 import os
-import tempfile
 import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +15,9 @@ from pathlib import Path
 import numpy as np
 from numpy.random import PCG64, Generator, SeedSequence
 from platformdirs import user_cache_dir
+
+from ..errors import InputError
+from ..files import write_atomic
 
 CLASSES: tuple[str, ...] = (
     "circle",
@@ -269,20 +272,6 @@ def _read_cache(path: Path) -> dict[str, np.ndarray] | None:
     return arrays
 
 
-def _write_cache(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    """Write a cache file so that other processes see either no file or the whole file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Each process writes a file of its own; os.replace then swaps it in as one step.
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            np.savez(file, **arrays)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-
-
 def load_shapes10(
     cache_dir: Path | None = None,
 ) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
@@ -306,8 +295,10 @@ def load_shapes10(
         arrays = {}
         for split, size, seed in (("train", TRAIN_SIZE, TRAIN_SEED), ("test", TEST_SIZE, TEST_SEED)):
             arrays[f"{split}_images"], arrays[f"{split}_labels"] = draw_shapes(size, seed)
+        content = io.BytesIO()
+        np.savez(content, **arrays)
         try:
-            _write_cache(path, arrays)
-        except OSError as error:
+            write_atomic(path, content.getbuffer())
+        except InputError as error:
             warnings.warn(f"Shapes-10 is not cached and will be drawn again next time: {error}", stacklevel=2)
     return (arrays["train_images"], arrays["train_labels"]), (arrays["test_images"], arrays["test_labels"])

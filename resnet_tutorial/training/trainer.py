@@ -177,12 +177,11 @@ class Trainer:
             self.log(f"note: {note}")
         self._check_writable()
         self.log(self._headline())
-        while self.epoch < self.recipe.epochs:
-            self.record.history.append(self._run_epoch())
-            self.epoch += 1
-            self.save()
-            self.record.write_csv(self.folder / "log.csv")
-            self.log(_epoch_line(self.record.history[-1], self.recipe.epochs))
+        try:
+            self._train()
+        except KeyboardInterrupt:
+            saved = f"{self.epoch} epochs are saved, the same command with --resume goes on"
+            raise KeyboardInterrupt(saved if self.epoch else "no epoch was finished, nothing is saved") from None
         if self.record.test is None:
             scores = evaluate(self.model, self._loader(self.test_set), self.device)
             self.record.test = {name: scores[name] for name in ("loss", "accuracy")}
@@ -214,6 +213,14 @@ class Trainer:
                 "record": asdict(self.record),
             },
         )
+
+    def _train(self) -> None:
+        while self.epoch < self.recipe.epochs:
+            self.record.history.append(self._run_epoch())
+            self.epoch += 1
+            self.save()
+            self.record.write_csv(self.folder / "log.csv")
+            self.log(_epoch_line(self.record.history[-1], self.recipe.epochs))
 
     def _run_epoch(self) -> dict:
         started = time.perf_counter()

@@ -238,17 +238,6 @@ def test_unwritable_cache_folder_only_warns(tmp_path, small_splits):
     assert len(images) == 30
 
 
-def test_failed_write_leaves_no_temporary_file(tmp_path, monkeypatch, small_splits):
-    def disk_full(file, **arrays):
-        file.write(b"begun")
-        raise OSError("no space left")
-
-    monkeypatch.setattr(shapes.np, "savez", disk_full)
-    with pytest.warns(UserWarning, match="no space left"):
-        load_shapes10(tmp_path)
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_loading_at_the_same_time_is_safe(tmp_path, small_splits):
     with ThreadPoolExecutor(4) as pool:
         results = list(pool.map(lambda _: load_shapes10(tmp_path), range(4)))
