@@ -15,8 +15,9 @@ $(STAMP): pyproject.toml
 
 # Run every chapter and build the site. `make book DATA=<folder>` runs them on CIFAR-10 or on your own images.
 book: $(STAMP)
-	RESNET_TUTORIAL_DATA="$(if $(DATA),$(abspath $(DATA)))" PATH="$(CURDIR)/$(BIN):$$PATH" \
-		$(BIN)/jupyter-book build . -W -n --keep-going
+	@test -z "$(DATA)" || test -d "$(DATA)" || { echo "error: no data folder $(DATA): check DATA=" >&2; exit 1; }
+	data="$(DATA)"; RESNET_TUTORIAL_DATA="$${data:+$$(cd "$$data" && pwd)}" PATH="$(CURDIR)/$(BIN):$$PATH" \
+		$(BIN)/jupyter-book build . --all -W -n --keep-going
 	$(BIN)/python tests/book/check_site.py _build/html
 	@echo
 	@echo "The book is built. Open it in a browser: file://$(CURDIR)/_build/html/index.html"
