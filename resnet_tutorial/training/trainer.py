@@ -180,7 +180,7 @@ class Trainer:
         try:
             self._train()
         except KeyboardInterrupt:
-            saved = f"{self.epoch} epochs are saved, the same command with --resume goes on"
+            saved = f"the run is saved up to epoch {self.epoch}; the same command with --resume goes on"
             raise KeyboardInterrupt(saved if self.epoch else "no epoch was finished, nothing is saved") from None
         if self.record.test is None:
             scores = evaluate(self.model, self._loader(self.test_set), self.device)
