@@ -43,7 +43,7 @@ def test_the_five_lines_run(tmp_path, monkeypatch):
     """The README's Python, with a run of one epoch on few images."""
     import resnet_tutorial
 
-    (code,) = re.findall(r"```python\n(.*?)```", README, re.S)
+    code = re.findall(r"```python\n(.*?)```", README, re.S)[0]
     seen = []
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(resnet_tutorial, "train", seen.append)
