@@ -261,7 +261,7 @@ def show_costs(costs: dict[str, tuple[int, int]]) -> Figure:
             axis.annotate(get_architecture(name).title, point, textcoords="offset points", fontsize=8, **where)
     axis.set_xscale("log")
     axis.set_yscale("log")
-    axis.margins(x=0.12, y=0.1)
+    axis.margins(x=0.16, y=0.1)
     style(axis, "parameters", "million multiply-accumulates")
     axis.legend(frameon=False)
     figure.tight_layout()

@@ -62,6 +62,7 @@ def test_both_readmes_ways_to_say_it(image_folder, tmp_path, monkeypatch, capsys
     )
     code, out, _ = run(capsys, *first.split())
     assert code == 0 and (tmp_path / "checkpoints" / "last.pt").is_file()
+    assert out.splitlines()[0].startswith("resnet20 (")
     code, out, _ = run(
         capsys, "train", "-c", "cifar10_resnet32", "--model", "resnet20", root, "--epochs", "1", "--warmup-epochs", "0"
     )

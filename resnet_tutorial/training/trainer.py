@@ -144,7 +144,8 @@ class Trainer:
         self.device = pick_device(config)
         torch.manual_seed(config.seed)  # before the network is built: its weights are the first draw
         self.model = self.device.place(create_model(config.model, len(train_set.classes)))
-        self.folder = config.ckpt_dir or Path("runs", f"{config.model}-{_slug(train_set.name)}-seed{config.seed}")
+        self.name = self.model.arch.name  # "ResNet18" on the command line is resnet18 in the record
+        self.folder = config.ckpt_dir or Path("runs", f"{self.name}-{_slug(train_set.name)}-seed{config.seed}")
         if config.train_size is not None:
             train_set = train_set.subset(config.train_size, seed=0)
         self.train_set, self.val_set, self.test_set = train_set, None, test_set
@@ -197,7 +198,7 @@ class Trainer:
         save_checkpoint(
             self.folder / LAST,
             {
-                "model": self.config.model,
+                "model": self.name,
                 "model_state": self.model.state_dict(),
                 "classes": list(self.train_set.classes),
                 "mean": list(self.mean),
@@ -275,7 +276,7 @@ class Trainer:
     def _new_record(self) -> RunRecord:
         val, config = self.val_set, self.config
         return RunRecord(
-            model=config.model,
+            model=self.name,
             parameters=sum(p.numel() for p in self.model.parameters()),
             data={
                 "name": self.train_set.name,
@@ -322,7 +323,7 @@ class Trainer:
         parts = f"{data['train']:,} images to train"
         parts += f", {len(held):,} to validate" if held else ""
         parts += f", {data['test']:,} to test"
-        network = f"{self.config.model} ({self.record.parameters:,} parameters)"
+        network = f"{self.name} ({self.record.parameters:,} parameters)"
         return f"{network} on {data['name']}: {parts}; {self.device.device.type}, {self.device.precision}"
 
 
