@@ -64,8 +64,8 @@ def summarize(model: ResNet, image_size: int = 32) -> list[LayerCost]:
     with torch.device("meta"):
         twin = ResNet(arch, model.num_classes).eval()
         x = torch.empty(1, 3, image_size, image_size)
-    parts = [("conv1", f"3×3, {arch.stem_channels}", nn.Sequential(twin.conv1, twin.bn1))]
-    parts += [(s.name, describe_stage(arch.block, s), twin.stages[i]) for i, s in enumerate(arch.stages)]
+    parts = [("conv1", arch.describe_stem(), nn.Sequential(twin.conv1, twin.bn1, twin.pool))]
+    parts += [(s.name, arch.describe_stage(s), twin.stages[i]) for i, s in enumerate(arch.stages)]
     rows = []
     for name, what, part in parts:
         macs, x = count_macs(part, x)
@@ -78,13 +78,6 @@ def summarize(model: ResNet, image_size: int = 32) -> list[LayerCost]:
 def total(rows: list[LayerCost]) -> tuple[int, int]:
     """Parameters and MACs of all rows together."""
     return sum(row.parameters for row in rows), sum(row.macs for row in rows)
-
-
-def describe_stage(block: str, stage) -> str:
-    """A stage as the paper's table writes it: ``3 × [3×3, 16; 3×3, 16]``."""
-    if block == "basic":
-        return f"{stage.blocks} × [3×3, {stage.width}; 3×3, {stage.width}]"
-    return f"{stage.blocks} × [1×1, {stage.width}; 3×3, {stage.width}; 1×1, {stage.channels}]"
 
 
 def format_table(rows: list[LayerCost]) -> str:

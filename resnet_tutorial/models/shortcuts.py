@@ -39,34 +39,39 @@ class ProjectionShortcut(nn.Sequential):
         in_channels: channels that come in.
         out_channels: channels that leave.
         stride: stride of the convolution.
+        norm: whether BatchNorm follows. A pre-activation block leaves it out: its sum stays free of it (He et al. 2016b).
     """
 
-    def __init__(self, in_channels: int, out_channels: int, stride: int):
-        super().__init__(
-            nn.Conv2d(in_channels, out_channels, kernel_size=1, stride=stride, bias=False),
-            nn.BatchNorm2d(out_channels),
-        )
+    def __init__(self, in_channels: int, out_channels: int, stride: int, norm: bool = True):
+        conv = nn.Conv2d(in_channels, out_channels, kernel_size=1, stride=stride, bias=False)
+        super().__init__(conv, nn.BatchNorm2d(out_channels)) if norm else super().__init__(conv)
 
 
-def make_shortcut(option: str, in_channels: int, out_channels: int, stride: int) -> nn.Module:
+def make_shortcut(option: str, in_channels: int, out_channels: int, stride: int, norm: bool = True) -> nn.Module | None:
     """Build the shortcut of one block.
 
     Args:
-        option: ``A``, ``B`` or ``C``.
+        option: ``A``, ``B`` or ``C``, or ``none`` for a plain block.
         in_channels: channels that enter the block.
         out_channels: channels that leave the block.
         stride: stride of the block.
+        norm: whether BatchNorm follows a projection.
+
+    Returns:
+        The shortcut; None for ``none``.
 
     Raises:
-        ValueError: if the option is none of the three.
+        ValueError: if the option is none of these.
     """
-    if option not in ("A", "B", "C"):
+    if option not in ("A", "B", "C", "none"):
         raise ValueError(f"shortcut must be 'A', 'B' or 'C', got {option!r}")
+    if option == "none":
+        return None
     same_shape = stride == 1 and in_channels == out_channels
     if option == "C":
-        return ProjectionShortcut(in_channels, out_channels, stride)
+        return ProjectionShortcut(in_channels, out_channels, stride, norm)
     if same_shape:
         return nn.Identity()
     if option == "A":
         return ZeroPadShortcut(in_channels, out_channels, stride)
-    return ProjectionShortcut(in_channels, out_channels, stride)
+    return ProjectionShortcut(in_channels, out_channels, stride, norm)

@@ -153,10 +153,11 @@ def test_every_parameter_gets_a_gradient():
 
 
 def test_names():
-    assert list_models() == list(PARAMETERS)
-    assert list_models("ResNet1*") == ["resnet18", "resnet101", "resnet152", "resnet110", "resnet1202"]
+    assert list_models("resnet*") == [*PARAMETERS, "resnet164", "resnet1001"]
+    assert list_models("PreAct1*") == ["preact18", "preact101", "preact152", "preact110", "preact164", "preact1001"]
+    assert len(list_models("plain*")) == 13
     assert create_model("ResNet20").arch.name == "resnet20"
     with pytest.raises(InputError, match="did you mean resnet56"):
         create_model("resnet55")
-    with pytest.raises(ValueError, match="num_classes"):
+    with pytest.raises(InputError, match="num_classes"):
         create_model("resnet20", num_classes=0)
