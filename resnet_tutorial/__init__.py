@@ -10,7 +10,7 @@ from .analysis import summarize
 from .architectures import ARCHITECTURES, Architecture, get_architecture
 from .data import ImageDataset, load_dataset
 from .errors import InputError
-from .models import ResNet, create_model, list_models
+from .models import ResNet, create_model, identify, list_models
 from .training import Recipe, TrainConfig, Trainer, train
 
 try:
@@ -29,6 +29,7 @@ __all__ = [
     "Trainer",
     "create_model",
     "get_architecture",
+    "identify",
     "list_models",
     "load_dataset",
     "summarize",
