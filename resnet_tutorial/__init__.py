@@ -10,7 +10,16 @@ from .analysis import summarize
 from .architectures import ARCHITECTURES, Architecture, get_architecture
 from .data import ImageDataset, load_dataset
 from .errors import InputError
-from .models import ResNet, create_model, identify, list_models
+from .models import (
+    ResNet,
+    create_model,
+    export_weights,
+    identify,
+    list_models,
+    load_weights,
+    model_from_weights,
+    save_weights,
+)
 from .training import Recipe, TrainConfig, Trainer, train
 
 try:
@@ -28,10 +37,14 @@ __all__ = [
     "TrainConfig",
     "Trainer",
     "create_model",
+    "export_weights",
     "get_architecture",
     "identify",
     "list_models",
     "load_dataset",
+    "load_weights",
+    "model_from_weights",
+    "save_weights",
     "summarize",
     "train",
 ]

@@ -4,20 +4,29 @@ from .blocks import BasicBlock, Bottleneck, PlainBasicBlock, PlainBottleneck, Pr
 from .identify import Identification, identify
 from .resnet import ResNet, create_model, list_models
 from .shortcuts import ProjectionShortcut, ZeroPadShortcut, make_shortcut
+from .weights import LoadedWeights, export_weights, load_weights, model_from_weights, save_weights
+from .weights_file import WeightsFile, read_weights
 
 __all__ = [
     "BasicBlock",
     "Bottleneck",
     "Identification",
+    "LoadedWeights",
     "PlainBasicBlock",
     "PlainBottleneck",
     "PreActBasicBlock",
     "PreActBottleneck",
     "ProjectionShortcut",
     "ResNet",
+    "WeightsFile",
     "ZeroPadShortcut",
     "create_model",
+    "export_weights",
     "identify",
     "list_models",
+    "load_weights",
     "make_shortcut",
+    "model_from_weights",
+    "read_weights",
+    "save_weights",
 ]

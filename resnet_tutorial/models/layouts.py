@@ -1,0 +1,192 @@
+"""The table of layouts: what somebody's code calls the tensors of a network.
+
+Reading and writing follow from it: a layout is a prefix for a block and a few names, never a special case in the code.
+"""
+
+import difflib
+import functools
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ..errors import InputError
+from .state_facts import StateFacts
+
+MeanStd = tuple[tuple[float, ...], tuple[float, ...]]
+
+
+_FAMILIES = {"three-stage": 3, "four-stage": 4}
+_KINDS = {"resnet": "residual blocks", "plain": "blocks without shortcuts", "preact": "pre-activation blocks"}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What somebody's code calls the tensors of a network, and which networks it can hold.
+
+    Attributes:
+        name: the name for ``layout=``.
+        title: whose networks these are.
+        block: prefix of a block; ``{stage}`` counts from 0, ``{layer}`` from 1, ``{block}`` from 0.
+        projection: names of a projection's convolution and BatchNorm inside a block.
+        head: the linear layer.
+        stem: the convolution of the stem.
+        norm: BatchNorm inside a block, without its number.
+        kinds: kinds of networks that it holds.
+        families: three-stage networks, four-stage networks, or both.
+        blocks: kinds of blocks.
+        shortcuts: shortcut options that the code can build.
+        conv_head: whether the linear layer is written as a 1×1 convolution.
+        mean_std: mean and standard deviation that the published ten-class networks were trained with, if known.
+    """
+
+    name: str
+    title: str
+    block: str
+    projection: tuple[str, str]
+    head: str
+    stem: str = "conv1"
+    norm: str = "bn"
+    kinds: tuple[str, ...] = ("resnet",)
+    families: tuple[str, ...] = ("three-stage", "four-stage")
+    blocks: tuple[str, ...] = ("basic", "bottleneck")
+    shortcuts: tuple[str, ...] = ("B",)
+    conv_head: bool = False
+    mean_std: MeanStd | None = None
+
+    @functools.cached_property
+    def rules(self) -> tuple[tuple[str, str], ...]:
+        """Pairs of templates for the start of a name: in this layout, in ours."""
+        ours = "stages.{stage}.{block}"
+        return (
+            (self.stem, "conv1"),
+            ("bn1", "bn1"),
+            ("norm", "norm"),
+            (self.head, "fc"),
+            (f"{self.block}.conv{{i}}", f"{ours}.conv{{i}}"),
+            (f"{self.block}.{self.norm}{{i}}", f"{ours}.bn{{i}}"),
+            (f"{self.block}.{self.projection[0]}", f"{ours}.shortcut.0"),
+            (f"{self.block}.{self.projection[1]}", f"{ours}.shortcut.1"),
+        )
+
+    def to_ours(self, name: str) -> str | None:
+        """The name of a tensor in this package; None if the layout has no such tensor."""
+        return _rename(name, self.rules)
+
+    def from_ours(self, name: str) -> str:
+        """The name in this layout of a tensor of this package."""
+        return _rename(name, [(ours, theirs) for theirs, ours in self.rules]) or name
+
+    def misfit(self, facts: StateFacts) -> str | None:
+        """Why the code that this layout belongs to has no such network, in words; None if it has."""
+        if facts.kind not in self.kinds:
+            return f"{self.title} have {_KINDS[self.kinds[0]]}, it has {_KINDS[facts.kind]}"
+        if not set(facts.options) & set(self.shortcuts):
+            padding = ", and the code there would have to pad zeros on both sides" if "A" in facts.options else ""
+            options = " or ".join(facts.options) or "no known one"
+            return f"{self.title} have shortcut option {' or '.join(self.shortcuts)}, it has {options}{padding}"
+        if not any(_FAMILIES[family] == len(facts.blocks) for family in self.families):
+            return f"{self.title} have {_FAMILIES[self.families[0]]} stages, it has {len(facts.blocks)}"
+        if facts.block not in self.blocks:
+            return f"{self.title} have {self.blocks[0]} blocks only"
+        return None
+
+    def unreadable(self, facts: StateFacts) -> str | None:
+        """Why such tensors under this layout's names do not tell which network they belong to; None if they do."""
+        if facts.kind == "preact" and not facts.final_norm:
+            return (
+                "its pre-activation blocks end without the last BatchNorm and ReLU, as in kuangliu's PreActResNet; "
+                "networks here have them (He et al. 2016b), so it would compute something else"
+            )
+        if facts.kind not in self.kinds:
+            return f"it has {_KINDS[facts.kind]}, {self.title} have {_KINDS[self.kinds[0]]}"
+        if facts.options == ("A",) and "A" not in self.shortcuts:
+            return (
+                f"it has no shortcut parameters, and {self.title} have no option A: "
+                "where its code pads the zeros (if at all) cannot be told from the file"
+            )
+        if facts.kind == "preact" and facts.block not in self.blocks:
+            return "timm's first basic block adds its input before BatchNorm and ReLU, the paper's and ours behind them"
+        return None
+
+
+_NAMES = {"block": "layer{layer}.{block}", "projection": ("downsample.0", "downsample.1"), "head": "fc"}
+_LINEAR_NAMES = {"block": "layer{layer}.{block}", "projection": ("shortcut.0", "shortcut.1"), "head": "linear"}
+
+LAYOUTS: dict[str, Layout] = {
+    layout.name: layout
+    for layout in (
+        Layout(
+            "resnet_tutorial",
+            "this package's networks",
+            block="stages.{stage}.{block}",
+            projection=("shortcut.0", "shortcut.1"),
+            head="fc",
+            kinds=("resnet", "plain", "preact"),
+            shortcuts=("A", "B", "C", "none"),
+        ),
+        Layout("torchvision", "torchvision's and timm's networks", **_NAMES, families=("four-stage",)),
+        Layout(
+            "chenyaofo",
+            "chenyaofo's CIFAR networks",
+            **_NAMES,
+            families=("three-stage",),
+            blocks=("basic",),
+            mean_std=((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)),
+        ),
+        Layout("kuangliu", "kuangliu's CIFAR networks", **_LINEAR_NAMES, families=("four-stage",)),
+        Layout(
+            "idelbayev",
+            "Idelbayev's CIFAR networks",
+            **_LINEAR_NAMES,
+            families=("three-stage",),
+            blocks=("basic",),
+            shortcuts=("A",),
+            mean_std=((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+        ),
+        Layout(
+            "timm_resnetv2",
+            "timm's pre-activation networks",
+            block="stages.{stage}.blocks.{block}",
+            projection=("downsample.conv", "downsample.norm"),
+            head="head.fc",
+            stem="stem.conv",
+            norm="norm",
+            kinds=("preact",),
+            families=("four-stage",),
+            blocks=("bottleneck",),
+            conv_head=True,
+        ),
+    )
+}
+
+
+def get_layout(name: str) -> Layout:
+    """The layout of a name.
+
+    Raises:
+        InputError: if there is none.
+    """
+    if name not in LAYOUTS:
+        near = difflib.get_close_matches(str(name).lower(), LAYOUTS, n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise InputError(f"no layout is called {name!r}: {hint}there are {', '.join(LAYOUTS)}")
+    return LAYOUTS[name]
+
+
+@functools.cache
+def _pattern(template: str) -> re.Pattern[str]:
+    numbers = re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>0|[1-9]\\d{0,4})", re.escape(template))
+    return re.compile(rf"{numbers}(?P<rest>\..+)", re.ASCII)
+
+
+def _rename(name: str, rules: Iterable[tuple[str, str]]) -> str | None:
+    """Rewrite the start of a name by the first rule that fits; None if none does."""
+    for source, target in rules:
+        if match := _pattern(source).fullmatch(name):
+            numbers = {key: int(value) for key, value in match.groupdict().items() if key != "rest"}
+            if "layer" in numbers:
+                numbers["stage"] = numbers["layer"] - 1
+            elif "stage" in numbers:
+                numbers["layer"] = numbers["stage"] + 1
+            return target.format(**numbers) + match["rest"]
+    return None
