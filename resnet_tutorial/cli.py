@@ -19,7 +19,7 @@ from .analysis import format_table, summarize, total
 from .architectures import ARCHITECTURES
 from .data import BatchLoader, Transform, download_cifar10, load_dataset
 from .errors import InputError
-from .models import create_model
+from .models import create_model, identify, model_from_weights, read_weights
 from .training import (
     Recipe,
     TrainConfig,
@@ -85,6 +85,14 @@ class SummaryArgs:
     """Height and width of the image."""
     num_classes: int = 10
     """Number of classes."""
+
+
+@dataclass(frozen=True)
+class IdentifyArgs:
+    """Say which ResNet the weights in a file belong to, and how it departs from the paper."""
+
+    file: Positional[Path]
+    """File of weights (.safetensors, .pth, .th, .pt) or the folder of a run."""
 
 
 @dataclass(frozen=True)
@@ -171,6 +179,18 @@ def summary_command(argv: list[str]) -> None:
         )
 
 
+def identify_command(argv: list[str]) -> None:
+    args = _parse(IdentifyArgs, "identify", argv)
+    weights = read_weights(args.file)
+    try:
+        model = model_from_weights(args.file)
+    except InputError:  # the file does not say what it holds, or not truly
+        print(identify(weights.state_dict, claimed=args.file.stem))
+        return
+    print(identify(model, claimed=args.file.stem))
+    print("what weights do not show was read from the file's own description of its network")
+
+
 def download_command(argv: list[str]) -> None:
     args = _parse(DownloadArgs, "download", argv)
     try:
@@ -194,6 +214,7 @@ COMMANDS: dict[str, tuple[Callable[[list[str]], None], type]] = {
     "evaluate": (evaluate_command, EvaluateArgs),
     "predict": (predict_command, PredictArgs),
     "summary": (summary_command, SummaryArgs),
+    "identify": (identify_command, IdentifyArgs),
     "download": (download_command, DownloadArgs),
     "recipes": (recipes_command, RecipesArgs),
 }

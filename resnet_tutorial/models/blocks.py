@@ -1,4 +1,4 @@
-"""The blocks: residual (He et al. 2016, figure 5), their plain twins, and pre-activation (He et al. 2016b, figure 1b)."""
+"""The blocks: residual (He et al. 2016, figure 5), their plain twins, pre-activation (He et al. 2016b, figure 1b)."""
 
 import torch
 import torch.nn.functional as F
@@ -126,8 +126,8 @@ class PreActBasicBlock(nn.Module):
         stride: stride of the first convolution and of the shortcut.
         shortcut: option ``A``, ``B`` or ``C``. A projection is a convolution alone.
         drop: probability that the branch is left out in training (stochastic depth).
-        activate_shortcut: whether the shortcut, too, starts behind the first ReLU. So it does in the first block of a stage
-            and wherever the shortcut projects (the paper's appendix).
+        activate_shortcut: whether the shortcut, too, starts behind the first ReLU. So it does in the first block of a
+            stage and wherever the shortcut projects (the paper's appendix).
     """
 
     expansion = EXPANSION["basic"]
@@ -167,8 +167,8 @@ class PreActBottleneck(nn.Module):
         stride: stride of the 3×3 convolution and of the shortcut.
         shortcut: option ``A``, ``B`` or ``C``. A projection is a convolution alone.
         drop: probability that the branch is left out in training (stochastic depth).
-        activate_shortcut: whether the shortcut, too, starts behind the first ReLU. So it does in the first block of a stage
-            and wherever the shortcut projects (the paper's appendix).
+        activate_shortcut: whether the shortcut, too, starts behind the first ReLU. So it does in the first block of a
+            stage and wherever the shortcut projects (the paper's appendix).
     """
 
     expansion = EXPANSION["bottleneck"]

@@ -26,8 +26,8 @@ class Identification:
     """What a network is.
 
     Attributes:
-        candidates: records of all networks of the table that it can be, with the widths, shortcut and stem as found: one
-            where all is clear, two where weights alone leave it open, none for a network outside the table.
+        candidates: records of all networks of the table that it can be, with the widths, shortcut and stem as found:
+            one where all is clear, two where weights alone leave it open, none for a network outside the table.
         title: its name, or a description where it has none.
         parameters: number of parameters.
         num_classes: number of classes; None if there is no linear layer.
@@ -393,13 +393,11 @@ def _facts(net: Net, stages: list[list[Block]], letters: tuple[str, ...], preact
         where = f", {size}×{size}" if size else ""
         convs = "; ".join(f"{conv.kernel}×{conv.kernel}, {conv.channels}" for conv in blocks[-1].convs)
         facts[f"conv{i + 2}_x"] = f"{len(blocks)} × [{convs}]{where}"
-    order = {
-        True: "pre-activation",
-        False: "BatchNorm and ReLU behind the convolutions",
-        None: "order of layers unknown",
-    }
+    order = {True: ", pre-activation", False: ", post-activation", None: ""}[preact]
+    if order and stem.stride is None:
+        order += " by the channels of its BatchNorms"
     kinds = " and ".join(sorted({block.kind or "other" for block in net.blocks})) or "unknown"
-    facts["block"] = f"{kinds}, {order[preact]}{_stride_place(net.blocks)}"
+    facts["block"] = f"{kinds}{order}{_stride_place(net.blocks)}"
     facts["shortcut"] = " — or ".join(SHORTCUTS[letter] for letter in letters) or "of no single option"
     facts["BatchNorm"] = _norm_places(net, preact)
     classes = "no linear layer" if net.classes is None else f"{net.classes}-way linear layer"
@@ -414,7 +412,7 @@ def _norm_places(net: Net, preact: bool | None) -> str:
     if not convs or preact is None:
         return "unknown"
     if None in seen and False not in seen:  # equal numbers of channels hide the place within a block
-        return f"{place} the convolutions, where the channels tell"
+        return f"{place} the convolutions, as far as the channels tell"
     return f"{place} {seen.count(True)} of {len(convs)} convolutions in blocks"
 
 

@@ -30,8 +30,8 @@ class ResNet(nn.Module):
         arch: the record of the network, from `resnet_tutorial.architectures`.
         num_classes: number of classes.
         in_channels: channels of the images, 3 for color.
-        zero_init_residual: start the last BatchNorm of every branch (the last convolution with pre-activation) at zero, so
-            that every block starts as its shortcut (Goyal et al. 2017, section 5.1).
+        zero_init_residual: start the last BatchNorm of every branch (the last convolution with pre-activation) at zero,
+            so that every block starts as its shortcut (Goyal et al. 2017, section 5.1).
         stochastic_depth: probability that the last block's branch is left out in training; it rises linearly from the
             first block on (Huang et al. 2016, section 3).
         checkpoint_activations: keep only the input of each block for the backward pass and compute the rest again: less
@@ -39,7 +39,7 @@ class ResNet(nn.Module):
 
     Attributes:
         arch: the record that it was built from.
-        conv1, bn1: the stem, a convolution and its BatchNorm (no BatchNorm with pre-activation: the first block has it).
+        conv1, bn1: the stem: a convolution and its BatchNorm (with pre-activation, the first block has it).
         pool: max-pooling of the ImageNet stem, else the identity.
         stages: `nn.Sequential` of stages, each an `nn.Sequential` of blocks.
         norm: with pre-activation, the BatchNorm behind the last block, else the identity.
@@ -78,10 +78,8 @@ class ResNet(nn.Module):
         if not self.preact:
             x = F.relu(x)
         x = self.pool(x)
-        if self.checkpoint_activations and self.training:
-            x = self._stages_recomputed(x)
-        else:
-            x = self.stages(x)
+        recompute = self.checkpoint_activations and self.training
+        x = self._stages_recomputed(x) if recompute else self.stages(x)
         x = self.norm(x)
         return F.relu(x) if self.preact else x
 

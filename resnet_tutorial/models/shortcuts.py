@@ -39,7 +39,7 @@ class ProjectionShortcut(nn.Sequential):
         in_channels: channels that come in.
         out_channels: channels that leave.
         stride: stride of the convolution.
-        norm: whether BatchNorm follows. A pre-activation block leaves it out: its sum stays free of it (He et al. 2016b).
+        norm: whether BatchNorm follows. A pre-activation block leaves it out: its sum stays free of it.
     """
 
     def __init__(self, in_channels: int, out_channels: int, stride: int, norm: bool = True):
