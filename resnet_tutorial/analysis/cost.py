@@ -24,7 +24,7 @@ class LayerCost:
 
     Attributes:
         name: of a part ``conv1``, ``conv2_x`` …, ``fc``; of a layer the module, such as ``stages.0.2.conv1``.
-        what: what the row consists of, such as ``3 × [3×3, 16; 3×3, 16]``.
+        what: what the row consists of, such as ``3 × [3×3, 16; 3×3, 16]``, or for a layer ``3×3, 16, BN`` (BatchNorm).
         output: height (= width) of the feature maps, 1 behind the pooling.
         channels: channels that leave.
         parameters: trainable numbers, BatchNorm included.
@@ -245,11 +245,11 @@ def _layer_name(path: str) -> str:
 
 def _describe(module: nn.Module) -> str:
     if isinstance(module, nn.BatchNorm2d):
-        return "BatchNorm"
+        return "BN"
     if isinstance(module, nn.Linear):
-        return f"average pool, {module.out_features}-way linear"
+        return f"{module.out_features}-way linear"
     if isinstance(module, ZeroPadShortcut):
-        return f"{module.before} + {module.after} channels of zeros, stride {module.stride}"
+        return f"zeros {module.before}+{module.after}, stride {module.stride}"
     side = _side(module.kernel_size)
     stride = f", stride {_side(module.stride)}" if _side(module.stride) > 1 else ""
     words = f"{side}×{side}, {module.out_channels}" if isinstance(module, nn.Conv2d) else f"max-pool {side}×{side}"
@@ -305,6 +305,7 @@ def _parts(layers: list[_Layer], arch: Architecture) -> list[LayerCost]:
     names = {f"stages.{i}": stage.name for i, stage in enumerate(arch.stages)}
     words = {f"stages.{i}": arch.describe_stage(stage) for i, stage in enumerate(arch.stages)}
     words["conv1"] = arch.describe_stem().partition(";")[0]
+    words["fc"] = f"average pool, {layers[-1].channels}-way linear"
     parts = []
     for key, group in groupby(layers, key=lambda layer: ".".join(layer.name.split(".")[:2])):
         rows = [layer.row() for layer in group]
