@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from resnet_tutorial import InputError, create_model, identify, list_models
+from resnet_tutorial import InputError, create_model, identify, list_models, save_weights
+from resnet_tutorial.cli import main
 from resnet_tutorial.models import BasicBlock, ProjectionShortcut, ZeroPadShortcut
 from tests.models.mutants import MUTANTS, make_mutant
 
@@ -239,3 +240,37 @@ def test_a_functional_block_reads_the_same():
         stage[0].__class__ = Functional
     assert identify(model).arch == model.arch
     assert identify(model).departures == ()
+
+
+def run(capsys, *argv):
+    with pytest.raises(SystemExit) as stop:
+        main(["identify", *map(str, argv)])
+    output = capsys.readouterr()
+    return stop.value.code, output.out, output.err
+
+
+def test_the_command_on_files_of_others(tmp_path, capsys):
+    path = tmp_path / "resnet110.pth"
+    weights = {f"module.{key}": value for key, value in create_model("resnet164", width=0.25).state_dict().items()}
+    torch.save({"state_dict": weights, "best_prec1": 93.0}, path)
+    status, out, _ = run(capsys, path)
+    assert status == 0
+    assert out.startswith("ResNet-164 (resnet164), 0.25 times the width")
+    assert "not ResNet-110" in out and "cannot be told from the weights alone" in out
+
+
+def test_the_command_on_a_file_that_names_its_network(tmp_path, capsys):
+    path = tmp_path / "mine.safetensors"
+    save_weights(create_model("resnet8"), path)
+    status, out, _ = run(capsys, path)
+    assert status == 0
+    assert "option A" in out and "none: a plain network" not in out
+
+
+def test_the_command_refuses_in_one_line(tmp_path, capsys):
+    (tmp_path / "text.pth").write_text("no weights")
+    torch.save(create_model("resnet8"), tmp_path / "objects.pt")
+    for name, message in (("text.pth", ""), ("objects.pt", "Python objects"), ("missing.pt", "no weights at")):
+        status, out, err = run(capsys, tmp_path / name)
+        assert (status, out) == (1, "")
+        assert err.startswith("error: ") and message in err and err.count("\n") == 1
