@@ -4,22 +4,23 @@ import argparse
 import contextlib
 import difflib
 import io
+import json
 import os
 import re
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
-from .analysis import format_table, summarize, total
-from .architectures import ARCHITECTURES
+from .analysis import LayerCost, format_table, summarize_architecture, total, total_activations
+from .architectures import Architecture, get_architecture
 from .data import BatchLoader, Transform, download_cifar10, load_dataset
 from .errors import InputError
-from .models import create_model, identify, model_from_weights, read_weights
+from .models import create_model, identify, list_models, model_from_weights, read_weights
 from .training import (
     Recipe,
     TrainConfig,
@@ -77,14 +78,28 @@ class PredictArgs:
 
 @dataclass(frozen=True)
 class SummaryArgs:
-    """Print output sizes, parameters and multiply-accumulates of a network, part by part."""
+    """Print what a network costs: sizes, parameters, multiply-accumulates, memory in training, receptive field."""
 
     model: Positional[str | None] = None
-    """Network; all of them, a line each, if not given."""
-    image_size: int = 32
-    """Height and width of the image."""
+    """Network; or a pattern such as "plain*", a line for each; all of them if not given."""
+    shortcut: str | None = None
+    """Option A, B or C; the network's own if not given."""
+    stem: str = "cifar"
+    """cifar (3×3) or imagenet (7×7 and max-pooling, both with stride 2)."""
+    width: float = 1.0
+    """Factor for the channels of every layer."""
+    in_channels: int = 3
+    """Channels of the image."""
     num_classes: int = 10
     """Number of classes."""
+    checkpoint_activations: bool = False
+    """Keep only the input of each block for the backward pass."""
+    image_size: int = 32
+    """Height and width of the image."""
+    layers: bool = False
+    """A row for each layer, not for each stage."""
+    json: bool = False
+    """Print JSON, for programs: one object; a list of them for several networks."""
 
 
 @dataclass(frozen=True)
@@ -165,18 +180,64 @@ def predict_command(argv: list[str]) -> None:
 
 def summary_command(argv: list[str]) -> None:
     args = _parse(SummaryArgs, "summary", argv)
-    if args.image_size < 8:
-        raise InputError(f"image_size must be at least 8, got {args.image_size}")
-    if args.num_classes < 1:
-        raise InputError(f"num_classes must be at least 1, got {args.num_classes}")
-    if args.model is not None:
-        print(format_table(summarize(create_model(args.model, args.num_classes), args.image_size)))
+    many = args.model is None or any(sign in args.model for sign in "*?[")
+    if many and args.layers:
+        raise InputError("--layers shows one network: name it, as in summary resnet20 --layers")
+    names = list_models(args.model or "*") if many else [args.model]
+    if not names:
+        raise InputError(f"no network matches {args.model!r}: try 'resnet*', 'plain*' or 'preact*'")
+    archs = [get_architecture(name).with_options(args.shortcut, args.stem, args.width) for name in names]
+    create_model("resnet8", args.num_classes, in_channels=args.in_channels)  # refuses wrong numbers
+    if args.json:
+        answers = [_summary_as_dict(arch, args) for arch in archs]
+        print(json.dumps(answers if many else answers[0], indent=2, ensure_ascii=False))
         return
-    for name, arch in ARCHITECTURES.items():
-        parameters, macs = total(summarize(create_model(name, args.num_classes), args.image_size))
-        print(
-            f"{name:12} {arch.family:12} {arch.block:11} {parameters:>12,} parameters {macs / 1e6:>9,.1f} million MACs"
-        )
+    for arch in archs:
+        print(_summary_line(arch, args) if many else _summary_table(arch, args))
+
+
+def _summary_rows(arch: Architecture, args: SummaryArgs) -> list[LayerCost]:
+    return summarize_architecture(
+        arch,
+        args.num_classes,
+        args.image_size,
+        layers=args.layers,
+        in_channels=args.in_channels,
+        checkpoint_activations=args.checkpoint_activations,
+    )
+
+
+def _summary_line(arch: Architecture, args: SummaryArgs) -> str:
+    parameters, macs = total(_summary_rows(arch, args))
+    size = f"{parameters:>12,} parameters {macs / 1e6:>9,.1f} million MACs"
+    return f"{arch.name:12} {arch.family:12} {arch.block:11} {size}"
+
+
+def _summary_table(arch: Architecture, args: SummaryArgs) -> str:
+    shortcut = "no shortcuts" if arch.kind == "plain" else f"shortcut {arch.shortcut}"
+    width = "" if args.width == 1 else f", width × {args.width:g}"
+    image = f"{args.image_size}×{args.image_size}×{args.in_channels}"
+    checkpoints = ", with checkpoints" if args.checkpoint_activations else ""
+    return (
+        f"{arch.title}: {shortcut}, {arch.stem} stem{width}, {image} image, {args.num_classes} classes\n"
+        f"{format_table(_summary_rows(arch, args))}\n"
+        f"activations: numbers kept for the backward pass{checkpoints}; field: receptive field, in pixels"
+    )
+
+
+def _summary_as_dict(arch: Architecture, args: SummaryArgs) -> dict[str, Any]:
+    rows = _summary_rows(arch, args)
+    parameters, macs = total(rows)
+    totals = {"parameters": parameters, "macs": macs, "activations": total_activations(rows)}
+    options = {k: v for k, v in asdict(args).items() if k not in ("model", "layers", "json")}
+    return {
+        "name": arch.name,
+        "title": arch.title,
+        "depth": arch.depth,
+        "options": options | {"shortcut": arch.shortcut},
+        "rows": [asdict(row) for row in rows],
+        "totals": totals | {"receptive_field": rows[-1].receptive_field},
+    }
 
 
 def identify_command(argv: list[str]) -> None:

@@ -1,13 +1,15 @@
 """The commands, as a user runs them."""
 
+import json
 import re
 import signal
 import subprocess
 import sys
+from dataclasses import asdict
 
 import pytest
 
-from resnet_tutorial import cli
+from resnet_tutorial import ARCHITECTURES, cli, create_model, list_models, summarize
 
 FAST = ["--epochs", "1", "--batch-size", "16", "--precision", "fp32"]
 
@@ -88,10 +90,43 @@ def test_resume_refuses_another_model_and_another_recipe(trained, capsys):
 
 
 def test_summary(capsys):
-    _, out, _ = run(capsys, "summary", "ResNet20")
-    assert "269,722" in out and "40,551,040" in out
+    code, out, _ = run(capsys, "summary", "ResNet20")
+    assert code == 0 and out.startswith("ResNet-20: shortcut A") and "269,722" in out and "40,551,040" in out
+    _, out, _ = run(capsys, "summary", "resnet20", "--layers")
+    assert "stages.2.2.conv2" in out and "269,722" in out and "40,551,040" in out
+
+
+def test_summary_of_all_networks(capsys):
     _, out, _ = run(capsys, "summary")
-    assert len(out.splitlines()) == 11 and max(map(len, out.splitlines())) <= 100
+    lines = out.splitlines()
+    assert [line.split()[0] for line in lines] == list_models() and max(map(len, lines)) <= 100
+    assert "resnet20     three-stage  basic            269,722 parameters      40.6 million MACs" in lines
+    _, out, _ = run(capsys, "summary", "Plain*", "--width", "0.5")
+    assert [line.split()[0] for line in out.splitlines()] == list_models("plain*")
+
+
+@pytest.mark.parametrize("layers", [[], ["--layers"]])
+def test_every_summary_fits_100_columns(capsys, layers):
+    argv = ["--stem", "imagenet", "--image-size", "224", "--num-classes", "1000", "--checkpoint-activations", *layers]
+    for arch in ARCHITECTURES.values():
+        _, out, _ = run(capsys, "summary", arch.name, *argv)
+        lines = out.splitlines()
+        assert lines[0].startswith(f"{arch.title}: ") and max(map(len, lines)) <= 100, arch.name
+
+
+def test_summary_for_programs(capsys):
+    options = {"shortcut": "C", "stem": "imagenet", "width": 0.5, "in_channels": 1, "num_classes": 7}
+    argv = [word for key, value in options.items() for word in (f"--{key.replace('_', '-')}", value)]
+    _, out, _ = run(capsys, "summary", "preact56", *argv, "--json")
+    answer = json.loads(out)
+    assert (answer["name"], answer["title"], answer["depth"]) == ("preact56", "Pre-activation ResNet-56", 56)
+    assert answer["options"] == options | {"checkpoint_activations": False, "image_size": 32}
+    model = create_model("preact56", **options)
+    assert answer["totals"]["parameters"] == sum(p.numel() for p in model.parameters())
+    assert answer["rows"] == [asdict(row) for row in summarize(model)]
+    assert sum(row["activations"] for row in answer["rows"]) == answer["totals"]["activations"]
+    _, out, _ = run(capsys, "summary", "plain1?", "--json")
+    assert [answer["name"] for answer in json.loads(out)] == ["plain18"]
 
 
 def test_recipes_and_help(capsys):
@@ -110,6 +145,14 @@ def test_recipes_and_help(capsys):
         (["train", "--model", "resnet21"], "did you mean resnet20", 1),
         (["summary", "rsnet18"], "did you mean resnet18", 1),
         (["summary", "resnet18", "--image-size", "4"], "at least 8", 1),
+        (["summary", "resnet18", "--shortcut", "D"], "shortcut must be 'A', 'B' or 'C', got 'D'", 1),
+        (["summary", "plain20", "--shortcut", "B"], "plain20 is a plain network", 1),
+        (["summary", "--shortcut", "B", "--json"], "plain18 is a plain network", 1),
+        (["summary", "resnet18", "--width", "0.001"], "at least one channel", 1),
+        (["summary", "resnet18", "--in-channels", "0"], "in_channels must be at least 1", 1),
+        (["summary", "resnet18", "--num-classes", "0"], "num_classes must be at least 1", 1),
+        (["summary", "plian*"], "no network matches 'plian*'", 1),
+        (["summary", "--layers"], "name it", 1),
         (["train", "--batch_size", "0"], "batch_size must be at least 1, got 0", 1),
         (["train", "--seed", "-1"], "seed must be at least 0", 1),
         (["train", "-c", "quikc"], "did you mean quick", 1),

@@ -131,7 +131,8 @@ def format_table(rows: list[LayerCost]) -> str:
     parameters, macs = total(rows)
     head = ("part", "consists of", "output", "parameters", "MACs", "activations", "field")
     cells = [head, *(_cells(row) for row in rows)]
-    cells.append(("all", "", "", f"{parameters:,}", f"{macs:,}", f"{total_activations(rows):,}", ""))
+    whole = (parameters, macs, total_activations(rows), rows[-1].receptive_field)
+    cells.append(("all", "", "", *(f"{number:,}" for number in whole)))
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return "\n".join(_line(row, widths) for row in cells)
 
