@@ -1,8 +1,9 @@
 """Data sets in memory, augmentation, batches. It knows nothing of networks."""
 
 from .augment import crop_and_flip, normalize, random_erase
-from .cifar import download_cifar10, load_cifar10
+from .cifar import load_cifar10
 from .dataset import ImageDataset
+from .download import download_dataset
 from .folder import load_image_folder, read_image
 from .load import load_dataset
 from .loader import BatchLoader, Transform
@@ -12,7 +13,7 @@ __all__ = [
     "ImageDataset",
     "Transform",
     "crop_and_flip",
-    "download_cifar10",
+    "download_dataset",
     "load_cifar10",
     "load_dataset",
     "load_image_folder",

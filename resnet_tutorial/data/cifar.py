@@ -4,7 +4,6 @@ import os
 import tarfile
 import tempfile
 from pathlib import Path
-from urllib.error import URLError
 
 import torch
 
@@ -48,39 +47,6 @@ def load_cifar10(root: Path) -> tuple[ImageDataset, ImageDataset]:
         labels = torch.tensor(part.targets, dtype=torch.int64)
         parts.append(ImageDataset(torch.from_numpy(part.data), labels, tuple(part.classes), "CIFAR-10", split))
     return parts[0], parts[1]
-
-
-def download_cifar10(root: Path) -> Path:
-    """Download, check and unpack CIFAR-10 (163 MiB) unless it is there already; return its folder.
-
-    Everything is fetched into a temporary folder beside the target, so an interrupted download leaves nothing behind.
-
-    Raises:
-        InputError: if the download fails or the archive's MD5 is wrong.
-        OSError: if the folder cannot be written.
-    """
-    from torchvision.datasets import CIFAR10
-
-    if root.name == FOLDER:
-        root = root.parent
-    if (root / FOLDER).is_dir():
-        load_cifar10(root)  # raises where a file is damaged
-        return root / FOLDER
-    root.mkdir(parents=True, exist_ok=True)
-    if (root / ARCHIVE).is_file():
-        _unpack(root)
-        return root / FOLDER
-    with tempfile.TemporaryDirectory(dir=root, prefix=".download-") as temporary:
-        try:
-            CIFAR10(temporary, download=True)
-        except (URLError, TimeoutError, ConnectionError, RuntimeError) as error:
-            reason = getattr(error, "reason", error)
-            raise InputError(
-                f"the download from {CIFAR10.url} failed ({reason}): check the network and try again, or put "
-                f"{ARCHIVE} from a copy that you have into {root}"
-            ) from None
-        os.replace(Path(temporary, FOLDER), root / FOLDER)
-    return root / FOLDER
 
 
 def _unpack(root: Path) -> None:

@@ -6,8 +6,9 @@ from pathlib import Path
 import torch
 
 from ..errors import InputError
-from .cifar import download_cifar10, has_cifar10, load_cifar10
+from .cifar import has_cifar10, load_cifar10
 from .dataset import ImageDataset
+from .download import download_dataset
 from .folder import has_image_folder, load_image_folder
 from .shapes import CLASSES, load_shapes10
 
@@ -24,7 +25,7 @@ def load_dataset(
         name: ``cifar10``, ``folder`` (``train/<class>/*`` and ``test/<class>/*``), ``shapes10`` (made by this package,
             needs no files), or ``auto``: what is found in ``root``, and Shapes-10 if there is no root.
         root: the folder of the data; without one, the environment variable ``RESNET_TUTORIAL_DATA``.
-        download: fetch CIFAR-10 first if it is not in ``root``.
+        download: fetch CIFAR-10 or CIFAR-100 first if it is not in ``root``; nothing else can be fetched.
 
     Returns:
         The train part and the test part.
@@ -40,8 +41,8 @@ def load_dataset(
     if root is None:
         raise InputError(f"{name} needs a folder: name it, or set {DATA_VARIABLE}")
     root = Path(root).expanduser()
-    if name == "cifar10" and download:
-        download_cifar10(root)
+    if download:
+        download_dataset(name, root)
     if not root.is_dir():
         raise InputError(f"the data folder {root} does not exist: check the path")
     if name == "cifar10" or (name == "auto" and has_cifar10(root)):

@@ -74,19 +74,6 @@ def test_a_damaged_batch_is_refused(cifar_archive):
         load_dataset("cifar10", root)
 
 
-def test_download_takes_the_archive_that_is_there(cifar_archive):
-    assert cifar.download_cifar10(cifar_archive.parent) == cifar_archive.parent / cifar.FOLDER
-
-
-def test_a_failed_download_leaves_nothing(tmp_path, monkeypatch):
-    from torchvision.datasets import CIFAR10
-
-    monkeypatch.setattr(CIFAR10, "url", "http://127.0.0.1:9/nothing-listens-here.tar.gz")
-    with pytest.raises(InputError, match=r"download .* failed"):
-        cifar.download_cifar10(tmp_path / "new")
-    assert list((tmp_path / "new").iterdir()) == []
-
-
 def test_image_folder(image_folder):
     train, test = load_dataset("auto", image_folder)
     assert (len(train), len(test), train.classes, train.name) == (32, 8, ("left", "right"), "corners")
