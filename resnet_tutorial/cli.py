@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tyro
-from tyro.conf import OmitArgPrefixes, Positional, arg
+from tyro.conf import OmitArgPrefixes, Positional, UseAppendAction, arg
 
 from .analysis import LayerCost, format_table, summarize_architecture, total, total_activations
 from .architectures import Architecture, get_architecture
@@ -121,7 +121,7 @@ class DownloadArgs:
     """Data set."""
     root: Path | None = None
     """Folder to put it into; without one, that of RESNET_TUTORIAL_DATA, or data/datasets."""
-    mirror: tuple[str, ...] = ()
+    mirror: UseAppendAction[tuple[tuple[str, ...], ...]] = ()
     """Addresses to try first: of the archive, or, with a slash at the end, of a folder that holds it."""
 
 
@@ -262,7 +262,7 @@ def identify_command(argv: list[str]) -> None:
 def download_command(argv: list[str]) -> None:
     args = _parse(DownloadArgs, "download", argv)
     root = args.root or os.environ.get(DATA_VARIABLE) or DOWNLOADS
-    path = download_dataset(args.name, root, args.mirror)
+    path = download_dataset(args.name, root, [url for urls in args.mirror for url in urls])
     if path.is_dir():
         load_dataset(args.name, path)  # unpacked by someone else: raises where a file is damaged
     print(f"{SOURCES[args.name].title} is in {path}")

@@ -1,5 +1,6 @@
 """Archives fetched from the web: several sources, resumed, checked, placed whole, by one process at a time."""
 
+import builtins
 import contextlib
 import hashlib
 import os
@@ -325,10 +326,16 @@ class _Job:
 
     def _copy(self, response: HTTPResponse, file: BinaryIO, position: int, hurried: bool) -> None:
         pace = _Pace(self.limits.slow_seconds)
-        quiet = None if "ipykernel" not in sys.modules else False  # None: no bar where no terminal shows it
+        notebook = hasattr(builtins, "get_ipython")  # its output is no terminal, and yet shows a bar
         name = self.target.name
         with tqdm(
-            desc=name, initial=position, total=self.size, unit="B", unit_scale=True, leave=False, disable=quiet
+            desc=name,
+            initial=position,
+            total=self.size,
+            unit="B",
+            unit_scale=True,
+            leave=False,
+            disable=False if notebook else None,
         ) as bar:
             for chunk in _chunks(response):
                 position += len(chunk)
