@@ -1,12 +1,15 @@
 """Data sets in memory, augmentation, batches. It knows nothing of networks."""
 
 from .augment import Transform, crop_and_flip, cutout, normalize, random_erase
-from .cifar import load_cifar10
+from .cifar import load_cifar
 from .dataset import ImageDataset
 from .download import download_dataset
-from .folder import load_image_folder, read_image
+from .folder import load_image_folder
 from .load import load_dataset
 from .loader import BatchLoader
+from .npz import load_npz
+from .parquet import load_parquet
+from .pictures import read_image
 
 __all__ = [
     "BatchLoader",
@@ -15,9 +18,11 @@ __all__ = [
     "crop_and_flip",
     "cutout",
     "download_dataset",
-    "load_cifar10",
+    "load_cifar",
     "load_dataset",
     "load_image_folder",
+    "load_npz",
+    "load_parquet",
     "normalize",
     "random_erase",
     "read_image",
