@@ -50,9 +50,9 @@ def read_arrays(path: Path) -> dict[str, np.ndarray] | None:
             names = np.load(file, allow_pickle=False).tolist()
             arrays = {name: _read_array(file) for name in names}
             sums = np.load(file, allow_pickle=False)
+        return arrays if np.array_equal(sums, _checksums(arrays)) else None
     except Exception:  # a damaged file can fail in many ways, and making it anew mends them all
         return None
-    return arrays if np.array_equal(sums, _checksums(arrays)) else None
 
 
 def _read_array(file: BinaryIO) -> np.ndarray:
@@ -84,7 +84,11 @@ def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
 
 
 def _checksums(arrays: Mapping[str, np.ndarray]) -> np.ndarray:
-    return np.array([zlib.crc32(np.ascontiguousarray(array).data) for array in arrays.values()], dtype=np.uint32)
+    """CRC-32 of each array with its name, type and shape."""
+    heads = [f"{name} {array.dtype.str} {array.shape}".encode() for name, array in arrays.items()]
+    contents = [np.ascontiguousarray(array).data for array in arrays.values()]
+    sums = [zlib.crc32(content, zlib.crc32(head)) for head, content in zip(heads, contents, strict=True)]
+    return np.array(sums, dtype=np.uint32)
 
 
 def cached(place: str, key: str, name: str, read: Callable[[], Reading]) -> Parts:

@@ -124,7 +124,7 @@ def to_rgb_batch(images: np.ndarray) -> np.ndarray:
         images = images.transpose(0, 2, 3, 1)
     if images.ndim != 4 or images.shape[3] not in (1, 3) or 0 in images.shape:
         raise ValueError(f"images of shape {images.shape}; they should be N×H×W×3, N×3×H×W or N×H×W")
-    return np.ascontiguousarray(np.broadcast_to(images, (*images.shape[:3], 3)))
+    return np.ascontiguousarray(images if images.shape[3] == 3 else images.repeat(3, axis=3))
 
 
 def to_labels(labels: np.ndarray) -> np.ndarray:

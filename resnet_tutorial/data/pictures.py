@@ -12,7 +12,7 @@ import numpy as np
 from ..errors import InputError
 
 # Only these decoders of Pillow are tried, whatever a file's name says.
-FORMATS = ("BMP", "GIF", "JPEG", "MPO", "PNG", "PPM", "TIFF", "WEBP")
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 _CHUNK = 256  # images that a thread decodes before it reports
 
@@ -96,9 +96,11 @@ def _decode(source: str | Path | bytes, name: str, image_size: int) -> tuple[np.
     """One image, and whether it was resized and is animated."""
     from PIL import Image, UnidentifiedImageError  # imported here: not needed for other data sets
 
+    Image.init()  # Pillow loads the less usual decoders only when it is told to
     try:
         with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS) as image:
             _check_pixels(image)
+            # Phones put a second, smaller picture into a JPEG; that is no animation.
             animated = image.format != "MPO" and getattr(image, "is_animated", False)
             pixels, resized = _to_pixels(image, image_size)
             return pixels, resized, animated
