@@ -171,8 +171,8 @@ def load_cifar(name: str, root: Path) -> Parts:
                 return _read(_files_of_folder(place, layout, kind), layout, kind)
             stat = place.stat()
             key = f"{layout.md5} {stat.st_size} {stat.st_mtime_ns}"
-            read = lambda: Reading(_read(_files_of_archive(place, layout, kind), layout, kind))  # noqa: E731
-            return cached(f"{place.resolve()} {name}", key, kind.title, read)
+            where = f"{place.resolve()} {name}"
+            return cached(where, key, kind.title, lambda: Reading(_read_archive(place, layout, kind)))
     except ValueError as error:
         raise InputError(f"{place} is damaged or was changed ({error}): delete it and run {download}") from None
 
@@ -198,26 +198,30 @@ def _files_of_folder(folder: Path, layout: Layout, kind: Kind) -> Iterator[tuple
             yield name, file
 
 
-def _files_of_archive(archive: Path, layout: Layout, kind: Kind) -> Iterator[tuple[str, BinaryIO]]:
-    """Open each file of the data set inside the archive, in memory, after the archive's sum was checked."""
+def _read_archive(archive: Path, layout: Layout, kind: Kind) -> Parts:
+    """Read the archive in memory after its sum was checked."""
     with open(archive, "rb") as file:
         found = _md5(file)
         if found != layout.md5:
             raise ValueError(f"its MD5 is {found}, not {layout.md5}")
-        yield from _members(file, layout, kind)
+        return _read_tar(file, layout, kind)
 
 
-def _members(file: BinaryIO, layout: Layout, kind: Kind) -> Iterator[tuple[str, BinaryIO]]:
-    wanted = {f"{layout.folder}/{name}": name for name in (_names_file(layout, kind), *layout.train, *layout.test)}
+def _read_tar(file: BinaryIO, layout: Layout, kind: Kind) -> Parts:
     try:
         with tarfile.open(fileobj=file, mode="r|gz", bufsize=_BLOCK) as tar:
-            for member in tar:
-                name = wanted.get(member.name)
-                # Links and devices are passed over, so nothing outside of the archive is read.
-                if name and member.isfile() and not member.issparse() and member.size <= _limit(layout, name):
-                    yield name, tar.extractfile(member)
+            return _read(_members(tar, layout, kind), layout, kind)
     except (tarfile.TarError, zlib.error, EOFError) as error:
         raise ValueError(str(error) or "it is cut off") from None
+
+
+def _members(tar: tarfile.TarFile, layout: Layout, kind: Kind) -> Iterator[tuple[str, BinaryIO]]:
+    wanted = {f"{layout.folder}/{name}": name for name in (_names_file(layout, kind), *layout.train, *layout.test)}
+    for member in tar:
+        name = wanted.get(member.name)
+        # Links and devices are passed over, so nothing outside of the archive is read.
+        if name and member.isfile() and not member.issparse() and member.size <= _limit(layout, name):
+            yield name, tar.extractfile(member)
 
 
 def _md5(file: BinaryIO) -> str:

@@ -76,7 +76,10 @@ def _read_file(path: Path) -> dict[str, np.ndarray]:
             with zipfile.ZipFile(path) as archive:
                 _check_sizes(archive, size)
             with np.load(path, allow_pickle=False) as arrays:
-                return {key: arrays[key] for key in arrays.files if key in wanted}
+                found = {key: arrays[key] for key in arrays.files if key in wanted}
+            if not all(isinstance(array, np.ndarray) for array in found.values()):  # raw bytes, where the start differs
+                raise ValueError("it holds something else than arrays")
+            return found
         except PermissionError:
             raise
         except Exception as error:  # a damaged file can fail in many ways

@@ -88,11 +88,11 @@ def _read_file(path: Path) -> _Rows:
         from pyarrow import parquet
     except ImportError:
         raise InputError('Parquet files need pyarrow: pip install "resnet-tutorial[parquet]"') from None
+    with reading(path):
+        opened = path.open("rb")
     try:
-        with reading(path), parquet.ParquetFile(path) as file:
+        with opened, parquet.ParquetFile(opened) as file:
             return _to_rows(path, file)
-    except InputError:
-        raise
     except Exception as error:  # a damaged file can fail in many ways
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise InputError(f"{path} cannot be read as Parquet ({reason}): fetch it again") from None

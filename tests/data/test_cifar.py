@@ -10,7 +10,7 @@ import pytest
 
 from resnet_tutorial import InputError, load_dataset
 from resnet_tutorial.data.batch_pickle import read_batch
-from resnet_tutorial.data.cifar import KINDS, _members, _read
+from resnet_tutorial.data.cifar import KINDS, _read_tar
 from tests.data.archives import NAMES, TinyCifar, python2_pickle, tar_gz
 
 VERSIONS = [("cifar10", False), ("cifar10", True), ("cifar100", False), ("cifar100", True)]
@@ -144,25 +144,31 @@ def test_links_and_paths_out_of_the_archive_are_not_followed(tmp_path, tiny):
             info.linkname = target or ""
             tar.addfile(info, io.BytesIO())
     before = sorted(tmp_path.parent.rglob("*"))
-    kind, layout = KINDS["cifar10"], tiny.layout
-    assert list(_members(io.BytesIO(content.getvalue()), layout, kind)) == []
     with pytest.raises(ValueError, match="data_batch_1 is missing"):
-        _read(_members(io.BytesIO(content.getvalue()), layout, kind), layout, kind)
+        _read_tar(io.BytesIO(content.getvalue()), tiny.layout, KINDS["cifar10"])
     assert sorted(tmp_path.parent.rglob("*")) == before
+
+
+def test_a_binary_file_that_ends_with_the_tar_is_refused(monkeypatch):
+    """Found by benchmarks/fuzz_readers.py: the error comes while the member is read."""
+    tiny = TinyCifar(monkeypatch, "cifar10", binary=True)
+    cut = gzip.compress(gzip.decompress(tiny.archive)[:20_000])
+    with pytest.raises(ValueError, match="unexpected end of data"):
+        _read_tar(io.BytesIO(cut), tiny.layout, KINDS["cifar10"])
 
 
 def test_a_member_that_would_fill_the_memory_is_passed_over(tiny):
     files = {**tiny.files, "data_batch_1": bytes(10_000_000)}
     archive = io.BytesIO(tar_gz(files, tiny.layout.folder))
     with pytest.raises(ValueError, match="data_batch_1 is missing"):
-        _read(_members(archive, tiny.layout, KINDS["cifar10"]), tiny.layout, KINDS["cifar10"])
+        _read_tar(archive, tiny.layout, KINDS["cifar10"])
 
 
 @pytest.mark.parametrize("damage", [lambda gz: gz[:2000], lambda gz: gzip.compress(gzip.decompress(gz)[:3000])])
 def test_a_cut_tar_is_refused_below_the_sum_too(tiny, damage):
     layout, kind = tiny.layout, KINDS["cifar10"]
     with pytest.raises(ValueError):
-        _read(_members(io.BytesIO(damage(tiny.archive)), layout, kind), layout, kind)
+        _read_tar(io.BytesIO(damage(tiny.archive)), layout, kind)
 
 
 # --- The pickles ---
@@ -235,4 +241,4 @@ def test_a_wrong_batch_is_refused(tiny, changes, message):
     batch = {"labels": [0] * 10, "data": np.zeros((10, 3072), dtype=np.uint8)} | changes
     archive = io.BytesIO(tar_gz({**tiny.files, "data_batch_2": python2_pickle(batch)}, tiny.layout.folder))
     with pytest.raises(ValueError, match=message):
-        _read(_members(archive, tiny.layout, KINDS["cifar10"]), tiny.layout, KINDS["cifar10"])
+        _read_tar(archive, tiny.layout, KINDS["cifar10"])

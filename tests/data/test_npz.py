@@ -142,3 +142,12 @@ def test_a_file_that_claims_more_than_it_can_hold_is_refused(tmp_path):
         archive.writestr("x_train.npy", b"")
     with pytest.raises(InputError, match="compressed in a way that NumPy does not use"):
         load_dataset("npz", tmp_path)
+
+
+def test_a_member_that_is_no_array_is_refused(tmp_path):
+    """Found by benchmarks/fuzz_readers.py: NumPy gives the bytes of what does not start as an array."""
+    np.savez(tmp_path / "mine.npz", **{k: v for k, v in arrays().items() if k != "x_train"})
+    with zipfile.ZipFile(tmp_path / "mine.npz", "a") as archive:
+        archive.writestr("x_train.npy", b"no array")
+    with pytest.raises(InputError, match="something else than arrays"):
+        load_dataset("npz", tmp_path)
