@@ -263,8 +263,8 @@ def download_command(argv: list[str]) -> None:
     args = _parse(DownloadArgs, "download", argv)
     root = args.root or os.environ.get(DATA_VARIABLE) or DOWNLOADS
     path = download_dataset(args.name, root, [url for urls in args.mirror for url in urls])
-    if path.is_dir():
-        load_dataset(args.name, path)  # unpacked by someone else: raises where a file is damaged
+    if path.name != SOURCES[args.name].archive:
+        load_dataset(args.name, path)  # a copy from elsewhere: raises where it is damaged
     print(f"{SOURCES[args.name].title} is in {path}")
 
 

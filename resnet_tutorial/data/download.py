@@ -21,6 +21,7 @@ from filelock import FileLock, Timeout
 from tqdm.auto import tqdm
 
 from ..errors import InputError
+from .cifar import find_cifar
 from .sources import SOURCES, Source
 
 CHUNK = 2**16
@@ -65,7 +66,7 @@ def download_dataset(
         log: takes each line of the report; prints it to standard error if not given.
 
     Returns:
-        The archive, or the folder that was unpacked from it.
+        The archive, its MD5 checked; or another version of the data set that was there, unpacked or binary.
 
     Raises:
         InputError: if the name is unknown, no source has the archive, or the folder cannot be written.
@@ -75,9 +76,10 @@ def download_dataset(
         raise InputError(f"{name!r} cannot be downloaded: choose from {', '.join(SOURCES)}")
     source, root = SOURCES[name], Path(root).expanduser()
     urls = [_address(mirror, source) for mirror in mirrors]  # a wrong one is refused even if nothing is fetched
-    root = root.parent if root.name == source.folder else root
-    if (root / source.folder).is_dir():
-        return root / source.folder
+    root = root.parent if root.name in (source.folder, source.archive) else root
+    found = find_cifar(name, root)
+    if found and found[0] != root / source.archive:
+        return found[0]
     advice = (
         f"name another source (`resnet-tutorial download {name} --root {root} --mirror URL`), put a copy of "
         f"{source.archive} into {root}, or go on with Shapes-10, which needs no download"
@@ -243,8 +245,6 @@ class _Job:
         raise InputError(f"no source gave {self.target.name}{kept}: {story}. What to do: {self.advice}")
 
     def _make_room(self) -> None:
-        if self.have() > self.size:
-            self.part.unlink()
         needed, free = self.size - self.have(), shutil.disk_usage(self.target.parent).free
         if free < needed:
             raise InputError(

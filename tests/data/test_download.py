@@ -14,8 +14,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pytest
 
-from resnet_tutorial import InputError, cli
-from resnet_tutorial.data import download
+from resnet_tutorial import InputError, cli, load_dataset
+from resnet_tutorial.data import download, load
 from resnet_tutorial.data.download import Limits, download_dataset, fetch
 from resnet_tutorial.data.sources import SOURCES
 
@@ -185,9 +185,12 @@ def test_a_file_is_fetched_and_placed_alone(host, get, target):
 
 
 def test_a_cut_line_is_resumed_and_no_byte_is_sent_twice(host, get, target):
-    get(host.url("cut", cut(after=100_000)), limits=replace(HASTY, progress=50_000))
+    get(host.url("cut", cut(after=60_000)), limits=replace(HASTY, progress=50_000))
     assert target.read_bytes() == BODY
-    assert [asked for _, asked in host.asked] == [None, "bytes=100000-", "bytes=200000-"]
+    assert [asked for _, asked in host.asked] == [
+        None,
+        *(f"bytes={start}-" for start in (60000, 120000, 180000, 240000)),
+    ]
     assert sum(host.sent) == len(BODY)
 
 
@@ -424,8 +427,26 @@ def test_a_copy_that_is_there_is_taken_and_nothing_is_written(host, source, tmp_
     assert download_dataset("cifar10", tmp_path / "archive") == tmp_path / "archive" / source.archive
     assert download_dataset("cifar10", tmp_path / "unpacked") == unpacked
     assert download_dataset("cifar10", unpacked) == unpacked
-    assert sorted(tmp_path.rglob("*")) == sorted([*tmp_path.glob("*"), tmp_path / "archive" / source.archive, unpacked])
-    assert host.asked == []
+    binary = tmp_path / "binary" / "cifar-10-batches-bin"
+    binary.mkdir(parents=True)
+    assert download_dataset("cifar10", tmp_path / "binary") == binary
+    there = [tmp_path / "archive" / source.archive, unpacked, binary]
+    assert sorted(tmp_path.rglob("*")) == sorted([*tmp_path.glob("*"), *there]) and host.asked == []
+
+
+def test_load_dataset_fetches_what_is_not_there(host, source, tmp_path, monkeypatch):
+    monkeypatch.setattr(load, "load_cifar", lambda name, root: (root / source.archive).read_bytes())
+    assert load_dataset("cifar10", tmp_path / "new", download=True) == BODY
+    assert load_dataset("cifar10", tmp_path / "new", download=True) == BODY and len(host.asked) == 1
+    with pytest.raises(InputError, match="cannot be downloaded"):
+        load_dataset("folder", tmp_path, download=True)
+
+
+def test_the_command_refuses_a_damaged_copy(source, tmp_path, capsys):
+    (tmp_path / source.folder).mkdir()
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["download", "--root", str(tmp_path)])
+    assert stop.value.code == 1 and "damaged" in capsys.readouterr().err
 
 
 def test_the_command_takes_the_folder_of_the_environment(source, tmp_path, monkeypatch, capsys):
