@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 from torch import nn
 
-from resnet_tutorial import InputError, Recipe, create_model, export_weights, load_weights, save_weights
+from resnet_tutorial import InputError, Recipe, ResNet, create_model, export_weights, load_weights, save_weights
 from resnet_tutorial.models import model_from_weights
 from resnet_tutorial.models.layouts import LAYOUTS
 from resnet_tutorial.training.checkpoint import save_checkpoint
@@ -223,6 +223,15 @@ def test_new_shortcuts_are_like_the_rest_of_the_network(tmp_path):
     assert not any(p.requires_grad for p in model.parameters()) and all(m.training for m in model.modules())
 
 
+def test_counters_of_batches_that_the_file_lacks_start_at_zero(tmp_path):
+    state = {k: v for k, v in chenyaofo().state_dict().items() if not k.endswith("num_batches_tracked")}
+    model = create_model("resnet20")
+    model(torch.randn(2, 3, 8, 8))
+    assert load_weights(model, write(tmp_path / "w.pth", state)).changed
+    counters = [value for name, value in model.state_dict().items() if name.endswith("num_batches_tracked")]
+    assert len(counters) == 21 and not any(counters)
+
+
 def test_projections_where_no_option_has_them(tmp_path):
     state = create_model("resnet20", shortcut="C").state_dict()
     state = {name: value for name, value in state.items() if not name.startswith("stages.1.0.shortcut")}
@@ -382,6 +391,16 @@ def test_saved_and_loaded(tmp_path_factory, name, shortcut, stem, width, num_cla
     assert all(torch.equal(a, b) for a, b in zip(other.state_dict().values(), model.state_dict().values(), strict=True))
 
 
+@pytest.mark.parametrize("name", ["resnet8", "preact8"])
+@pytest.mark.parametrize("option", "ABC")
+def test_stages_of_one_width(tmp_path, name, option):
+    """Where no block widens, only the stride asks for a projection, and the final norm tells pre-activation."""
+    model = shake(ResNet(replace(create_model(name).arch, name="narrow", widths=(8, 8, 8), shortcut=option)))
+    save_weights(model, tmp_path / "w.safetensors")
+    again = model_from_weights(tmp_path / "w.safetensors")
+    assert again.arch == model.arch and torch.equal(logits(again), logits(model))
+
+
 def test_what_a_file_says_in_a_year(tmp_path):
     model, path = create_model("resnet20", num_classes=2, width=0.5), tmp_path / "deep" / "w.safetensors"
     recipe, record = Recipe(epochs=7), {"test": {"accuracy": 91.25}, "seed": 0}
@@ -477,7 +496,7 @@ def test_metadata_that_lie(tmp_path):
 
 def test_a_checkpoint_of_a_run(tmp_path):
     torch.manual_seed(0)
-    source = shake(create_model("resnet8", num_classes=2, shortcut="B"))
+    source = shake(create_model("resnet8", num_classes=2, shortcut="B", width=0.5))
     state = {
         "model": "resnet8",
         "model_state": source.state_dict(),
@@ -490,7 +509,7 @@ def test_a_checkpoint_of_a_run(tmp_path):
     }
     save_checkpoint(tmp_path / "last.pt", state)
     for path in (tmp_path, tmp_path / "last.pt"):
-        model = create_model("resnet8", num_classes=2)
+        model = create_model("resnet8", num_classes=2, width=0.5)
         loaded = load_weights(model, path)
         assert torch.equal(logits(model), logits(source))
         assert (loaded.layout, loaded.shortcut, loaded.changed) == ("resnet_tutorial", "B", True)
