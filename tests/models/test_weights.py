@@ -399,6 +399,8 @@ def test_stages_of_one_width(tmp_path, name, option):
     save_weights(model, tmp_path / "w.safetensors")
     again = model_from_weights(tmp_path / "w.safetensors")
     assert again.arch == model.arch and torch.equal(logits(again), logits(model))
+    load_weights(again, write(tmp_path / "bare.pth", shake(model).state_dict()))
+    assert torch.equal(logits(again), logits(model))
 
 
 def test_what_a_file_says_in_a_year(tmp_path):
