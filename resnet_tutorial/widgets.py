@@ -23,14 +23,17 @@ NUMBER = 'class="rt-number"'
 WORDS = 'class="rt-wide"'  # left out where it is narrow: the table above says the same
 FAMILIES = {"four-stage": "four stages", "three-stage": "three stages"}
 
-# Colors come from the page, so that light and dark themes both work. Without :has() nothing is hidden.
+# Colors come from the page, so that light and dark themes both work. Where a table is wider than the page, the chosen
+# column sticks to the edge. Without :has() nothing is hidden.
 STYLE = """
-.rt-nets { container-type: inline-size; font-size: 0.85em; line-height: 1.4; }
+.rt-nets { container-type: inline-size; font-size: 0.85em; line-height: 1.4;
+  --rt-page: var(--pst-color-background, var(--jp-layout-color0, var(--colab-primary-surface-color, Canvas)));
+  --rt-text: var(--pst-color-text-base, var(--jp-content-font-color1, var(--colab-primary-text-color, CanvasText))); }
 .rt-nets form { margin: 0; }
 .rt-nets fieldset { border: 0; margin: 0; padding: 0; min-width: 0; }
 .rt-nets legend { float: none; width: auto; margin: 0; padding: 0; font-size: inherit; font-weight: bold; }
 .rt-nets .rt-row { display: flex; margin: 0.2em 0; }
-.rt-nets .rt-row > span { flex: 0 0 13em; padding: 0.1em 0; }
+.rt-nets .rt-row > span { flex: 0 0 15em; padding: 0.1em 0; }
 .rt-nets .rt-row > div { display: flex; flex-wrap: wrap; gap: 0 0.6em; }
 .rt-nets label { display: inline-flex; align-items: center; gap: 0.3em; margin: 0; padding: 0.1em 0.3em; }
 .rt-nets input { margin: 0; }
@@ -39,7 +42,8 @@ STYLE = """
 .rt-nets label:has(:checked) { font-weight: bold; text-decoration: underline; }
 .rt-nets p { margin: 0.6em 0 0; }
 .rt-nets .rt-scroll { overflow-x: auto; margin: 0.6em 0; }
-.rt-nets.rt-nets table { border-collapse: collapse; width: auto; margin: 0; font-size: inherit; color: inherit; }
+.rt-nets.rt-nets table { border-collapse: separate; border-spacing: 0; width: auto; margin: 0; font-size: inherit;
+  color: inherit; }
 .rt-nets.rt-nets caption { caption-side: top; padding: 0.2em 0; text-align: left; color: inherit; }
 .rt-nets.rt-nets tr { background: none; }
 .rt-nets.rt-nets :is(th, td) { padding: 0.25em 0.6em; border: 0 solid currentColor; border-bottom: 1px solid #8888;
@@ -56,7 +60,8 @@ STYLE = """
 NETWORK_STYLE = """
 .rt-nets:has([value={name}]:checked) .rt-hidden[data-net={name}] {{ display: revert; }}
 .rt-nets.rt-nets:has([value={name}]:checked) :is(th, td)[data-net={name}] {{
-  border-inline-width: 3px; background: #8883;
+  border-inline-width: 3px; position: sticky; left: 0; right: 0; color: var(--rt-text);
+  background: linear-gradient(#8883, #8883) var(--rt-page);
 }}
 @container (max-width: 40em) {{
   .rt-nets:has([value={name}]:checked) :is(th, td)[data-net]:not([data-net={name}]) {{ display: none; }}
