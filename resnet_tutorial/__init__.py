@@ -20,6 +20,7 @@ from .models import (
     model_from_weights,
     save_weights,
 )
+from .models.timm_registry import register_with_timm
 from .training import Recipe, TrainConfig, Trainer, train
 
 try:
@@ -44,6 +45,7 @@ __all__ = [
     "load_dataset",
     "load_weights",
     "model_from_weights",
+    "register_with_timm",
     "save_weights",
     "summarize",
     "train",

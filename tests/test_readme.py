@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from resnet_tutorial import ARCHITECTURES, create_model, summarize
+from resnet_tutorial import ARCHITECTURES, create_model, export_weights, summarize
 from resnet_tutorial.analysis import total
+from resnet_tutorial.models.layouts import LAYOUTS
 from resnet_tutorial.training import read_record
 
 ROOT = Path(__file__).parents[1]
@@ -15,7 +16,10 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 RECORDS = sorted((ROOT / "book" / "results").glob("*.json"))
 
 
-@pytest.mark.parametrize("arch", ARCHITECTURES.values(), ids=ARCHITECTURES)
+RESNETS = [arch for arch in ARCHITECTURES.values() if arch.kind == "resnet"]
+
+
+@pytest.mark.parametrize("arch", RESNETS, ids=lambda arch: arch.name)
 def test_the_table_of_networks(arch):
     with torch.device("meta"):
         parameters, macs = total(summarize(create_model(arch.name)))
@@ -49,3 +53,18 @@ def test_the_five_lines_run(tmp_path, monkeypatch):
     monkeypatch.setattr(resnet_tutorial, "train", seen.append)
     exec(code, {})
     assert seen[0].model == "resnet20" and seen[0].train_size == 5000
+
+
+def test_the_lines_on_weights_run(tmp_path, monkeypatch):
+    (code,) = (code for code in re.findall(r"```python\n(.*?)```", README, re.S) if "load_weights" in code)
+    state = export_weights(create_model("resnet20"), "idelbayev")
+    torch.save({"state_dict": state, "best_prec1": 91.73}, tmp_path / "resnet20-12fca82f.th")
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    exec(code, names)
+    assert names["loaded"].mean == (0.485, 0.456, 0.406)
+    assert all(torch.equal(state[name], value) for name, value in names["state_dict"].items())
+
+
+def test_the_table_of_layouts():
+    assert re.findall(r"^\| `(\w+)` \|", README.partition("## Weights")[2].partition("## ")[0], re.M) == list(LAYOUTS)

@@ -3,7 +3,6 @@
 import torch
 import torch.nn.functional as F
 from torch import nn
-from torchvision.ops import StochasticDepth
 
 from ..architectures import EXPANSION
 from .shortcuts import make_shortcut
@@ -21,7 +20,11 @@ def conv1x1(in_channels: int, out_channels: int) -> nn.Conv2d:
 
 def make_drop(probability: float) -> nn.Module:
     """Stochastic depth: in training, leave the branch of a block out, image by image (Huang et al. 2016)."""
-    return StochasticDepth(probability, mode="row") if probability > 0 else nn.Identity()
+    if probability == 0:
+        return nn.Identity()
+    from torchvision.ops import StochasticDepth  # imported here: torchvision is slow to import
+
+    return StochasticDepth(probability, mode="row")
 
 
 class BasicBlock(nn.Module):

@@ -35,7 +35,7 @@ class ResNet(nn.Module):
         stochastic_depth: probability that the last block's branch is left out in training; it rises linearly from the
             first block on (Huang et al. 2016, section 3).
         checkpoint_activations: keep only the input of each block for the backward pass and compute the rest again: less
-            memory, more time.
+            memory, more time. Without effect under `torch.compile`, which decides by itself what to keep.
 
     Attributes:
         arch: the record that it was built from.
@@ -154,8 +154,8 @@ def _zero_last_layers(stages: nn.Sequential) -> None:
 
 def _recomputed(block: nn.Module, x: torch.Tensor) -> torch.Tensor:
     """Run a block whose inner activations are computed a second time in the backward pass."""
-    if torch.compiler.is_compiling():  # the compiler itself updates the running statistics only once
-        return checkpoint(block, x, use_reentrant=False)
+    if torch.compiler.is_compiling():  # torch 2.6 would count every batch twice in the statistics
+        return block(x)
     contexts = (contextlib.nullcontext(), _statistics_kept(block))  # around the first and the second computation
     return checkpoint(block, x, use_reentrant=False, context_fn=lambda: contexts)
 

@@ -110,9 +110,10 @@ def _unpickle(path: Path, head: bytes) -> object:
     if head[257:262] == b"ustar":
         raise InputError(f"{path} is a tar archive: unpack it, or save its weights again with current PyTorch")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch's advice on foreign files; what counts is said below, in one line
-            return torch.load(path, map_location="cpu", weights_only=True)
+        # An open file, because torch goes by the suffix of a name. Its warnings are advice on foreign files.
+        with open(path, "rb") as file, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return torch.load(file, map_location="cpu", weights_only=True)
     except OSError:
         raise
     except Exception as error:  # a damaged or hostile file can raise nearly anything

@@ -43,6 +43,8 @@ def problems(site: Path) -> list[str]:
                 found.append(f"{name}: dead link {link}")
             elif url.fragment and target in pages and unquote(url.fragment) not in pages[target].ids:
                 found.append(f"{name}: dead anchor {link}")
+        if "application/vnd.jupyter.widget-view+json" in path.read_text(encoding="utf-8"):
+            found.append(f"{name}: a widget is dead without a kernel; build with RESNET_TUTORIAL_STATIC=1")
         text = re.sub(r"<[^>]+>", "", path.read_text(encoding="utf-8"))
         if "Traceback (most recent call last)" in text:
             found.append(f"{name}: an error is shown on the page")

@@ -8,6 +8,7 @@ def test_it_finds_what_is_wrong(tmp_path):
     (tmp_path / "bad.html").write_text(
         '<img src="_images/4f2a.png" alt="4f2a.png"><img src="b.png">'
         '<a href="gone.html">x</a><a href="next.html#gone">y</a>'
+        '<script type="application/vnd.jupyter.widget-view+json">{}</script>'
         "<pre>Traceback <b>(most</b> recent call last)</pre>"
     )
     assert [line.split(":")[1].split()[0] for line in problems(tmp_path)] == [
@@ -15,6 +16,7 @@ def test_it_finds_what_is_wrong(tmp_path):
         "picture",
         "dead",
         "dead",
+        "a",
         "an",
     ]
 

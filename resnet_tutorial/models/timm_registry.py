@@ -1,0 +1,256 @@
+"""The networks as timm's own: ``timm.create_model("resnet_tutorial_resnet20")``; timm is imported on request."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from ..architectures import ARCHITECTURES, Architecture, get_architecture
+from ..errors import InputError
+from .resnet import ResNet, _recomputed
+
+PREFIX = "resnet_tutorial_"
+CIFAR10_MEAN, CIFAR10_STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
+default_cfgs: dict = {}  # timm looks for this name in the module of a registered function
+
+
+def register_with_timm() -> list[str]:
+    """Make timm know every network of the table, under its name with the prefix ``resnet_tutorial_``.
+
+    After it ``timm.create_model`` takes timm's keywords (``num_classes``, ``in_chans``, ``drop_rate``,
+    ``drop_path_rate``, ``global_pool``, ``features_only``) and this package's ``shortcut``, ``stem``, ``width`` and
+    ``zero_init_residual``. Weights are fresh; their names are those of `create_model`. A second call changes nothing.
+
+    Returns:
+        The names that timm knows now.
+
+    Raises:
+        InputError: if timm is not installed.
+    """
+    try:
+        import timm
+        from timm.models import generate_default_cfgs, register_model
+    except ImportError:
+        raise InputError('timm is not installed: pip install "resnet-tutorial[timm]"') from None
+    for arch in ARCHITECTURES.values():
+        name = PREFIX + arch.name
+        if not timm.is_model(name):
+            default_cfgs.update(generate_default_cfgs({name: _default_cfg(arch)}))
+            globals()[name] = register_model(_make_entry_point(arch))
+    return [PREFIX + name for name in ARCHITECTURES]
+
+
+class TimmResNet(ResNet):
+    """A network of this package with the methods that timm's tools call.
+
+    Args:
+        arch: the record of the network.
+        num_classes: number of classes; 0 leaves the linear layer out.
+        in_chans: channels of the images.
+        global_pool: timm's name of the pooling: ``avg``, ``max``, ``avgmax``, ``catavgmax``; empty for feature maps.
+        drop_rate: probability of dropout in front of the linear layer.
+        drop_path_rate: probability that the last block's branch is left out in training (stochastic depth).
+        zero_init_residual: start every block as its shortcut.
+
+    Attributes:
+        num_features: channels of the feature maps.
+        head_hidden_size: numbers that reach the linear layer.
+        feature_info: channels and reduction of the stem and of each stage, for ``features_only``.
+    """
+
+    def __init__(
+        self,
+        arch: Architecture,
+        num_classes: int = 10,
+        in_chans: int = 3,
+        global_pool: str = "avg",
+        drop_rate: float = 0.0,
+        drop_path_rate: float = 0.0,
+        zero_init_residual: bool = False,
+    ):
+        super().__init__(
+            arch,
+            max(num_classes, 1),
+            in_channels=in_chans,
+            zero_init_residual=zero_init_residual,
+            stochastic_depth=drop_path_rate,
+        )
+        self.drop_rate = drop_rate
+        self.num_features = arch.features
+        self.feature_info = _feature_info(arch)
+        self.reset_classifier(num_classes, global_pool)
+
+    def get_classifier(self, name_only: bool = False) -> nn.Module | str:
+        """The linear layer (the identity where it is left out), or its name."""
+        return "fc" if name_only else self.fc
+
+    def reset_classifier(self, num_classes: int, global_pool: str | None = None) -> None:
+        """Put a fresh linear layer in place of the old one.
+
+        Args:
+            num_classes: number of classes; 0 leaves the layer out.
+            global_pool: pooling in front of it; None keeps it as it is.
+        """
+        from timm.layers import create_classifier
+
+        pool_type = self.global_pool.pool_type if global_pool is None else global_pool
+        pool, fc = create_classifier(self.num_features, num_classes, pool_type=pool_type)
+        self.num_classes = num_classes
+        self.head_hidden_size = self.num_features * pool.feat_mult()
+        self.global_pool, self.fc = pool.train(self.training), fc.to(self.conv1.weight).train(self.training)
+
+    def group_matcher(self, coarse: bool = False) -> dict:
+        """Patterns by which timm groups parameters by depth, for learning rates layer by layer."""
+        blocks = r"^stages\.(\d+)" if coarse else r"^stages\.(\d+)\.(\d+)"
+        return {"stem": r"^(?:conv1|bn1)\.", "blocks": [(blocks, None), (r"^norm", (99_999,))]}
+
+    def set_grad_checkpointing(self, enable: bool = True) -> None:
+        """Switch ``checkpoint_activations`` of `ResNet`."""
+        self.checkpoint_activations = enable
+
+    def forward_head(self, x: torch.Tensor, pre_logits: bool = False) -> torch.Tensor:
+        """Map feature maps N × C × h × w to logits, or to what the linear layer would read."""
+        x = self.global_pool(x)
+        if self.drop_rate > 0:
+            x = F.dropout(x, self.drop_rate, training=self.training)
+        return x if pre_logits else self.fc(x)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map images N × in_chans × H × W to logits N × num_classes."""
+        return self.forward_head(self.forward_features(x))
+
+    def forward_intermediates(
+        self,
+        x: torch.Tensor,
+        indices: int | Sequence[int] | None = None,
+        norm: bool = False,
+        stop_early: bool = False,
+        output_fmt: str = "NCHW",
+        intermediates_only: bool = False,
+    ) -> list[torch.Tensor] | tuple[torch.Tensor, list[torch.Tensor]]:
+        """Feature maps of the stem (0) and of each stage (from 1 on).
+
+        Args:
+            x: images.
+            indices: which of them; a number n for the last n, None for all.
+            norm: with pre-activation, whether the last are taken behind the BatchNorm and ReLU that end the network.
+            stop_early: whether to leave out what comes behind the last of them.
+            output_fmt: ``NCHW``, the only one.
+            intermediates_only: whether to return them without the final feature maps.
+
+        Returns:
+            The final feature maps and the list, or the list alone.
+        """
+        if output_fmt != "NCHW":
+            raise InputError(f"output_fmt must be 'NCHW', got {output_fmt!r}")
+        wanted = _positions(len(self.feature_info), indices)
+        x = self.bn1(self.conv1(x))
+        maps = [x if self.preact else F.relu(x)]
+        x = self.pool(maps[0])
+        for stage in self.stages[: max(wanted)] if stop_early else self.stages:
+            x = self._run(stage, x)
+            maps.append(x)
+        if self.preact and len(maps) == len(self.feature_info):
+            x = F.relu(self.norm(x))
+            maps[-1] = x if norm else maps[-1]
+        taken = [maps[i] for i in wanted]
+        return taken if intermediates_only else (x, taken)
+
+    def _run(self, stage: nn.Sequential, x: torch.Tensor) -> torch.Tensor:
+        if not (self.checkpoint_activations and self.training):
+            return stage(x)
+        for block in stage:
+            x = _recomputed(block, x)
+        return x
+
+    def prune_intermediate_layers(
+        self, indices: int | Sequence[int] = 1, prune_norm: bool = False, prune_head: bool = True
+    ) -> list[int]:
+        """Leave out what comes behind the last feature maps that are wanted (see `forward_intermediates`).
+
+        Returns:
+            The positions of the feature maps, counted from the stem.
+        """
+        wanted = _positions(len(self.feature_info), indices)
+        last = max(wanted)
+        cut = last < len(self.feature_info) - 1
+        self.stages = self.stages[:last]
+        if prune_norm or cut:
+            self.norm = nn.Identity()
+        if cut:
+            self.num_features = self.feature_info[last]["num_chs"]
+        if prune_head or cut:
+            self.reset_classifier(0, "")
+        return wanted
+
+
+def _positions(count: int, indices: int | Sequence[int] | None) -> list[int]:
+    """Positions from 0 on: all of them for None, the last n for a number n; a negative one counts from the end."""
+    places = list(range(count))
+    if indices is None:
+        return places
+    return places[-indices:] if isinstance(indices, int) else [places[i] for i in indices]
+
+
+def _feature_info(arch: Architecture) -> list[dict]:
+    stem = {"num_chs": arch.stem_channels, "reduction": 2 if arch.stem == "imagenet" else 1, "module": "bn1"}
+    size = 1024  # any that halves evenly
+    return [stem] + [
+        {"num_chs": stage.channels, "reduction": size // output, "module": f"stages.{i}"}
+        for i, (stage, output) in enumerate(zip(arch.stages, arch.output_sizes(size)[1:], strict=True))
+    ]
+
+
+def _default_cfg(arch: Architecture) -> dict:
+    return {
+        "num_classes": 10,
+        "input_size": (3, 32, 32),
+        "min_input_size": (3, 8, 8),
+        "pool_size": _pool_size(arch),
+        "crop_pct": 1.0,
+        "mean": CIFAR10_MEAN,
+        "std": CIFAR10_STD,
+        "first_conv": "conv1",
+        "classifier": "fc",
+        "license": "mit",
+    }
+
+
+def _pool_size(arch: Architecture) -> tuple[int, int]:
+    """Height and width of the last feature maps for a 32×32 image."""
+    return arch.output_sizes()[-1], arch.output_sizes()[-1]
+
+
+def _make_entry_point(arch: Architecture) -> Callable[..., nn.Module]:
+    def entry_point(pretrained: bool = False, **options) -> nn.Module:
+        return _build(arch.name, pretrained, **options)
+
+    entry_point.__name__ = entry_point.__qualname__ = PREFIX + arch.name
+    entry_point.__doc__ = f"{arch.title} for small images; options as in `register_with_timm`."
+    return entry_point
+
+
+def _build(
+    name: str,
+    pretrained: bool,
+    shortcut: str | None = None,
+    stem: str = "cifar",
+    width: float = 1.0,
+    pretrained_cfg_overlay: dict | None = None,
+    **options,
+) -> nn.Module:
+    from timm.models import build_model_with_cfg
+
+    arch = get_architecture(name).with_options(shortcut, stem, width)
+    if arch.kind == "plain" and (options.get("zero_init_residual") or options.get("drop_path_rate")):
+        raise InputError(f"{name} has no shortcuts: without its branches nothing would pass; leave the option out")
+    return build_model_with_cfg(
+        TimmResNet,
+        PREFIX + name,
+        pretrained,
+        pretrained_cfg_overlay={"pool_size": _pool_size(arch)} | (pretrained_cfg_overlay or {}),
+        feature_cfg={"feature_cls": "getter", "out_indices": tuple(range(1 + len(arch.blocks)))},
+        arch=arch,
+        **options,
+    )

@@ -1,0 +1,251 @@
+"""What timm's own tests check of a model (its tests/test_models.py), on small networks, and a step of training."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch.utils.data import Dataset
+
+from resnet_tutorial import ARCHITECTURES, InputError, ResNet, create_model, list_models, register_with_timm
+from tests.conftest import make_images
+
+timm = pytest.importorskip("timm")
+timm_optim = pytest.importorskip("timm.optim")
+timm_scheduler = pytest.importorskip("timm.scheduler")
+
+NETWORKS = [
+    ("resnet20", {}),
+    ("plain20", {"shortcut": None}),
+    ("preact20", {"shortcut": "B"}),
+    ("resnet18", {"width": 0.125}),
+    ("resnet20", {"stem": "imagenet"}),
+]
+IDS = [f"{name} {options}" for name, options in NETWORKS]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _registered():
+    register_with_timm()
+
+
+def create(name: str, **options) -> torch.nn.Module:
+    return timm.create_model(f"resnet_tutorial_{name}", pretrained=False, **options)
+
+
+def images(n: int = 2, size: int = 32, channels: int = 3) -> torch.Tensor:
+    return torch.randn(n, channels, size, size, generator=torch.Generator().manual_seed(0))
+
+
+# --- The registry ---
+
+
+def test_timm_knows_every_network():
+    names = [f"resnet_tutorial_{name}" for name in list_models()]
+    assert register_with_timm() == names  # a second time: no warning, no change
+    assert sorted(timm.list_models("resnet_tutorial_*")) == sorted(names)
+    assert not timm.list_models("resnet_tutorial_*", pretrained=True)
+
+
+@pytest.mark.parametrize("arch", ARCHITECTURES.values(), ids=ARCHITECTURES)
+def test_every_default_cfg_describes_its_network(arch):
+    cfg = timm.get_pretrained_cfg(f"resnet_tutorial_{arch.name}")
+    assert (cfg.input_size, cfg.num_classes, cfg.pool_size) == ((3, 32, 32), 10, 2 * arch.output_sizes()[-1:])
+
+
+def test_the_package_does_not_import_timm():
+    script = "import sys, resnet_tutorial; sys.exit('timm' in sys.modules)"
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_without_timm(monkeypatch):
+    monkeypatch.setitem(sys.modules, "timm", None)
+    with pytest.raises(InputError, match=r'pip install "resnet-tutorial\[timm\]"'):
+        register_with_timm()
+
+
+@pytest.mark.parametrize("option", [{"drop_path_rate": 0.1}, {"zero_init_residual": True}, {"shortcut": "B"}])
+def test_options_that_a_plain_network_cannot_have(option):
+    with pytest.raises(InputError, match="plain20"):
+        create("plain20", **option)
+
+
+# --- timm's checks ---
+
+
+@pytest.mark.parametrize(("name", "options"), NETWORKS, ids=IDS)
+def test_it_computes_what_our_network_computes(name, options):
+    """State dicts go both ways."""
+    ours, theirs = create_model(name, num_classes=7, **options).eval(), create(name, num_classes=7, **options).eval()
+    theirs.load_state_dict(ours.state_dict())
+    torch.testing.assert_close(theirs(images()), ours(images()))
+    theirs.reset_classifier(7)
+    ours.load_state_dict(theirs.state_dict())
+    torch.testing.assert_close(theirs(images()), ours(images()))
+
+
+@pytest.mark.parametrize(("name", "options"), NETWORKS, ids=IDS)
+def test_backward_reaches_every_parameter(name, options):
+    model = create(name, num_classes=42, in_chans=1, drop_rate=0.1, **options).train()
+    output = model(images(channels=1))
+    assert output.shape == (2, 42)
+    output.mean().backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
+
+
+@pytest.mark.parametrize(("name", "options"), NETWORKS, ids=IDS)
+def test_the_default_cfg_is_true(name, options):
+    model = create(name, **options).eval()
+    cfg, state = model.default_cfg, model.state_dict()
+    assert cfg["input_size"] == (3, 32, 32) and cfg["num_classes"] == 10
+    assert cfg["mean"] == (0.4914, 0.4822, 0.4465) and cfg["std"] == (0.2470, 0.2435, 0.2616)
+    assert f"{cfg['classifier']}.weight" in state and f"{cfg['first_conv']}.weight" in state
+    assert model.get_submodule(cfg["classifier"]) is model.get_classifier()
+    assert model.forward_features(images()).shape[-2:] == cfg["pool_size"]
+    assert timm.data.resolve_data_config({}, model=model)["mean"] == cfg["mean"]
+
+
+@pytest.mark.parametrize(("name", "options"), NETWORKS, ids=IDS)
+def test_the_head_comes_off(name, options):
+    model = create(name, **options).eval()
+    maps = model.forward_features(images())
+    assert model.forward_head(maps, pre_logits=True).shape == (2, model.head_hidden_size)
+    torch.testing.assert_close(model.forward_head(maps), model(images()))
+    model.reset_classifier(0)
+    assert model(images()).shape == (2, model.num_features) and model.num_classes == 0
+    model.reset_classifier(0, "")
+    torch.testing.assert_close(model(images()), maps)
+    model.reset_classifier(5, "catavgmax")
+    assert model(images()).shape == (2, 5) and model.head_hidden_size == 2 * model.num_features
+    bare = create(name, num_classes=0, global_pool="", **options).eval()
+    assert bare(images()).shape == maps.shape
+
+
+@pytest.mark.parametrize("mode", [True, False])
+def test_a_new_head_is_in_the_mode_of_the_model(mode):
+    model = create("resnet20").double().train(mode)
+    model.reset_classifier(3)
+    assert model.fc.training is mode and model.fc.weight.dtype == torch.float64
+
+
+@pytest.mark.parametrize(("name", "options"), NETWORKS, ids=IDS)
+def test_intermediate_features(name, options):
+    model = create(name, **options).eval()
+    x = images(size=64)
+    final, maps = model.forward_intermediates(x)
+    torch.testing.assert_close(final, model.forward_features(x))
+    assert len(maps) == len(model.feature_info) == 1 + len(model.arch.blocks)
+    for info, output in zip(model.feature_info, maps, strict=True):
+        assert output.shape == (2, info["num_chs"], 64 // info["reduction"], 64 // info["reduction"])
+    last = model.forward_intermediates(x, indices=1, norm=True, intermediates_only=True)
+    torch.testing.assert_close(last, [final])
+    early = model.forward_intermediates(x, indices=[0, 2], stop_early=True, intermediates_only=True)
+    torch.testing.assert_close(early, [maps[0], maps[2]])
+    with pytest.raises(InputError, match="NCHW"):
+        model.forward_intermediates(x, output_fmt="NLC")
+
+
+@pytest.mark.parametrize("indices", [None, (1, 2), (-1,), (0,)])
+@pytest.mark.parametrize(("name", "options"), NETWORKS, ids=IDS)
+def test_features_only(name, options, indices):
+    whole = create(name, **options).eval()
+    chosen = {} if indices is None else {"out_indices": indices}
+    model = create(name, features_only=True, **chosen, **options).eval()
+    weights = model.model.state_dict()
+    model.model.load_state_dict({key: whole.state_dict()[key] for key in weights})
+    outputs = model(images(size=64))
+    expected = whole.forward_intermediates(images(size=64), indices=indices, intermediates_only=True)
+    torch.testing.assert_close(outputs, expected)
+    assert [output.shape[1] for output in outputs] == model.feature_info.channels()
+    assert [64 // output.shape[2] for output in outputs] == model.feature_info.reduction()
+    assert "fc.weight" not in weights
+    if indices == (0,):
+        assert not any(key.startswith("stages") for key in weights)
+
+
+@pytest.mark.parametrize("name", ["resnet20", "preact20"])
+def test_parameter_groups_follow_depth(name):
+    """timm's learning rates layer by layer: lowest in the stem, rising block by block, whole in the head."""
+    model = create(name)
+    groups = timm_optim.param_groups_layer_decay(model, layer_decay=0.5)
+    scale = {id(p): group["lr_scale"] for group in groups for p in group["params"]}
+    scales = [scale[id(model.get_parameter(key))] for key in ("conv1.weight", "stages.0.0.conv1.weight", "fc.weight")]
+    assert len(scale) == len(list(model.parameters())) and scales == sorted(set(scales)) and scales[-1] == 1
+    assert scale[id(model.stages[0][0].bn1.weight)] == scale[id(model.stages[0][0].conv1.weight)]
+    coarse = timm.models.group_parameters(model, model.group_matcher(coarse=True))
+    assert len(coarse) <= 1 + len(model.arch.blocks) + 2
+
+
+@pytest.mark.parametrize("name", ["resnet20", "plain20", "preact20"])
+def test_gradient_checkpointing_changes_no_gradient(name):
+    model = create(name)
+    gradients = []
+    for enable in (False, True):
+        model.set_grad_checkpointing(enable)
+        model.zero_grad()
+        model(images()).square().sum().backward()
+        gradients.append([p.grad.clone() for p in model.parameters()])
+        model.zero_grad()
+        model.forward_intermediates(images())[0].square().sum().backward()
+        gradients[-1] += [p.grad.clone() for p in model.stages.parameters()]
+    torch.testing.assert_close(gradients[0], gradients[1])
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:")
+@pytest.mark.parametrize(("name", "options"), NETWORKS, ids=IDS)
+def test_torchscript_and_fx(name, options):
+    model = create(name, scriptable=True, **options).eval()
+    with torch.no_grad():
+        expected = model(images())
+        torch.testing.assert_close(torch.jit.script(model)(images()), expected)
+        torch.testing.assert_close(torch.fx.symbolic_trace(model)(images()), expected)
+
+
+# --- Training ---
+
+
+class Corners(Dataset):
+    """Pictures of two classes, as timm's loader wants them: with a `transform` that it sets."""
+
+    transform = None
+
+    def __init__(self):
+        self.pictures, self.labels = make_images(16)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int):
+        return self.transform(Image.fromarray(self.pictures[index])), int(self.labels[index])
+
+
+def test_one_step_with_timms_loader_optimizer_and_scheduler():
+    torch.manual_seed(0)
+    model = create("resnet20", num_classes=2, drop_path_rate=0.1)
+    config = timm.data.resolve_data_config({}, model=model)
+    loader = timm.data.create_loader(
+        Corners(),
+        input_size=config["input_size"],
+        mean=config["mean"],
+        std=config["std"],
+        batch_size=16,
+        is_training=True,
+        use_prefetcher=False,
+        num_workers=0,
+        device=torch.device("cpu"),
+        scale=(0.8, 1.0),
+    )
+    optimizer = timm_optim.create_optimizer_v2(model, opt="sgd", lr=0.1, weight_decay=1e-4, momentum=0.9)
+    scheduler, epochs = timm_scheduler.create_scheduler_v2(optimizer, sched="cosine", num_epochs=2, warmup_epochs=0)
+    before = [p.detach().clone() for p in model.parameters()]
+    batch, labels = next(iter(loader))
+    assert batch.shape == (16, 3, 32, 32) and set(labels.tolist()) <= {0, 1} and epochs == 2
+    loss = F.cross_entropy(model(batch), labels)
+    loss.backward()
+    optimizer.step()
+    scheduler.step(1)
+    assert all(not torch.equal(p, q) for p, q in zip(model.parameters(), before, strict=True))
+    assert optimizer.param_groups[0]["lr"] == pytest.approx(0.05, abs=0.001)
+    assert isinstance(model, ResNet)

@@ -1,0 +1,182 @@
+import re
+import sys
+from html.parser import HTMLParser
+
+import pytest
+
+from resnet_tutorial import InputError, create_model, list_models, summarize, widgets
+from resnet_tutorial.analysis import total
+
+# facts.md of the project: parameters, and millions of multiply-accumulates
+FACTS = {
+    "resnet20": ("269,722", "40.6"),
+    "resnet32": ("464,154", "68.9"),
+    "resnet44": ("658,586", "97.2"),
+    "resnet56": ("853,018", "125.5"),
+    "resnet110": ("1,727,962", "252.9"),
+    "resnet1202": ("19,421,274", "2,829.2"),
+    "resnet18": ("11,173,962", "555.4"),
+    "resnet34": ("21,282,122", "1,159.4"),
+    "resnet50": ("23,520,842", "1,297.8"),
+    "resnet101": ("42,512,970", "2,510.0"),
+    "resnet152": ("58,156,618", "3,722.1"),
+}
+
+
+class Document(HTMLParser):
+    """Elements in order, each with its attributes and the text directly behind its start tag."""
+
+    def __init__(self, html: str):
+        super().__init__()
+        self.elements: list[tuple[str, dict, list[str]]] = []
+        self.open: list[str] = []
+        self.feed(html)
+        assert not self.open, f"never closed: {self.open}"
+
+    def handle_starttag(self, tag, attrs):
+        assert len(dict(attrs)) == len(attrs), f"attribute given twice: {attrs}"
+        self.elements.append((tag, dict(attrs), []))
+        if tag not in ("br", "input"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.elements[-1][2].append(data)
+
+    def find(self, tag, **wanted):
+        return [e for e in self.elements if e[0] == tag and all(e[1].get(k) == v for k, v in wanted.items())]
+
+    def column(self, name: str) -> list[str]:
+        return ["".join(text) for tag, attrs, text in self.elements if tag == "td" and attrs.get("data-net") == name]
+
+
+@pytest.fixture(scope="module")
+def every_network() -> Document:
+    return Document(widgets.architecture_table()._repr_html_())
+
+
+def test_a_column_says_what_the_table_of_facts_says(every_network):
+    for name, (parameters, macs) in FACTS.items():
+        column = every_network.column(name)
+        assert column[-3:-1] == [parameters, macs]
+
+
+def test_every_network_can_be_chosen_and_has_its_own_details(every_network):
+    buttons = every_network.find("input", type="radio")
+    assert [attrs["value"] for _, attrs, _ in buttons] == list_models()
+    assert ["checked" in attrs for _, attrs, _ in buttons] == [True] + [False] * (len(list_models()) - 1)
+    style = "".join(every_network.find("style")[0][2])
+    for name in list_models():
+        assert f"[value={name}]:checked) .rt-hidden[data-net={name}]" in style
+        assert len(every_network.find("div", **{"data-net": name})) == 1
+        assert len(every_network.find("span", **{"data-net": name})) == 1
+
+
+def test_details_are_those_of_summarize():
+    html = widgets.architecture_table(["preact20"])._repr_html_()
+    rows = summarize(create_model("preact20"))
+    for row in rows:
+        for number in (row.parameters, row.macs, row.activations):
+            assert f">{number:,}</td>" in html
+        assert f">{row.receptive_field}×{row.receptive_field}</td>" in html
+    assert f">{total(rows)[0]:,}</td>" in html
+    assert 'create_model("preact20")' in html and "resnet-tutorial summary preact20" in html
+
+
+def test_bars_add_up_to_the_whole():
+    html = widgets.architecture_table(["resnet20"])._repr_html_()
+    shares = [float(share) for share in re.findall(r"--share: ([\d.]+)%", html)]
+    assert len(shares) == 15 and sum(shares) == pytest.approx(300, abs=1)
+
+
+def test_the_table_needs_no_script_and_no_other_host(every_network):
+    html = widgets.architecture_table(["resnet20"])._repr_html_()
+    assert not re.search(r"<script|<link|https?:|url\(|@import|\son\w+=", html)
+    # Two copies on one page stay apart: no ids that could clash, and a form of its own around the radio buttons.
+    ids = [attrs["id"] for _, attrs, _ in every_network.elements if "id" in attrs]
+    assert len(ids) == len(set(ids)) == 0
+    assert len(every_network.find("form", method="dialog")) == 1
+
+
+def test_assistive_technology_is_told(every_network):
+    assert every_network.find("p", role="status")
+    assert every_network.find("legend")[0][2] == ["Choose a network"]
+    groups = [attrs["aria-label"] for _, attrs, _ in every_network.find("div", role="group")]
+    assert "plain networks, three stages" in groups
+    for _, attrs, _ in every_network.find("th"):
+        assert attrs["scope"] in ("row", "col")
+    scrolling = every_network.find("div", **{"class": "rt-scroll"})
+    assert scrolling and all(attrs["tabindex"] == "0" and attrs["aria-label"] for _, attrs, _ in scrolling)
+
+
+def test_one_network_is_named_once_however_it_is_spelled():
+    table = widgets.architecture_table(["ResNet20", "resnet20", "resnet8"])
+    assert [network.arch.name for network in table.networks] == ["resnet20", "resnet8"]
+    assert repr(table).startswith("ResNet-20: 269,722 parameters, 40.6 million MACs")
+
+
+def test_wrong_names():
+    with pytest.raises(InputError, match="did you mean resnet20"):
+        widgets.architecture_table(["resnet21"])
+    with pytest.raises(InputError, match="at least one name"):
+        widgets.architecture_table([])
+
+
+@pytest.fixture
+def explorer():
+    """The controls by their names, and the output."""
+    pytest.importorskip("ipywidgets")
+    *rows, shown = widgets.explore_architectures().children
+    controls = {control.description: control for row in rows for control in row.children}
+    assert all(controls), "a control without a name"
+    return controls, shown
+
+
+def test_each_control_changes_what_is_shown(explorer):
+    controls, shown = explorer
+    assert "269,722" in shown.value
+    for name, value, expected in (
+        ("shortcut", "B", "272,474"),
+        ("width ×", 0.5, 'create_model("resnet20", shortcut="B", width=0.5)'),
+        ("stem", "imagenet", "max-pool"),
+        ("image size", 64, "--image-size 64"),
+        ("network", "resnet56", 'create_model("resnet56", shortcut="B", stem="imagenet", width=0.5)'),
+    ):
+        assert expected not in shown.value
+        controls[name].value = value
+        assert expected in shown.value
+
+
+def test_costs_follow_the_options(explorer):
+    controls, shown = explorer
+    controls["stem"].value, controls["image size"].value, controls["width ×"].value = "imagenet", 33, 2.0
+    parameters, macs = total(summarize(create_model("resnet20", stem="imagenet", width=2), 33))
+    assert f"{parameters:,}" in shown.value and f"{macs:,}" in shown.value
+
+
+def test_kind_keeps_the_depth_where_it_can_and_a_plain_network_has_no_shortcut(explorer):
+    controls, shown = explorer
+    controls["shortcut"].value = "C"
+    controls["network"].value = "resnet1202"
+    controls["kind"].value = "plain"
+    assert controls["network"].value == "plain1202"
+    assert controls["shortcut"].disabled and controls["shortcut"].value is None
+    controls["kind"].value = "preact"  # the table has no preact1202
+    assert controls["network"].value == "preact20" and 'create_model("preact20")' in shown.value
+    assert not controls["shortcut"].disabled
+
+
+def test_a_page_without_a_kernel_gets_no_controls_that_need_one(monkeypatch):
+    monkeypatch.setenv(widgets.STATIC, "1")
+    monkeypatch.setitem(sys.modules, "ipywidgets", None)
+    table = widgets.explore_architectures()
+    assert isinstance(table, widgets.ArchitectureTable)
+    assert [network.arch.name for network in table.networks] == list_models()
+
+
+def test_without_ipywidgets_it_says_what_to_do(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ipywidgets", None)
+    with pytest.raises(InputError, match="pip install ipywidgets"):
+        widgets.explore_architectures()
