@@ -61,12 +61,6 @@ class _Unpickler(pickle._Unpickler):
             raise pickle.UnpicklingError(f"it asks for {module}.{name}")
         return _GLOBALS[module, name]
 
-    def load_build(self):
-        state = self.stack.pop()
-        self.stack[-1].__setstate__(state)  # the original would set attributes on whatever is there
-
-    dispatch[pickle.BUILD[0]] = load_build
-
 
 def read_batch(file: BinaryIO) -> dict[str, Any]:
     """Read a pickled dictionary of numbers, strings, lists and one array of bytes, as CIFAR's batches are.

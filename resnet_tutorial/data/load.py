@@ -58,7 +58,7 @@ def load_dataset(
     if root is None:
         raise InputError(f"{name} needs a folder: name it, or set {DATA_VARIABLE}")
     root = Path(root).expanduser()
-    if download and not (name in KINDS and find_cifar(name, root)):
+    if download:
         download_dataset(name.removesuffix("-coarse"), root)
     with reading(root):
         if not root.exists():
