@@ -3,7 +3,7 @@
 An archive of the original's size and format is made from an image folder of 50,000 + 10,000 images, or from Shapes-10.
 Each measurement is a process of its own, interleaved with the others; medians are printed. From the repository root:
 
-    python -m benchmarks.reading
+    python -m benchmarks.reading  (on Linux)
     python -m benchmarks.reading "CIFAR-10, JPEG copy" --rounds 5
 """
 
@@ -26,15 +26,16 @@ from tests.data.archives import cifar_files, tar_gz, with_sums
 DATA_MB = 60_000 * 32 * 32 * 3 / 1e6
 LAYOUT = KINDS["cifar10"].layouts[0]
 
-# `bare` is the memory that the imports alone take.
-FRAME = """
-import json, resource, sys, time
-def rss():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6
+# `bare` is the memory that the imports alone take. Linux says it of this process; getrusage, of its parent too.
+FRAME = r"""
+import json, re, time
+from pathlib import Path
+def peak():
+    return int(re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())[1]) * 1024 / 1e6
 {prepare}
-bare, start = rss(), time.perf_counter()
+bare, start = peak(), time.perf_counter()
 {read}
-print(json.dumps([time.perf_counter() - start, rss() - bare]))
+print(json.dumps([time.perf_counter() - start, peak() - bare]))
 """
 OURS = """
 from dataclasses import replace

@@ -11,10 +11,14 @@ from .errors import InputError
 
 
 @contextlib.contextmanager
-def open_atomic(path: Path) -> Iterator[BinaryIO]:
+def open_atomic(path: Path, *, sync: bool = True) -> Iterator[BinaryIO]:
     """Open a file for writing so that a reader, a crash or a full disk never sees half of it.
 
     An earlier file stays until the new one is complete.
+
+    Args:
+        path: the file.
+        sync: wait until the disk has it, so that a power cut does no harm either.
 
     Raises:
         InputError: if the file cannot be written.
@@ -26,7 +30,8 @@ def open_atomic(path: Path) -> Iterator[BinaryIO]:
         with open(temporary, "wb") as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())
+            if sync:
+                os.fsync(file.fileno())
         os.replace(temporary, path)
     except BaseException as error:  # Ctrl-C among them: leave no temporary file behind
         with contextlib.suppress(OSError):

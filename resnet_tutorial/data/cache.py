@@ -78,7 +78,7 @@ def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     Raises:
         InputError: if the file cannot be written.
     """
-    with open_atomic(path) as file:
+    with open_atomic(path, sync=False) as file:  # what a power cut damages, the checksums show
         for array in (np.array(list(arrays)), *arrays.values(), _checksums(arrays)):
             np.save(file, np.ascontiguousarray(array), allow_pickle=False)
 
