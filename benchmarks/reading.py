@@ -109,9 +109,9 @@ def main() -> None:
             ("torchvision, unpacked", theirs, cifar10(folder / "unpacked"), None),
         ]
         if args.source:
-            one_thread = ours + "pictures.os.cpu_count = lambda: 1"
+            one_process = ours + "pictures.os.cpu_count = lambda: 1"
             ways += [
-                ("image files, one thread", one_thread, load("folder", args.source), "cache"),
+                ("image files, one process", one_process, load("folder", args.source), "cache"),
                 ("image files, all cores", ours, load("folder", args.source), "cache"),
                 ("image files, cached", ours, load("folder", args.source), None),
             ]

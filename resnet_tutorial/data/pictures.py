@@ -1,20 +1,25 @@
 """Image files of any kind and size become uint8 RGB arrays of one size."""
 
-import io
+import contextlib
 import os
-from collections.abc import Callable, Sequence
+import pickle
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
 
 import numpy as np
 
 from ..errors import InputError
 
-# Only these decoders of Pillow are tried, whatever a file's name says.
-FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
-_CHUNK = 256  # images that a thread decodes before it reports
+_CHUNK = 100  # images that are decoded at once; a second process is worth its start for as many
+
+# The decoder finds the same Pillow as this process, and no module of the folder that it lies in.
+_START = "import sys, runpy; sys.path[:] = {path!r}; runpy.run_path({file!r}, run_name='__main__')"
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,14 @@ def read_image(path: Path, image_size: int = 32) -> np.ndarray:
     Raises:
         InputError: if the file is missing or no such image, or has more pixels than Pillow takes for safe.
     """
-    return _decode(path, str(path), image_size)[0]
+    from .decoding import decode  # imported here: Pillow is not needed for other data sets
+
+    if not Path(path).exists():
+        raise InputError(f"no such image: {path}")
+    try:
+        return decode(path, image_size)[0]
+    except ValueError as error:
+        raise _unreadable(str(path), str(error)) from None
 
 
 def decode_all(sources: Sequence[str | bytes], name_of: Callable[[int], str], image_size: int) -> Decoded:
@@ -64,20 +76,69 @@ def decode_all(sources: Sequence[str | bytes], name_of: Callable[[int], str], im
     from tqdm.auto import tqdm
 
     images = np.empty((len(sources), image_size, image_size, 3), dtype=np.uint8)
-    resized, animated = np.zeros((2, len(sources)), dtype=bool)
-
-    def decode_chunk(indices: range) -> int:
-        for i in indices:
-            images[i], resized[i], animated[i] = _decode(sources[i], name_of(i), image_size)
-        return len(indices)
-
-    chunks = [range(i, min(i + _CHUNK, len(sources))) for i in range(0, len(sources), _CHUNK)]
+    resized = animated = 0
+    starts = range(0, len(sources), _CHUNK)
     bar = tqdm(total=len(sources), desc="decoding", unit=" images", delay=1, leave=False)
-    # After an error or Ctrl-C, map cancels the chunks that have not begun.
-    with bar, ThreadPoolExecutor(os.cpu_count()) as pool:
-        for n in pool.map(decode_chunk, chunks):
-            bar.update(n)
-    return Decoded(images, tuple(_notices(int(resized.sum()), int(animated.sum()), len(sources), image_size)))
+    workers = max(1, min(os.cpu_count() or 1, len(starts) - 1))
+    # The decoders are left first: threads that wait for them when there is an error or Ctrl-C need not wait on.
+    with bar, ThreadPoolExecutor(workers) as pool, _decoders(workers) as decode_many:
+        chunks = ([*sources[start : start + _CHUNK]] for start in starts)
+        for start, (pixels, *flags, failure) in zip(
+            starts, pool.map(lambda chunk: decode_many(chunk, image_size), chunks), strict=True
+        ):
+            if failure:
+                raise _unreadable(name_of(start + failure[0]), failure[1])
+            images[start : start + len(pixels)] = pixels
+            resized, animated = resized + int(flags[0].sum()), animated + int(flags[1].sum())
+            bar.update(len(pixels))
+    return Decoded(images, tuple(_notices(resized, animated, len(sources), image_size)))
+
+
+@contextlib.contextmanager
+def _decoders(n: int) -> Iterator[Callable]:
+    """Give a function like ``decode_many`` that works in ``n`` processes, when it is called from ``n`` threads.
+
+    Threads alone bring nothing for small images: most of their time goes into Python, which runs one thread at a time.
+    multiprocessing would run a script without ``if __name__ == "__main__"`` again in each process.
+    """
+    if n == 1 or not sys.executable:
+        from .decoding import decode_many
+
+        yield decode_many
+        return
+    file = str(Path(__file__).with_name("decoding.py"))
+    command = [sys.executable, "-c", _START.format(path=sys.path, file=file)]
+    idle: SimpleQueue = SimpleQueue()
+    with contextlib.ExitStack() as stack:
+        for _ in range(n):
+            process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            stack.callback(_stop, process)
+            idle.put(process)
+
+        def decode_many(*request):
+            process = idle.get()
+            try:
+                pickle.dump(request, process.stdin)
+                process.stdin.flush()
+                return pickle.load(process.stdout)
+            except (EOFError, OSError, ValueError, pickle.UnpicklingError):
+                raise InputError("a process that decodes images was stopped: is there memory enough?") from None
+            finally:
+                idle.put(process)
+
+        yield decode_many
+
+
+def _stop(process: subprocess.Popen) -> None:
+    process.kill()
+    process.wait()
+    process.stdout.close()
+    with contextlib.suppress(OSError):  # what was not sent yet
+        process.stdin.close()
+
+
+def _unreadable(name: str, reason: str) -> InputError:
+    return InputError(f"{name} cannot be read as an image ({reason}): repair it or remove it")
 
 
 def _notices(resized: int, animated: int, n: int, image_size: int) -> list[str]:
@@ -90,67 +151,3 @@ def _notices(resized: int, animated: int, n: int, image_size: int) -> list[str]:
     if animated:
         notices.append(f"{animated:,} of {n:,} images have several frames: only the first is used")
     return notices
-
-
-def _decode(source: str | Path | bytes, name: str, image_size: int) -> tuple[np.ndarray, bool, bool]:
-    """One image, and whether it was resized and is animated."""
-    from PIL import Image, UnidentifiedImageError  # imported here: not needed for other data sets
-
-    Image.init()  # Pillow loads the less usual decoders only when it is told to
-    try:
-        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS) as image:
-            _check_pixels(image)
-            # Phones put a second, smaller picture into a JPEG; that is no animation.
-            animated = image.format != "MPO" and getattr(image, "is_animated", False)
-            pixels, resized = _to_pixels(image, image_size)
-            return pixels, resized, animated
-    except FileNotFoundError:
-        raise InputError(f"no such image: {name}") from None
-    except UnidentifiedImageError:
-        raise InputError(f"{name} cannot be read as an image (it is none): repair it or remove it") from None
-    except Exception as error:  # damaged images make Pillow's decoders fail in many ways
-        reason = str(error).partition("\n")[0] or type(error).__name__
-        raise InputError(f"{name} cannot be read as an image ({reason}): repair it or remove it") from None
-
-
-def _check_pixels(image) -> None:
-    """Refuse a small file that would fill the memory."""
-    from PIL import Image
-
-    limit = Image.MAX_IMAGE_PIXELS
-    if limit is not None and image.width * image.height > limit:
-        raise ValueError(f"{image.width}×{image.height} pixels, more than the limit of {limit:,}")
-
-
-def _to_pixels(image, image_size: int) -> tuple[np.ndarray, bool]:
-    """A Pillow image as uint8 image_size × image_size × 3, and whether it had another size."""
-    from PIL import Image, ImageOps
-
-    resized = image.size != (image_size, image_size)
-    image = _to_rgb(ImageOps.exif_transpose(image))
-    if resized:
-        image = ImageOps.fit(image, (image_size, image_size), Image.Resampling.BICUBIC)
-    return np.asarray(image), resized
-
-
-def _to_rgb(image):
-    """Any mode of Pillow as RGB: 16-bit gray scaled, transparent parts on white."""
-    from PIL import Image
-
-    if image.mode == "F":
-        raise ValueError("its pixels are floating-point numbers, not 8 or 16 bits")
-    if image.mode.startswith("I"):
-        return Image.fromarray(_from_16_bits(np.asarray(image))).convert("RGB")
-    if "A" in image.getbands() or "a" in image.getbands() or "transparency" in image.info:
-        image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        return Image.alpha_composite(white, image).convert("RGB")
-    return image.convert("RGB")
-
-
-def _from_16_bits(values: np.ndarray) -> np.ndarray:
-    """Scale 0…65535 to 0…255; Pillow's own conversion would clip at 255."""
-    values = values.astype(np.int64)
-    if values.min() < 0 or values.max() > 65535:
-        raise ValueError("its pixels are 32-bit numbers, not 8 or 16 bits")
-    return ((values * 255 + 32767) // 65535).astype(np.uint8)

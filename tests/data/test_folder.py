@@ -133,13 +133,13 @@ def test_ctrl_c_while_decoding_leaves_nothing(image_folder, own_cache, tmp_path)
         "import signal, sys, threading\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from resnet_tutorial import load_dataset\n"
-        "from resnet_tutorial.data import pictures\n"
-        "decode, seen = pictures._decode, threading.Event()\n"
+        "from resnet_tutorial.data import decoding\n"
+        "decode, seen = decoding.decode, threading.Event()\n"
         "def slow(*args):\n"
         "    print('decoding', flush=True)\n"
         "    seen.wait(0.02)\n"
         "    return decode(*args)\n"
-        "pictures._decode, pictures._CHUNK = slow, 4\n"
+        "decoding.decode = slow\n"
         f"load_dataset('folder', {str(image_folder)!r})\n"
     )
     command = [sys.executable, "-c", script]

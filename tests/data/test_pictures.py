@@ -1,4 +1,5 @@
 import io
+import os
 import struct
 import zlib
 
@@ -7,7 +8,7 @@ import pytest
 from PIL import Image
 
 from resnet_tutorial import InputError
-from resnet_tutorial.data import read_image
+from resnet_tutorial.data import pictures, read_image
 from resnet_tutorial.data.pictures import decode_all
 
 
@@ -148,10 +149,32 @@ def test_a_cut_picture_is_refused(tmp_path, suffix):
 def test_one_unreadable_picture_among_many_is_named(tmp_path):
     content = io.BytesIO()
     gradient().save(content, "png")
-    pictures = [content.getvalue()] * 2000
-    pictures[1234] = pictures[1234][:60]
+    files = [content.getvalue()] * 2000
+    files[1234] = files[1234][:60]
     with pytest.raises(InputError, match="picture 1234 cannot be read"):
-        decode_all(pictures, "picture {}".format, 32)
+        decode_all(files, "picture {}".format, 32)
+
+
+def test_many_images_are_decoded_in_order_by_several_processes(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 3)
+    (tmp_path / "numpy.py").write_text("raise SystemExit('a module of the working folder was imported')")
+    monkeypatch.chdir(tmp_path)
+    sizes = [32, 16, 32, 32, 16] * 101
+    files = []
+    for i, size in enumerate(sizes):
+        content = io.BytesIO()
+        Image.new("RGB", (size, size), (i % 256, i // 256, 7)).save(content, "png")
+        files.append(content.getvalue())
+    decoded = decode_all(files, str, 32)
+    assert [tuple(image[5, 5]) for image in decoded.images] == [(i % 256, i // 256, 7) for i in range(505)]
+    assert decoded.notices[0].startswith("202 of 505 images were not 32×32")
+
+
+def test_a_decoder_that_is_killed_is_one_line(monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(pictures, "_START", "import os; os.abort()  # {path} {file}")
+    with pytest.raises(InputError, match="a process that decodes images was stopped"):
+        decode_all([b""] * 500, str, 32)
 
 
 def test_a_folder_is_no_picture(tmp_path):
