@@ -4,6 +4,7 @@ from .augment import Transform, crop_and_flip, cutout, normalize, random_erase
 from .cifar import load_cifar
 from .dataset import ImageDataset
 from .download import download_dataset
+from .duplicates import Duplicate, find_duplicates
 from .folder import load_image_folder
 from .load import load_dataset
 from .loader import BatchLoader
@@ -13,11 +14,13 @@ from .pictures import read_image
 
 __all__ = [
     "BatchLoader",
+    "Duplicate",
     "ImageDataset",
     "Transform",
     "crop_and_flip",
     "cutout",
     "download_dataset",
+    "find_duplicates",
     "load_cifar",
     "load_dataset",
     "load_image_folder",

@@ -173,9 +173,9 @@ def test_both_mixers_take_turns():
     both = Transform(MEAN, STD, mixup=1.0, cutmix=1.0)
     cut = [
         torch.equal(mixed, mixed.round())
-        for mixed in (both.mix(images, torch.arange(4), 4, seeded(seed))[0] for seed in range(200))
+        for mixed in (both.mix(images, torch.arange(4), 4, seeded(seed))[0] for seed in range(80))
     ]
-    assert 70 < sum(cut) < 130
+    assert 25 < sum(cut) < 55
 
 
 def test_without_mixing_labels_stay_class_numbers():
