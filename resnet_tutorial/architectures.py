@@ -52,8 +52,8 @@ class Architecture:
         widths: channels of the 3×3 convolutions in each stage.
         shortcut: the paper's option: ``A`` pads new channels with zeros, ``B`` projects where the shape changes,
             ``C`` projects everywhere; ``none`` in a plain network.
-        kind: ``resnet``, its twin without shortcuts, ``plain``, or ``preact``, where BatchNorm and ReLU stand before each
-            convolution (He et al. 2016b).
+        kind: ``resnet``, its twin without shortcuts, ``plain``, or ``preact``, where BatchNorm and ReLU stand before
+            each convolution (He et al. 2016b).
         stem: ``cifar``, a 3×3 convolution, or ``imagenet``, 7×7 with stride 2 and max-pooling with stride 2.
     """
 
@@ -102,8 +102,8 @@ class Architecture:
     def output_sizes(self, image_size: int = 32) -> tuple[int, ...]:
         """Height (= width) of the feature maps after the stem and after each stage, for a square image.
 
-        A 3×3 convolution with padding 1 and stride 2 turns ``n`` into ``ceil(n / 2)``; so do a 7×7 with padding 3 and the
-        max-pooling.
+        A 3×3 convolution with padding 1 and stride 2 turns ``n`` into ``ceil(n / 2)``; so do a 7×7 with padding 3 and
+        the max-pooling.
         """
         sizes = [-(-image_size // STEM_STRIDE[self.stem])]
         for stage in self.stages:
@@ -193,9 +193,9 @@ def get_architecture(name: str) -> Architecture:
     """Return the record of a network.
 
     Args:
-        name: a name of the table, or ``resnet``, ``plain`` or ``preact`` with another depth: 6n + 2 for basic blocks in three
-            stages (``resnet8``, ``plain14``), 9n + 2 for bottlenecks (``resnet29``). ``ResNet18``, ``ResNet-18`` and
-            ``PreActResNet18`` are read as ``resnet18`` and ``preact18``.
+        name: a name of the table, or ``resnet``, ``plain`` or ``preact`` with another depth: 6n + 2 for basic blocks in
+            three stages (``resnet8``, ``plain14``), 9n + 2 for bottlenecks (``resnet29``). ``ResNet18``, ``ResNet-18``
+            and ``PreActResNet18`` are read as ``resnet18``, ``resnet18`` and ``preact18``.
 
     Raises:
         InputError: if no network has that name. The message suggests the nearest one.
@@ -209,8 +209,8 @@ def get_architecture(name: str) -> Architecture:
     near = _nearest(key)
     hint = f"did you mean {near}? " if near else ""
     raise InputError(
-        f"no network is called {name!r}: {hint}write resnet, plain or preact and a depth: 18, 34, 50, 101, 152, 6n+2 as in "
-        "resnet20, or 9n+2 as in resnet164"
+        f"no network is called {name!r}: {hint}write resnet, plain or preact and a depth: 18, 34, 50, 101, 152, "
+        "6n+2 as in resnet20, or 9n+2 as in resnet164"
     )
 
 

@@ -2,6 +2,7 @@
 
 import datetime
 import math
+import os
 import shlex
 import time
 from collections.abc import Callable
@@ -252,7 +253,10 @@ class Trainer:
         return row | {"images_per_second": scores["images_per_second"], "seconds": time.perf_counter() - started}
 
     def _no_bar(self) -> bool | None:
-        return None if self.config.progress is None else not self.config.progress
+        if self.config.progress is not None:
+            return not self.config.progress
+        # A page of the book has no kernel that would move a bar; elsewhere tqdm decides.
+        return True if os.environ.get("RESNET_TUTORIAL_STATIC") else None
 
     def _num_workers(self) -> int:
         if self.config.num_workers is not None:

@@ -106,6 +106,13 @@ def test_checkpointing_keeps_the_input_of_each_block():
     assert [row.activations for row in rows[:4]] == [3072 + 2 * 16384, 3 * 16384, 3 * 8192, 2 * 4096]
 
 
+def test_each_layer_counts_what_it_keeps_first():
+    rows = {row.name: row for row in summarize(create_model("resnet8", shortcut="B"), layers=True)}
+    # what BatchNorm reads and what ReLU writes; the shortcut has no ReLU, the sum belongs to the branch
+    assert rows["stages.1.0.conv1"].activations == rows["stages.1.0.conv2"].activations == 2 * 32 * 16 * 16
+    assert rows["stages.1.0.shortcut"].activations == 32 * 16 * 16
+
+
 def test_it_does_not_depend_on_what_the_caller_is_in():
     from resnet_tutorial.analysis.cost import _measure
 

@@ -160,7 +160,7 @@ def test_features_only(name, options, indices):
     torch.testing.assert_close(outputs, expected)
     assert [output.shape[1] for output in outputs] == model.feature_info.channels()
     assert [64 // output.shape[2] for output in outputs] == model.feature_info.reduction()
-    assert "fc.weight" not in weights
+    assert "fc.weight" not in weights and "norm.weight" not in weights
     if indices == (0,):
         assert not any(key.startswith("stages") for key in weights)
 
