@@ -114,13 +114,15 @@ class ImageDataset:
         """Indices of ``n`` images with the classes in proportion, and of all others, both in ascending order."""
         generator = torch.Generator().manual_seed(seed)
         shuffled = torch.randperm(len(self), generator=generator)
-        # Position of each image within its class, as a fraction: the n smallest fractions keep the proportions.
         order = shuffled[torch.argsort(self.labels[shuffled], stable=True)]
         counts = self.counts()
+        # Largest remainders: each class gets its share rounded down, and those that lost most get one more.
+        taken = counts * n // len(self)
+        lost = (counts * n % len(self)).argsort(descending=True, stable=True)
+        taken[lost[: n - int(taken.sum())]] += 1
         starts = torch.repeat_interleave(counts.cumsum(0) - counts, counts)
-        position = (torch.arange(len(self)) - starts + 0.5) / torch.repeat_interleave(counts, counts)
-        by_fraction = order[torch.argsort(position, stable=True)]
-        return by_fraction[:n].sort().values, by_fraction[n:].sort().values
+        chosen = torch.arange(len(self)) - starts < torch.repeat_interleave(taken, counts)
+        return order[chosen].sort().values, order[~chosen].sort().values
 
 
 class TorchView(torch.utils.data.Dataset):

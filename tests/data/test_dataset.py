@@ -32,7 +32,11 @@ def test_a_held_out_part_is_stratified_and_disjoint(counts, data, seed):
     assert (len(rest), len(held), rest.split, held.split) == (len(dataset) - n, n, "train", "validation")
     assert torch.equal(rest.counts() + held.counts(), dataset.counts())
     share = dataset.counts() * n / len(dataset)
-    assert ((held.counts() - share).abs() <= 1).all()
+    assert ((held.counts() - share).abs() < 1).all()
+
+
+def test_small_classes_do_not_crowd_out_a_large_one():
+    assert unbalanced([1, 1, 1, 7]).hold_out(6)[1].counts().tolist() == [1, 1, 0, 4]
 
 
 def test_the_seed_fixes_the_split():
