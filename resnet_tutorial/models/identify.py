@@ -317,13 +317,16 @@ def _shortcut_departures(net: Net, letters: tuple[str, ...], preact: bool | None
 def _norm_departures(net: Net, preact: bool | None) -> list[str]:
     found = []
     convs = [net.stem, *(c for b in net.blocks for c in (*b.convs, b.projection) if c)]
-    biased = [conv for conv in convs if conv.bias]
+    biased = [conv for conv in convs if conv.bias and conv.normed is not False]
+    kept = [conv for conv in convs if conv.bias and conv.normed is False]
     inside = [conv for block in net.blocks for conv in block.convs]
     if biased:
         extra = sum(conv.channels for conv in biased)
         found.append(
             f"{_count(biased, 'convolution')} with a bias: BatchNorm subtracts it again, {extra:,} idle parameters"
         )
+    if kept:
+        found.append(f"{_count(kept, 'convolution')} with a bias and no BatchNorm behind: the paper's have no biases")
     bare = [c.name for c in inside if (c.prenormed if preact else c.normed) is False]
     if bare:
         place = "before" if preact else "behind"

@@ -158,6 +158,16 @@ def test_wrong_blocks_are_named_from_weights_alone_where_they_show(name, named):
     assert any(named in text for text in identify(make_mutant(mutant).state_dict()).departures)
 
 
+def test_a_bias_is_idle_only_in_front_of_a_batchnorm():
+    model = create_model("resnet14", shortcut="B")
+    for stage, (before, width) in ((1, (16, 32)), (2, (32, 64))):
+        model.stages[stage][0].shortcut = nn.Sequential(nn.Conv2d(before, width, 1, stride=2))
+    model.conv1 = nn.Conv2d(3, 16, 3, padding=1)
+    departures = " ".join(identify(model).departures)
+    assert "1 convolution with a bias: BatchNorm subtracts it again, 16 idle parameters" in departures
+    assert "2 convolutions with a bias and no BatchNorm behind" in departures
+
+
 def test_stride_on_the_wrong_block():
     model = create_model("resnet14")
     first, second = model.stages[1][0], model.stages[1][1]
