@@ -41,6 +41,7 @@ lint: $(STAMP)
 bench: $(STAMP)
 	$(BIN)/python benchmarks/shapes10.py
 	$(BIN)/python benchmarks/models.py
+	$(BIN)/python benchmarks/batches.py
 
 clean:
 	rm -rf _build dist .pytest_cache .ruff_cache $(VENV)

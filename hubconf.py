@@ -10,7 +10,18 @@ from resnet_tutorial import Architecture as _Architecture
 from resnet_tutorial import ResNet as _ResNet
 from resnet_tutorial import create_model
 
-dependencies = ["torch", "torchvision", "numpy", "PIL", "platformdirs", "safetensors", "tqdm", "tyro", "yaml"]
+dependencies = [
+    "torch",
+    "torchvision",
+    "numpy",
+    "PIL",
+    "filelock",
+    "platformdirs",
+    "safetensors",
+    "tqdm",
+    "tyro",
+    "yaml",
+]
 
 __all__ = ["create_model", *_ARCHITECTURES]
 

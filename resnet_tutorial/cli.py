@@ -11,14 +11,16 @@ import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import tyro
-from tyro.conf import OmitArgPrefixes, Positional, arg
+from tyro.conf import OmitArgPrefixes, Positional, UseAppendAction, arg
 
 from .analysis import LayerCost, format_table, summarize_architecture, total, total_activations
 from .architectures import Architecture, get_architecture
-from .data import BatchLoader, Transform, download_cifar10, load_dataset
+from .data import BatchLoader, Transform, download_dataset, load_dataset
+from .data.load import DATA_VARIABLE
+from .data.sources import SOURCES
 from .errors import InputError
 from .models import create_model, identify, list_models, model_from_weights, read_weights
 from .training import (
@@ -37,6 +39,7 @@ from .training.checkpoint import newest_checkpoint
 from .training.recipe import recipe_from_dict
 
 RUNS = Path("runs")
+DOWNLOADS = Path("data/datasets")
 
 
 @dataclass(frozen=True)
@@ -112,10 +115,14 @@ class IdentifyArgs:
 
 @dataclass(frozen=True)
 class DownloadArgs:
-    """Download CIFAR-10 (163 MiB), check it and unpack it."""
+    """Download CIFAR-10 or CIFAR-100 (170 MB each) and check it; go on where an earlier download was cut off."""
 
-    root: Path = Path("data/datasets")
-    """Folder to put it into."""
+    name: Positional[Literal["cifar10", "cifar100"]] = "cifar10"
+    """Data set."""
+    root: Path | None = None
+    """Folder to put it into; without one, that of RESNET_TUTORIAL_DATA, or data/datasets."""
+    mirror: UseAppendAction[tuple[tuple[str, ...], ...]] = ()
+    """Addresses to try first: of the archive, or, with a slash at the end, of a folder that holds it."""
 
 
 @dataclass(frozen=True)
@@ -254,10 +261,11 @@ def identify_command(argv: list[str]) -> None:
 
 def download_command(argv: list[str]) -> None:
     args = _parse(DownloadArgs, "download", argv)
-    try:
-        print(f"CIFAR-10 is in {download_cifar10(args.root)}")
-    except OSError as error:
-        raise InputError(f"cannot write to {args.root} ({error.strerror}): choose another --root") from None
+    root = args.root or os.environ.get(DATA_VARIABLE) or DOWNLOADS
+    path = download_dataset(args.name, root, [url for urls in args.mirror for url in urls])
+    if path.name != SOURCES[args.name].archive:
+        load_dataset(args.name, path)  # a copy from elsewhere: raises where it is damaged
+    print(f"{SOURCES[args.name].title} is in {path}")
 
 
 def recipes_command(argv: list[str]) -> None:

@@ -1,15 +1,24 @@
-"""Writing files whole or not at all."""
+"""Reading files with one line for every failure; writing them whole or not at all."""
 
 import contextlib
 import os
 import threading
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from .errors import InputError
 
 
-def write_atomic(path: Path, content: bytes | memoryview) -> None:
-    """Write a file so that a reader, a crash or a full disk never sees half of it; an earlier file stays until then.
+@contextlib.contextmanager
+def open_atomic(path: Path, *, sync: bool = True) -> Iterator[BinaryIO]:
+    """Open a file for writing so that a reader, a crash or a full disk never sees half of it.
+
+    An earlier file stays until the new one is complete.
+
+    Args:
+        path: the file.
+        sync: wait until the disk has it, so that a power cut does no harm either.
 
     Raises:
         InputError: if the file cannot be written.
@@ -19,15 +28,41 @@ def write_atomic(path: Path, content: bytes | memoryview) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(temporary, "wb") as file:
-            file.write(content)
+            yield file
             file.flush()
-            os.fsync(file.fileno())
+            if sync:
+                os.fsync(file.fileno())
         os.replace(temporary, path)
     except BaseException as error:  # Ctrl-C among them: leave no temporary file behind
         with contextlib.suppress(OSError):
             temporary.unlink()
         if isinstance(error, OSError):
             raise InputError(
-                f"cannot write {path} ({error.strerror}): free some space there or choose another folder"
+                f"cannot write {path} ({error.strerror or error}): free some space there or choose another folder"
             ) from None
         raise
+
+
+def write_atomic(path: Path, content: bytes | memoryview) -> None:
+    """Write a file whole or not at all, as :func:`open_atomic` does.
+
+    Raises:
+        InputError: if the file cannot be written.
+    """
+    with open_atomic(path) as file:
+        file.write(content)
+
+
+@contextlib.contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turn the operating system's refusals inside the block into one line about this path.
+
+    Raises:
+        InputError: if the file or folder cannot be read.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise InputError(
+            f"cannot read {path} ({error.strerror or error}): check the path and its permissions"
+        ) from None

@@ -30,7 +30,15 @@ def make_dataset(n: int = 40, split: str = "train", seed: int = 0) -> ImageDatas
 
 
 @pytest.fixture
-def image_folder(tmp_path):
+def own_cache(tmp_path_factory, monkeypatch):
+    """A cache folder for one test: the developer's own is not written to."""
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("RESNET_TUTORIAL_CACHE", str(folder))
+    return folder
+
+
+@pytest.fixture
+def image_folder(tmp_path, own_cache):
     """A folder of PNG files: 2 classes, 32 images to train and 8 to test."""
     root = tmp_path / "corners"
     for split, n, seed in (("train", 32, 0), ("test", 8, 1)):

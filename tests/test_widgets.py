@@ -1,10 +1,16 @@
+import base64
+import io
 import re
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
+import torch
+from PIL import Image
 
-from resnet_tutorial import InputError, create_model, list_models, summarize, widgets
+from resnet_tutorial import ImageDataset, InputError, create_model, list_models, summarize, widgets
 from resnet_tutorial.analysis import total
 
 # Parameters, and millions of multiply-accumulates, worked out apart from this package
@@ -36,7 +42,7 @@ class Document(HTMLParser):
     def handle_starttag(self, tag, attrs):
         assert len(dict(attrs)) == len(attrs), f"attribute given twice: {attrs}"
         self.elements.append((tag, dict(attrs), []))
-        if tag not in ("br", "input"):
+        if tag not in ("br", "img", "input"):
             self.open.append(tag)
 
     def handle_endtag(self, tag):
@@ -180,3 +186,93 @@ def test_without_ipywidgets_it_says_what_to_do(monkeypatch):
     monkeypatch.setitem(sys.modules, "ipywidgets", None)
     with pytest.raises(InputError, match="pip install ipywidgets"):
         widgets.explore_architectures()
+
+
+@pytest.fixture(scope="module")
+def photos() -> ImageDataset:
+    """Three classes of noise, one of them without an image, and names that HTML would trip over."""
+    images = torch.randint(0, 256, (12, 8, 8, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    return ImageDataset(images, torch.tensor([0, 2] * 6), ("<b>", "none", 'a"b'), "photos", "train")
+
+
+def test_each_class_with_images_is_shown_after_each_augmentation(photos):
+    page = Document(widgets.augmentation_gallery(photos, images=4)._repr_html_())
+    kinds = range(len(widgets.AUGMENTATIONS))
+    assert [attrs["value"] for _, attrs, _ in page.find("input", name="class")] == ["0", "2"]
+    assert len(page.find("input", name="kind")) == len(kinds)
+    assert [a["data-class"] for _, a, _ in page.find("div", **{"class": "rt-hidden"}) if "data-class" in a] == [
+        "0",
+        "2",
+    ]
+    style = "".join(page.find("style")[0][2])
+    for kind in kinds:
+        assert len(page.find("div", **{"data-kind": str(kind)})) == 2
+        assert f'[name=kind][value="{kind}"]:checked) .rt-hidden[data-kind="{kind}"]' in style
+    assert len(page.find("img")) == 2 * (1 + len(kinds))
+    # The strip holds the images themselves, four beside each other with a gap around each.
+    source = page.find("img")[0][1]["src"].removeprefix("data:image/png;base64,")
+    strip = Image.open(io.BytesIO(base64.b64decode(source)))
+    assert strip.size == (4 * 10, 8)
+    before, _, _ = widgets.augment_class(photos, 0, {}, images=4)
+    np.testing.assert_array_equal(np.asarray(strip)[:, 1:9, :3], before[0].numpy())
+
+
+def test_the_gallery_needs_no_script_and_says_what_each_picture_is(photos):
+    html = widgets.augmentation_gallery(photos)._repr_html_()
+    assert not re.search(r"<script|<link|https?:|url\(|@import|\son\w+=|<b>", html)
+    page = Document(html)
+    assert all("class" in attrs["alt"] or "after" in attrs["alt"] for _, attrs, _ in page.find("img"))
+    assert [text for _, _, text in page.find("legend")] == [["Choose a class"], ["Choose an augmentation"]]
+    assert page.find("p", role="status") and page.find("form", method="dialog")
+    assert repr(widgets.augmentation_gallery(photos)).startswith('<b>, a"b, each after crop and flip')
+
+
+@pytest.mark.parametrize("options", [{}, {"cutout": 4}, {"mixup": 1.0}, {"cutmix": 1.0}])
+def test_images_of_a_class_before_and_after(photos, options):
+    before, after, labels = widgets.augment_class(photos, 2, options, images=5, seed=1)
+    own = {image.numpy().tobytes() for image in photos.images[photos.labels == 2]}
+    assert before.shape == after.shape == (5, 8, 8, 3) and {image.numpy().tobytes() for image in before} <= own
+    torch.testing.assert_close(labels.sum(dim=1), torch.ones(5))
+    assert torch.equal(before, after) == (options == {})
+    mixes = bool(options.get("mixup") or options.get("cutmix"))
+    assert bool((labels[:, 2] < 1).any()) == mixes and not labels[:, 1].any()
+    again = widgets.augment_class(photos, 2, options, images=5, seed=1)
+    assert all(map(torch.equal, (before, after, labels), again))
+
+
+def test_mixup_mixes_as_the_label_says(photos):
+    """With a partner that is black, what is left of an image is its share of the label."""
+    black = photos.images.clone()
+    black[photos.labels == 0] = 0
+    before, after, labels = widgets.augment_class(replace(photos, images=black), 2, {"mixup": 1.0}, images=5)
+    expected = before * labels[:, 2].view(-1, 1, 1, 1)
+    torch.testing.assert_close(after.float(), expected, atol=0.6, rtol=0)
+
+
+def test_the_explorer_shows_what_is_chosen(photos):
+    pytest.importorskip("ipywidgets")
+    *rows, shown = widgets.explore_augmentation(photos).children
+    controls = {control.description: control for row in rows for control in row.children}
+    assert list(controls) == ["class", "kind", "strength", "seed"]
+    assert "&lt;b&gt;, as they are" in shown.value and "after crop and flip, up to 4 pixels" in shown.value
+    controls["class"].value = 2
+    assert "a&quot;b, as they are" in shown.value
+    for kind, strengths in widgets.AUGMENTATIONS.items():
+        controls["kind"].value = kind
+        assert list(controls["strength"].options) == list(strengths)
+        for strength in strengths:
+            controls["strength"].value = strength
+            assert f"after {kind}, {strength}" in shown.value
+    before = shown.value
+    controls["seed"].value = 7
+    assert shown.value != before
+
+
+def test_the_explorer_without_a_kernel_or_ipywidgets(photos, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ipywidgets", None)
+    with pytest.raises(InputError, match="pip install ipywidgets"):
+        widgets.explore_augmentation(photos)
+    monkeypatch.setenv(widgets.STATIC, "1")
+    assert isinstance(widgets.explore_augmentation(photos), widgets.AugmentationGallery)
+    with pytest.raises(InputError, match="at least two classes"):
+        widgets.explore_augmentation(photos.take(torch.tensor([0])))

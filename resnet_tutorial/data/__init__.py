@@ -1,21 +1,31 @@
 """Data sets in memory, augmentation, batches. It knows nothing of networks."""
 
-from .augment import crop_and_flip, normalize, random_erase
-from .cifar import download_cifar10, load_cifar10
+from .augment import Transform, crop_and_flip, cutout, normalize, random_erase
+from .cifar import load_cifar
 from .dataset import ImageDataset
-from .folder import load_image_folder, read_image
+from .download import download_dataset
+from .duplicates import Duplicate, find_duplicates
+from .folder import load_image_folder
 from .load import load_dataset
-from .loader import BatchLoader, Transform
+from .loader import BatchLoader
+from .npz import load_npz
+from .parquet import load_parquet
+from .pictures import read_image
 
 __all__ = [
     "BatchLoader",
+    "Duplicate",
     "ImageDataset",
     "Transform",
     "crop_and_flip",
-    "download_cifar10",
-    "load_cifar10",
+    "cutout",
+    "download_dataset",
+    "find_duplicates",
+    "load_cifar",
     "load_dataset",
     "load_image_folder",
+    "load_npz",
+    "load_parquet",
     "normalize",
     "random_erase",
     "read_image",

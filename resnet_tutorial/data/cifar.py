@@ -1,102 +1,287 @@
-"""CIFAR-10 from torchvision's files (Krizhevsky 2009, "Learning Multiple Layers of Features from Tiny Images")."""
+"""CIFAR-10 and CIFAR-100 (Krizhevsky 2009, "Learning Multiple Layers of Features from Tiny Images").
 
-import os
+The Python and the binary version are read, from the unpacked folder or straight from the archive, which is never
+unpacked on disk.
+"""
+
+import hashlib
 import tarfile
-import tempfile
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.error import URLError
+from typing import BinaryIO
 
+import numpy as np
 import torch
 
 from ..errors import InputError
+from ..files import reading
+from .batch_pickle import read_batch
+from .cache import Parts, Reading, cached
 from .dataset import ImageDataset
+from .sources import CIFAR10, CIFAR100
 
-FOLDER = "cifar-10-batches-py"
-ARCHIVE = "cifar-10-python.tar.gz"
-ARCHIVE_MD5 = "c58f30108f718f92721af3b95e74349a"
-
-
-def has_cifar10(root: Path) -> bool:
-    """Whether the folder holds CIFAR-10, unpacked or as its archive, or is the unpacked folder itself."""
-    return root.name == FOLDER or (root / FOLDER).is_dir() or (root / ARCHIVE).is_file()
+_PIXELS = 3 * 32 * 32
+_BLOCK = 1 << 20
 
 
-def load_cifar10(root: Path) -> tuple[ImageDataset, ImageDataset]:
-    """Read the train part (50,000 images) and the test part (10,000) from a folder.
+@dataclass(frozen=True)
+class Layout:
+    """How one version of a data set lies in its files.
+
+    Attributes:
+        archive: name of the archive.
+        md5: its MD5.
+        folder: the folder in it.
+        train: files of the train part, and how many images each holds.
+        test: likewise for the test part.
+        names: the file of the class names.
+        md5s: MD5 of the unpacked files, where they are known.
+        columns: bytes of labels before each image, in the binary version; 0 stands for the Python version.
+    """
+
+    archive: str
+    md5: str
+    folder: str
+    train: Mapping[str, int]
+    test: Mapping[str, int]
+    names: str
+    md5s: Mapping[str, str] = field(default_factory=dict)
+    columns: int = 0
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What the labels are.
+
+    Attributes:
+        title: name in print.
+        num_classes: number of classes.
+        labels: key of the labels in the Python version.
+        names: key of the class names in the Python version.
+        column: where the label is, in the binary version.
+        layouts: the Python and the binary version.
+    """
+
+    title: str
+    num_classes: int
+    labels: str
+    names: str
+    column: int
+    layouts: tuple[Layout, ...]
+
+
+_CIFAR10_PYTHON = Layout(
+    CIFAR10.archive,
+    CIFAR10.md5,
+    CIFAR10.folder,
+    train={f"data_batch_{i}": 10_000 for i in range(1, 6)},
+    test={"test_batch": 10_000},
+    names="batches.meta",
+    md5s={
+        "data_batch_1": "c99cafc152244af753f735de768cd75f",
+        "data_batch_2": "d4bba439e000b95fd0a9bffe97cbabec",
+        "data_batch_3": "54ebc095f3ab1f0389bbae665268c751",
+        "data_batch_4": "634d18415352ddfa80567beed471001a",
+        "data_batch_5": "482c414d41f54cd18b22e5b47cb7c3cb",
+        "test_batch": "40351d587109b95175f43aff81a1287e",
+        "batches.meta": "5ff9c542aee3614f3951f8cda6e48888",
+    },
+)
+_CIFAR10_BINARY = Layout(
+    "cifar-10-binary.tar.gz",
+    "c32a1d4ab5d03f1284b67883e8d87530",
+    "cifar-10-batches-bin",
+    train={f"data_batch_{i}.bin": 10_000 for i in range(1, 6)},
+    test={"test_batch.bin": 10_000},
+    names="batches.meta.txt",
+    columns=1,
+)
+_CIFAR100_PYTHON = Layout(
+    CIFAR100.archive,
+    CIFAR100.md5,
+    CIFAR100.folder,
+    train={"train": 50_000},
+    test={"test": 10_000},
+    names="meta",
+    md5s={
+        "train": "16019d7e3df5f24257cddd939b257f8d",
+        "test": "f0ef6b0ae62326f3e7ffdfab6717acfc",
+        "meta": "7973b15100ade9c7d40fb424638fde48",
+    },
+)
+_CIFAR100_BINARY = Layout(
+    "cifar-100-binary.tar.gz",
+    "03b5dce01913d631647c71ecec9e9cb8",
+    "cifar-100-binary",
+    train={"train.bin": 50_000},
+    test={"test.bin": 10_000},
+    names="{names}.txt",
+    columns=2,
+)
+_CIFAR100 = (_CIFAR100_PYTHON, _CIFAR100_BINARY)
+
+KINDS = {
+    "cifar10": Kind("CIFAR-10", 10, "labels", "label_names", 0, (_CIFAR10_PYTHON, _CIFAR10_BINARY)),
+    "cifar100": Kind("CIFAR-100", 100, "fine_labels", "fine_label_names", 1, _CIFAR100),
+    "cifar100-coarse": Kind("CIFAR-100, coarse", 20, "coarse_labels", "coarse_label_names", 0, _CIFAR100),
+}
+
+
+def find_cifar(name: str, root: Path) -> tuple[Path, Layout] | None:
+    """Find a data set: the folder or archive itself, or the first of them in ``root``.
 
     Args:
-        root: the folder that holds ``cifar-10-batches-py`` or ``cifar-10-python.tar.gz``.
+        name: ``cifar10``, ``cifar100`` or ``cifar100-coarse``.
+        root: an unpacked folder, an archive, or a folder that holds one.
+
+    Returns:
+        What is to be read and how it is laid out, or None.
+    """
+    for layout in KINDS[name].layouts:
+        for place in (root, root / layout.folder, root / layout.archive):
+            if (place.name == layout.folder and place.is_dir()) or (place.name == layout.archive and place.is_file()):
+                return place, layout
+    return None
+
+
+def load_cifar(name: str, root: Path) -> Parts:
+    """Read the train part (50,000 images) and the test part (10,000).
+
+    An archive's content is kept in the user's cache folder until the archive changes.
+
+    Args:
+        name: ``cifar10``, ``cifar100`` (its 100 fine labels) or ``cifar100-coarse`` (its 20 superclasses).
+        root: the folder that holds the unpacked folder or the archive, or one of these itself.
 
     Raises:
-        InputError: if the files are not there or damaged.
+        InputError: if nothing is there, or it is not, bit for bit, what its authors published.
     """
-    from torchvision.datasets import CIFAR10  # imported here: torchvision is slow to import
-
-    if root.name == FOLDER:
-        root = root.parent
-    if not (root / FOLDER).is_dir():
-        _unpack(root)
-    parts = []
-    for split in ("train", "test"):
-        try:
-            part = CIFAR10(root, train=split == "train")
-        except RuntimeError:  # torchvision compares each file with its MD5
-            raise InputError(
-                f"the files in {root / FOLDER} are damaged or incomplete: delete that folder and run "
-                f"`resnet-tutorial download --root {root}`"
-            ) from None
-        labels = torch.tensor(part.targets, dtype=torch.int64)
-        parts.append(ImageDataset(torch.from_numpy(part.data), labels, tuple(part.classes), "CIFAR-10", split))
-    return parts[0], parts[1]
-
-
-def download_cifar10(root: Path) -> Path:
-    """Download, check and unpack CIFAR-10 (163 MiB) unless it is there already; return its folder.
-
-    Everything is fetched into a temporary folder beside the target, so an interrupted download leaves nothing behind.
-
-    Raises:
-        InputError: if the download fails or the archive's MD5 is wrong.
-        OSError: if the folder cannot be written.
-    """
-    from torchvision.datasets import CIFAR10
-
-    if root.name == FOLDER:
-        root = root.parent
-    if (root / FOLDER).is_dir():
-        load_cifar10(root)  # raises where a file is damaged
-        return root / FOLDER
-    root.mkdir(parents=True, exist_ok=True)
-    if (root / ARCHIVE).is_file():
-        _unpack(root)
-        return root / FOLDER
-    with tempfile.TemporaryDirectory(dir=root, prefix=".download-") as temporary:
-        try:
-            CIFAR10(temporary, download=True)
-        except (URLError, TimeoutError, ConnectionError, RuntimeError) as error:
-            reason = getattr(error, "reason", error)
-            raise InputError(
-                f"the download from {CIFAR10.url} failed ({reason}): check the network and try again, or put "
-                f"{ARCHIVE} from a copy that you have into {root}"
-            ) from None
-        os.replace(Path(temporary, FOLDER), root / FOLDER)
-    return root / FOLDER
+    found = find_cifar(name, root)
+    kind = KINDS[name]
+    download = f"`resnet-tutorial download {name.removesuffix('-coarse')} --root {root}`"
+    if found is None:
+        looked_for = ", ".join(place for layout in kind.layouts for place in (layout.folder, layout.archive))
+        raise InputError(f"no {kind.title} in {root} (looked for {looked_for}): run {download}")
+    place, layout = found
+    try:
+        with reading(place):
+            if place.is_dir():
+                return _read(_files_of_folder(place, layout, kind), layout, kind)
+            stat = place.stat()
+            key = f"{layout.md5} {stat.st_size} {stat.st_mtime_ns}"
+            where = f"{place.resolve()} {name}"
+            return cached(where, key, kind.title, lambda: Reading(_read_archive(place, layout, kind)))
+    except ValueError as error:
+        raise InputError(f"{place} is damaged or was changed ({error}): delete it and run {download}") from None
 
 
-def _unpack(root: Path) -> None:
-    """Unpack the archive beside itself, whole or not at all."""
-    from torchvision.datasets.utils import check_integrity
+def _names_file(layout: Layout, kind: Kind) -> str:
+    return layout.names.format(names=kind.names)
 
-    archive = root / ARCHIVE
-    if not archive.is_file():
-        raise InputError(
-            f"no CIFAR-10 in {root} (looked for {FOLDER} and {ARCHIVE}): run `resnet-tutorial download --root {root}`"
-        )
-    if not check_integrity(archive, ARCHIVE_MD5):
-        raise InputError(
-            f"{archive} is damaged or cut off (its MD5 is not {ARCHIVE_MD5}): delete it and run "
-            f"`resnet-tutorial download --root {root}`"
-        )
-    with tempfile.TemporaryDirectory(dir=root, prefix=".unpack-") as temporary, tarfile.open(archive) as tar:
-        tar.extractall(temporary, filter="data")
-        os.replace(Path(temporary, FOLDER), root / FOLDER)
+
+def _limit(layout: Layout, file_name: str) -> int:
+    """The most bytes that a file can have: no memory is filled for what is not CIFAR."""
+    images = {**layout.train, **layout.test}.get(file_name, 0)
+    return images * (_PIXELS + 400) + 100_000
+
+
+def _files_of_folder(folder: Path, layout: Layout, kind: Kind) -> Iterator[tuple[str, BinaryIO]]:
+    """Open each file of the unpacked data set after its sum was checked."""
+    for name in (_names_file(layout, kind), *layout.train, *layout.test):
+        if not (folder / name).is_file():
+            raise ValueError(f"{name} is missing")
+        with open(folder / name, "rb") as file:
+            if name in layout.md5s and _md5(file) != layout.md5s[name]:
+                raise ValueError(f"the MD5 of {name} is not {layout.md5s[name]}")
+            yield name, file
+
+
+def _read_archive(archive: Path, layout: Layout, kind: Kind) -> Parts:
+    """Read the archive in memory after its sum was checked."""
+    with open(archive, "rb") as file:
+        found = _md5(file)
+        if found != layout.md5:
+            raise ValueError(f"its MD5 is {found}, not {layout.md5}")
+        return _read_tar(file, layout, kind)
+
+
+def _read_tar(file: BinaryIO, layout: Layout, kind: Kind) -> Parts:
+    try:
+        with tarfile.open(fileobj=file, mode="r|gz", bufsize=_BLOCK) as tar:
+            return _read(_members(tar, layout, kind), layout, kind)
+    except (tarfile.TarError, zlib.error, EOFError) as error:
+        raise ValueError(str(error) or "it is cut off") from None
+
+
+def _members(tar: tarfile.TarFile, layout: Layout, kind: Kind) -> Iterator[tuple[str, BinaryIO]]:
+    wanted = {f"{layout.folder}/{name}": name for name in (_names_file(layout, kind), *layout.train, *layout.test)}
+    for member in tar:
+        name = wanted.get(member.name)
+        # Links and devices are passed over, so nothing outside of the archive is read.
+        if name and member.isfile() and not member.issparse() and member.size <= _limit(layout, name):
+            yield name, tar.extractfile(member)
+
+
+def _md5(file: BinaryIO) -> str:
+    digest = hashlib.md5(usedforsecurity=False)
+    while block := file.read(_BLOCK):
+        digest.update(block)
+    file.seek(0)
+    return digest.hexdigest()
+
+
+def _read(files: Iterator[tuple[str, BinaryIO]], layout: Layout, kind: Kind) -> Parts:
+    """Read the files, in whatever order they come, into the two parts."""
+    images, labels, places = {}, {}, {}
+    for split, sizes in (("train", layout.train), ("test", layout.test)):
+        total = sum(sizes.values())
+        images[split] = np.empty((total, 32, 32, 3), dtype=np.uint8)
+        labels[split] = np.empty(total, dtype=np.int64)
+        ends = np.cumsum(list(sizes.values())).tolist()
+        places |= {name: (split, slice(end - n, end)) for (name, n), end in zip(sizes.items(), ends, strict=True)}
+    classes = None
+    for name, file in files:
+        if name == _names_file(layout, kind):
+            classes = _read_class_names(file, layout, kind)
+        elif name in places:
+            split, place = places.pop(name)
+            planes, found = _read_images(file, place.stop - place.start, layout, kind)
+            np.stack(np.split(planes, 3, axis=1), axis=-1, out=images[split][place].reshape(-1, 1024, 3))
+            labels[split][place] = found
+    if places or classes is None:
+        raise ValueError(f"{next(iter(places), _names_file(layout, kind))} is missing")
+    train, test = (
+        ImageDataset(torch.from_numpy(images[split]), torch.from_numpy(labels[split]), classes, kind.title, split)
+        for split in ("train", "test")
+    )
+    return train, test
+
+
+def _read_class_names(file: BinaryIO, layout: Layout, kind: Kind) -> tuple[str, ...]:
+    names = file.read().split() if layout.columns else read_batch(file).get(kind.names)
+    if not isinstance(names, list) or len(names) != kind.num_classes or not all(type(n) is bytes for n in names):
+        raise ValueError(f"it does not name {kind.num_classes} classes")
+    return tuple(name.decode("latin-1") for name in names)
+
+
+def _read_images(file: BinaryIO, n: int, layout: Layout, kind: Kind) -> tuple[np.ndarray, np.ndarray]:
+    """The color planes, uint8 n × 3072, and the labels, int64 n, of one file."""
+    if layout.columns:
+        content = np.frombuffer(file.read(), dtype=np.uint8)
+        if content.size != n * (layout.columns + _PIXELS):
+            raise ValueError(f"a file of {content.size:,} bytes does not hold {n:,} images")
+        rows = content.reshape(n, layout.columns + _PIXELS)
+        planes, labels = np.ascontiguousarray(rows[:, layout.columns :]), rows[:, kind.column].astype(np.int64)
+    else:
+        batch = read_batch(file)
+        planes, labels = batch.get("data"), batch.get(kind.labels)
+        if not isinstance(planes, np.ndarray) or planes.shape != (n, _PIXELS):
+            raise ValueError(f"a batch does not hold {n:,} images")
+        if not isinstance(labels, list) or len(labels) != n or not all(type(label) is int for label in labels):
+            raise ValueError(f"a batch does not hold {n:,} labels")
+        labels = np.array(labels, dtype=np.int64)
+    if not 0 <= labels.min() <= labels.max() < kind.num_classes:
+        raise ValueError(f"a label lies outside of 0…{kind.num_classes - 1}")
+    return planes, labels

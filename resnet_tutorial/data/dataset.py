@@ -1,8 +1,10 @@
 """One data set in memory: uint8 images, labels, class names."""
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import torch
 
@@ -100,14 +102,44 @@ class ImageDataset:
         held, rest = self._stratified(n, seed)
         return self.take(rest, "train"), self.take(held, "validation")
 
+    def as_torch(self, transform: Callable[[torch.Tensor], Any] | None = None) -> "TorchView":
+        """A view for ``torch.utils.data.DataLoader``, one image at a time.
+
+        Args:
+            transform: applied to each image, uint8 3 × H × W; any of ``torchvision.transforms.v2`` will do.
+        """
+        return TorchView(self, transform)
+
     def _stratified(self, n: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Indices of ``n`` images with the classes in proportion, and of all others, both in ascending order."""
         generator = torch.Generator().manual_seed(seed)
         shuffled = torch.randperm(len(self), generator=generator)
-        # Position of each image within its class, as a fraction: the n smallest fractions keep the proportions.
         order = shuffled[torch.argsort(self.labels[shuffled], stable=True)]
         counts = self.counts()
+        # Largest remainders: each class gets its share rounded down, and those that lost most get one more.
+        taken = counts * n // len(self)
+        lost = (counts * n % len(self)).argsort(descending=True, stable=True)
+        taken[lost[: n - int(taken.sum())]] += 1
         starts = torch.repeat_interleave(counts.cumsum(0) - counts, counts)
-        position = (torch.arange(len(self)) - starts + 0.5) / torch.repeat_interleave(counts, counts)
-        by_fraction = order[torch.argsort(position, stable=True)]
-        return by_fraction[:n].sort().values, by_fraction[n:].sort().values
+        chosen = torch.arange(len(self)) - starts < torch.repeat_interleave(taken, counts)
+        return order[chosen].sort().values, order[~chosen].sort().values
+
+
+class TorchView(torch.utils.data.Dataset):
+    """An `ImageDataset` as PyTorch's loaders know data sets: item ``i`` is an image and its label, an ``int``.
+
+    Made by `ImageDataset.as_torch`.
+    """
+
+    def __init__(self, dataset: ImageDataset, transform: Callable[[torch.Tensor], Any] | None = None):
+        self.dataset = dataset
+        self.transform = transform
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: int) -> tuple[Any, int]:
+        # A copy: a view would drag the whole data set along when a worker sends the image to its parent.
+        image = self.dataset.images[index].permute(2, 0, 1).clone(memory_format=torch.contiguous_format)
+        label = int(self.dataset.labels[index])
+        return (image if self.transform is None else self.transform(image)), label

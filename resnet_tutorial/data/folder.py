@@ -1,17 +1,29 @@
 """A folder of one's own images: ``train/<class>/*`` and ``test/<class>/*``."""
 
+import hashlib
 import os
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from ..errors import InputError
+from ..files import reading
+from .cache import Parts, Reading, cached
 from .dataset import ImageDataset
+from .pictures import SUFFIXES, decode_all
 
-SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+
+@dataclass(frozen=True)
+class _Listing:
+    """The image files of one part, in order, and what else lies there."""
+
+    paths: list[str]
+    labels: list[int]
+    state: str  # changes with the name, size and time of change of every file
+    others: Counter  # suffixes of files that are no images
 
 
 def has_image_folder(root: Path) -> bool:
@@ -19,8 +31,11 @@ def has_image_folder(root: Path) -> bool:
     return (root / "train").is_dir() or (root / "test").is_dir()
 
 
-def load_image_folder(root: Path, image_size: int = 32) -> tuple[ImageDataset, ImageDataset]:
+def load_image_folder(root: Path, image_size: int = 32) -> Parts:
     """Read the train and the test part of an image folder. Class names are the names of the folders, sorted.
+
+    The decoded images are kept in the user's cache folder until a file is added, removed or changed. Hidden files are
+    passed over; links are followed, wherever they lead: it is the user's own folder.
 
     Args:
         root: a folder with ``train/<class>/*`` and ``test/<class>/*``.
@@ -37,50 +52,63 @@ def load_image_folder(root: Path, image_size: int = 32) -> tuple[ImageDataset, I
             f"class {name!r} has a folder in {root / there} but none in {root / missing}: "
             "both parts need the same classes"
         )
-    return tuple(_load_part(root, split, classes, image_size) for split in ("train", "test"))
-
-
-def read_image(path: Path, image_size: int = 32) -> np.ndarray:
-    """Read one image file as uint8 image_size × image_size × 3, RGB.
-
-    Raises:
-        InputError: if the file is missing or is no image.
-    """
-    from PIL import Image, ImageOps, UnidentifiedImageError  # imported here: not needed for other data sets
-
-    try:
-        with Image.open(path) as image:
-            image = image.convert("RGB")
-            if image.size != (image_size, image_size):
-                image = ImageOps.fit(image, (image_size, image_size), Image.Resampling.BICUBIC)
-            return np.asarray(image)
-    except FileNotFoundError:
-        raise InputError(f"no such image: {path}") from None
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        reason = "it is no image" if isinstance(error, UnidentifiedImageError) else error
-        raise InputError(f"{path} cannot be read as an image ({reason}): repair it or remove it") from None
+    name = root.resolve().name
+    listings = {split: _list_part(root / split, classes) for split in ("train", "test")}
+    state = hashlib.sha256("".join(listing.state for listing in listings.values()).encode(errors="surrogateescape"))
+    return cached(
+        f"{root.resolve()} at {image_size} pixels",
+        state.hexdigest(),
+        name,
+        lambda: _read(listings, classes, name, image_size),
+    )
 
 
 def _class_names(part: Path) -> tuple[str, ...]:
-    if not part.is_dir():
-        raise InputError(f"no folder {part}: an image folder needs train/<class>/* and test/<class>/*")
-    names = sorted(entry.name for entry in part.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    with reading(part):
+        if not part.is_dir():
+            raise InputError(f"no folder {part}: an image folder needs train/<class>/* and test/<class>/*")
+        names = sorted(entry.name for entry in part.iterdir() if entry.is_dir() and not entry.name.startswith("."))
     if not names:
         raise InputError(f"no class folders in {part}: put the images of each class into {part}/<class>/")
     return tuple(names)
 
 
-def _load_part(root: Path, split: str, classes: tuple[str, ...], image_size: int) -> ImageDataset:
-    paths, labels = [], []
+def _list_part(part: Path, classes: tuple[str, ...]) -> _Listing:
+    paths, labels, state, others = [], [], [], Counter()
     for label, name in enumerate(classes):
-        folder = root / split / name
-        files = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
-        if not files:
-            raise InputError(f"no images in {folder}: add some, or remove the class from train and test")
-        paths += files
-        labels += [label] * len(files)
-    images = np.empty((len(paths), image_size, image_size, 3), dtype=np.uint8)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow decodes outside Python's lock
-        for i, image in enumerate(pool.map(partial(read_image, image_size=image_size), paths, chunksize=64)):
-            images[i] = image
-    return ImageDataset(torch.from_numpy(images), torch.tensor(labels), classes, root.resolve().name, split)
+        first = len(paths)
+        with reading(part / name), os.scandir(part / name) as found:
+            for entry in sorted(found, key=lambda entry: entry.name):
+                suffix = os.path.splitext(entry.name)[1].lower()
+                if entry.name.startswith("."):
+                    continue
+                if suffix not in SUFFIXES:
+                    others[suffix or "no suffix"] += 1
+                    continue
+                stat = _stat(entry)
+                paths.append(entry.path)
+                labels.append(label)
+                state.append(f"{part.name}/{name}/{entry.name}\0{stat.st_size}\0{stat.st_mtime_ns}\n")
+        if len(paths) == first:
+            raise InputError(f"no images in {part / name}: add some, or remove the class from train and test")
+    return _Listing(paths, labels, "".join(state), others)
+
+
+def _stat(entry: os.DirEntry) -> os.stat_result:
+    try:
+        return entry.stat()
+    except FileNotFoundError:
+        raise InputError(f"{entry.path} is a link that leads nowhere: repair it or remove it") from None
+
+
+def _read(listings: dict[str, _Listing], classes: tuple[str, ...], name: str, image_size: int) -> Reading:
+    parts, notices = [], []
+    for split, listing in listings.items():
+        decoded = decode_all(listing.paths, listing.paths.__getitem__, image_size)
+        labels = torch.from_numpy(np.array(listing.labels, dtype=np.int64))
+        parts.append(ImageDataset(torch.from_numpy(decoded.images), labels, classes, name, split))
+        notices += [f"{name}, {split}: {notice}" for notice in decoded.notices]
+        if listing.others:
+            kinds = ", ".join(sorted(listing.others))
+            notices.append(f"{name}, {split}: {listing.others.total():,} files are no images and passed over ({kinds})")
+    return Reading((parts[0], parts[1]), tuple(notices))

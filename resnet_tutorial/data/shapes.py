@@ -5,7 +5,6 @@ function*: the distance in pixels from a point to the outline, negative inside t
 filled shape, its outline of any thickness, and smooth (anti-aliased) edges.
 """
 
-import io
 import os
 import warnings
 from collections.abc import Sequence
@@ -14,10 +13,9 @@ from pathlib import Path
 
 import numpy as np
 from numpy.random import PCG64, Generator, SeedSequence
-from platformdirs import user_cache_dir
 
 from ..errors import InputError
-from ..files import write_atomic
+from .cache import cache_folder, read_arrays, write_arrays
 
 CLASSES: tuple[str, ...] = (
     "circle",
@@ -251,25 +249,15 @@ def draw_shapes(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 # --- The data set: a fixed training and test set, kept in a cache file ---
 
 
-def _cache_folder() -> Path:
-    """Return the folder for cache files: ``RESNET_TUTORIAL_CACHE`` if set, else the user's cache folder."""
-    return Path(os.environ.get("RESNET_TUTORIAL_CACHE") or user_cache_dir("resnet_tutorial"))
-
-
 def _read_cache(path: Path) -> dict[str, np.ndarray] | None:
     """Return the arrays of a cache file, or None if it is missing or damaged."""
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}  # reading checks the archive's checksums
-        for split, size in (("train", TRAIN_SIZE), ("test", TEST_SIZE)):
-            images, labels = arrays[f"{split}_images"], arrays[f"{split}_labels"]
-            if (images.shape, images.dtype) != ((size, _SIDE, _SIDE, 3), np.uint8):
-                return None
-            if (labels.shape, labels.dtype) != ((size,), np.int64):
-                return None
-    except Exception:  # a damaged file can fail in many ways, and drawing the pictures again mends them all
-        return None
-    return arrays
+    arrays = read_arrays(path)
+    wanted = {}
+    for split, size in (("train", TRAIN_SIZE), ("test", TEST_SIZE)):
+        wanted[f"{split}_images"] = (size, _SIDE, _SIDE, 3), np.uint8
+        wanted[f"{split}_labels"] = (size,), np.int64
+    found = {name: (array.shape, array.dtype) for name, array in (arrays or {}).items()}
+    return arrays if found == wanted else None
 
 
 def load_shapes10(
@@ -288,17 +276,15 @@ def load_shapes10(
     Raises:
         Nothing of its own: a damaged cache file is drawn again, and one that cannot be written is a warning.
     """
-    folder = Path(cache_dir) if cache_dir is not None else _cache_folder()
-    path = folder / f"shapes10-v{GENERATOR_VERSION}.npz"
+    folder = Path(cache_dir) if cache_dir is not None else cache_folder()
+    path = folder / f"shapes10-v{GENERATOR_VERSION}.cache"
     arrays = _read_cache(path)
     if arrays is None:
         arrays = {}
         for split, size, seed in (("train", TRAIN_SIZE, TRAIN_SEED), ("test", TEST_SIZE, TEST_SEED)):
             arrays[f"{split}_images"], arrays[f"{split}_labels"] = draw_shapes(size, seed)
-        content = io.BytesIO()
-        np.savez(content, **arrays)
         try:
-            write_atomic(path, content.getbuffer())
+            write_arrays(path, arrays)
         except InputError as error:
             warnings.warn(f"Shapes-10 is not cached and will be drawn again next time: {error}", stacklevel=2)
     return (arrays["train_images"], arrays["train_labels"]), (arrays["test_images"], arrays["test_labels"])

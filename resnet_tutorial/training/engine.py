@@ -57,7 +57,7 @@ def train_epoch(
 
     Args:
         model: network that maps N × 3 × H × W to logits.
-        batches: images and labels.
+        batches: images, and labels as class numbers (N) or as shares of the classes (N × classes).
         optimizer: takes one step per batch.
         device: where and how.
         scheduler: advanced after every step, if given.
@@ -85,7 +85,8 @@ def train_epoch(
         if scheduler is not None:
             scheduler.step()
         loss_sum += loss.detach() * len(labels)
-        correct += (logits.detach().argmax(dim=1) == labels).sum()
+        classes = labels if labels.ndim == 1 else labels.argmax(dim=1)  # of mixed images, the larger share
+        correct += (logits.detach().argmax(dim=1) == classes).sum()
         seen += len(labels)
     result = {"loss": loss_sum.item() / seen, "accuracy": 100 * correct.item() / seen}  # waits for the device, once
     return {**result, "images_per_second": seen / (time.perf_counter() - started)}

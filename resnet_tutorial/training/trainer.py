@@ -33,10 +33,10 @@ class TrainConfig:
 
     model: Annotated[str, arg(aliases=["--model-name"])] = "resnet20"
     """Network, by a name from `resnet-tutorial summary`."""
-    dataset: Literal["auto", "shapes10", "cifar10", "folder"] = "auto"
+    dataset: Literal["auto", "shapes10", "cifar10", "cifar100", "cifar100-coarse", "folder", "npz", "parquet"] = "auto"
     """Data set; auto takes what is found in the data folder, and Shapes-10 without one."""
     root: Path | None = None
-    """Data folder: CIFAR-10, or train/<class>/* and test/<class>/*."""
+    """Data folder: CIFAR-10 or -100, train/<class>/* and test/<class>/*, an .npz file, or Parquet files."""
     train_size: int | None = None
     """Train on a stratified subset of this many images."""
     seed: Annotated[int, arg(aliases=["--random-seed"])] = 0

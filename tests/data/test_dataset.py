@@ -2,6 +2,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.utils.data import DataLoader
+from torchvision.transforms import v2
 
 from resnet_tutorial import ImageDataset, InputError
 from tests.conftest import make_dataset
@@ -30,7 +32,11 @@ def test_a_held_out_part_is_stratified_and_disjoint(counts, data, seed):
     assert (len(rest), len(held), rest.split, held.split) == (len(dataset) - n, n, "train", "validation")
     assert torch.equal(rest.counts() + held.counts(), dataset.counts())
     share = dataset.counts() * n / len(dataset)
-    assert ((held.counts() - share).abs() <= 1).all()
+    assert ((held.counts() - share).abs() < 1).all()
+
+
+def test_small_classes_do_not_crowd_out_a_large_one():
+    assert unbalanced([1, 1, 1, 7]).hold_out(6)[1].counts().tolist() == [1, 1, 0, 4]
 
 
 def test_the_seed_fixes_the_split():
@@ -42,6 +48,36 @@ def test_the_seed_fixes_the_split():
 def test_subset_of_all_is_the_data_set():
     dataset = make_dataset(20)
     assert dataset.subset(20).fingerprint == dataset.fingerprint
+
+
+def test_the_default_split_of_cifar_takes_500_of_each_class():
+    labels = torch.randperm(50_000, generator=torch.Generator().manual_seed(1)) % 10
+    dataset = ImageDataset(torch.zeros(50_000, 1, 1, 3, dtype=torch.uint8), labels, tuple("0123456789"), "toy", "train")
+    rest, held = dataset.hold_out(5_000)
+    assert held.counts().tolist() == [500] * 10 and rest.counts().tolist() == [4_500] * 10
+    assert dataset.subset(1_000).counts().tolist() == [100] * 10
+
+
+def test_the_view_for_pytorch_hands_out_image_and_label():
+    dataset = make_dataset(6)
+    view = dataset.as_torch()
+    image, label = view[3]
+    assert (len(view), type(label), label) == (6, int, int(dataset.labels[3]))
+    assert torch.equal(image, dataset.images[3].permute(2, 0, 1)) and image.dtype == torch.uint8
+    image.zero_()
+    assert dataset.images[3].any()  # a copy, so that transforms in place do no harm
+    assert len(list(view)) == 6
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_the_view_feeds_a_dataloader_with_torchvisions_transforms(workers):
+    dataset = make_dataset(20)
+    transform = v2.Compose([v2.RandomCrop(32, 4), v2.RandomHorizontalFlip(), v2.ToDtype(torch.float32, scale=True)])
+    loader = DataLoader(dataset.as_torch(transform), batch_size=8, num_workers=workers)
+    images, labels = zip(*loader, strict=True)
+    assert [tuple(batch.shape) for batch in images] == [(8, 3, 32, 32), (8, 3, 32, 32), (4, 3, 32, 32)]
+    assert images[0].dtype == torch.float32 and images[0].max() <= 1
+    assert torch.equal(torch.cat(labels), dataset.labels)
 
 
 @pytest.mark.parametrize("n", [0, -1, 41])

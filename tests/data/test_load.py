@@ -1,105 +1,11 @@
-import hashlib
-import io
-import pickle
-import tarfile
-
 import numpy as np
 import pytest
-from PIL import Image
 
 from resnet_tutorial import InputError, load_dataset
-from resnet_tutorial.data import cifar
+from resnet_tutorial.data.load import DATASETS
+from tests.data.archives import TinyCifar
 
-NAMES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
-
-
-@pytest.fixture
-def cifar_archive(tmp_path, monkeypatch):
-    """A CIFAR-10 archive in the original's format with 10 images a batch, and torchvision's sums changed to fit it."""
-    from torchvision.datasets import CIFAR10
-
-    rng = np.random.default_rng(0)
-    archive = tmp_path / cifar.ARCHIVE
-    sums = {}
-    with tarfile.open(archive, "w:gz") as tar:
-
-        def add(name, content):
-            content = pickle.dumps(content, protocol=2)
-            sums[name] = hashlib.md5(content).hexdigest()
-            info = tarfile.TarInfo(f"{cifar.FOLDER}/{name}")
-            info.size = len(content)
-            tar.addfile(info, io.BytesIO(content))
-
-        for name in ["data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5", "test_batch"]:
-            pixels = rng.integers(0, 256, (10, 3072), dtype=np.uint8)
-            add(name, {"data": pixels, "labels": list(range(10)), "filenames": [f"{i}.png" for i in range(10)]})
-        add("batches.meta", {"label_names": NAMES})
-    monkeypatch.setattr(CIFAR10, "train_list", [[name, sums[name]] for name, _ in CIFAR10.train_list])
-    monkeypatch.setattr(CIFAR10, "test_list", [["test_batch", sums["test_batch"]]])
-    monkeypatch.setattr(CIFAR10, "meta", {**CIFAR10.meta, "md5": sums["batches.meta"]})
-    monkeypatch.setattr(cifar, "ARCHIVE_MD5", hashlib.md5(archive.read_bytes()).hexdigest())
-    return archive
-
-
-def test_cifar10_from_its_archive_then_from_its_folder(cifar_archive):
-    root = cifar_archive.parent
-    train, test = load_dataset("cifar10", root)
-    assert train.images.shape == (50, 32, 32, 3) and test.images.shape == (10, 32, 32, 3)
-    assert list(train.classes) == NAMES and train.name == "CIFAR-10"
-    assert (root / cifar.FOLDER).is_dir() and sorted(p.name for p in root.iterdir()) == [cifar.FOLDER, cifar.ARCHIVE]
-    cifar_archive.unlink()
-    for folder in (root, root / cifar.FOLDER):
-        assert load_dataset("auto", folder)[0].fingerprint == train.fingerprint
-
-
-def test_cifar10_pixels_are_red_green_blue_planes(cifar_archive):
-    train, _ = load_dataset("cifar10", cifar_archive.parent)
-    pixels = np.random.default_rng(0).integers(0, 256, (10, 3072), dtype=np.uint8)
-    assert np.array_equal(train.images[:10].numpy(), pixels.reshape(10, 3, 32, 32).transpose(0, 2, 3, 1))
-
-
-def test_a_truncated_archive_is_refused_and_nothing_is_unpacked(cifar_archive):
-    cifar_archive.write_bytes(cifar_archive.read_bytes()[:5000])
-    with pytest.raises(InputError, match=r"damaged or cut off .* delete it and run"):
-        load_dataset("cifar10", cifar_archive.parent)
-    assert [p.name for p in cifar_archive.parent.iterdir()] == [cifar.ARCHIVE]
-
-
-def test_a_damaged_batch_is_refused(cifar_archive):
-    root = cifar_archive.parent
-    load_dataset("cifar10", root)
-    batch = root / cifar.FOLDER / "data_batch_3"
-    batch.write_bytes(batch.read_bytes()[:-1])
-    with pytest.raises(InputError, match="damaged or incomplete"):
-        load_dataset("cifar10", root)
-
-
-def test_download_takes_the_archive_that_is_there(cifar_archive):
-    assert cifar.download_cifar10(cifar_archive.parent) == cifar_archive.parent / cifar.FOLDER
-
-
-def test_a_failed_download_leaves_nothing(tmp_path, monkeypatch):
-    from torchvision.datasets import CIFAR10
-
-    monkeypatch.setattr(CIFAR10, "url", "http://127.0.0.1:9/nothing-listens-here.tar.gz")
-    with pytest.raises(InputError, match=r"download .* failed"):
-        cifar.download_cifar10(tmp_path / "new")
-    assert list((tmp_path / "new").iterdir()) == []
-
-
-def test_image_folder(image_folder):
-    train, test = load_dataset("auto", image_folder)
-    assert (len(train), len(test), train.classes, train.name) == (32, 8, ("left", "right"), "corners")
-    first = np.asarray(Image.open(image_folder / "train" / "left" / "000.png"))
-    assert np.array_equal(train.images[0].numpy(), first)
-
-
-def test_image_folder_takes_any_size_and_mode(image_folder):
-    Image.new("L", (100, 40), 200).save(image_folder / "train" / "left" / "000.png")
-    Image.new("RGBA", (8, 8), (200, 200, 200, 255)).save(image_folder / "train" / "left" / "002.png")
-    train, _ = load_dataset("folder", image_folder)
-    assert train.images.shape == (32, 32, 32, 3)
-    assert (train.images[:2] == 200).all()
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 def test_the_environment_names_the_folder(image_folder, monkeypatch):
@@ -107,49 +13,27 @@ def test_the_environment_names_the_folder(image_folder, monkeypatch):
     assert load_dataset()[0].name == "corners"
 
 
-def remove_class(root):
-    for path in (root / "test" / "left").iterdir():
-        path.unlink()
-    (root / "test" / "left").rmdir()
+def test_where_several_are_found_it_says_which_is_taken(image_folder, monkeypatch, caplog):
+    images, labels = np.zeros((2, 4, 4), dtype=np.uint8), [0, 1]
+    np.savez(image_folder / "mine.npz", x_train=images, y_train=labels, x_test=images, y_test=labels)
+    assert load_dataset("auto", image_folder)[0].name == "corners"
+    assert caplog.messages == [f"{image_folder} holds several data sets, folder and npz: folder is taken"]
+    TinyCifar(monkeypatch, "cifar100").write_archive(image_folder)
+    assert load_dataset("auto", image_folder)[0].name == "CIFAR-100"
+    assert "cifar100 and folder and npz: cifar100 is taken" in caplog.messages[-1]
+    caplog.clear()
+    assert load_dataset("npz", image_folder)[0].name == "mine" and caplog.messages == []
 
 
-def empty_class(root):
-    for path in (root / "train" / "right").iterdir():
-        path.unlink()
-
-
-def no_picture(root):
-    (root / "train" / "left" / "004.png").write_text("not a picture")
-
-
-def cut_picture(root):
-    path = root / "train" / "left" / "006.png"
-    path.write_bytes(path.read_bytes()[:200])
-
-
-def no_test(root):
-    (root / "test").rename(root / "held-out")
-
-
-@pytest.mark.parametrize(
-    ("damage", "message"),
-    [
-        (remove_class, "class 'left' has a folder in .*train but none in .*test"),
-        (empty_class, "no images in .*right"),
-        (no_picture, "004.png cannot be read as an image"),
-        (cut_picture, "006.png cannot be read as an image"),
-        (no_test, "no folder .*test"),
-    ],
-)
-def test_a_damaged_image_folder_is_named(image_folder, damage, message):
-    damage(image_folder)
-    with pytest.raises(InputError, match=message) as caught:
-        load_dataset("auto", image_folder)
-    assert "\n" not in str(caught.value)
+def test_the_unpacked_folder_is_preferred_to_the_archive(tmp_path, monkeypatch):
+    tiny = TinyCifar(monkeypatch)
+    tiny.write_folder(tmp_path)
+    tiny.write_archive(tmp_path).write_bytes(b"damaged")
+    assert len(load_dataset("cifar10", tmp_path)[0]) == 50
 
 
 def test_wrong_names_and_folders(tmp_path):
-    with pytest.raises(InputError, match="no data set is called 'cifar11'"):
+    with pytest.raises(InputError, match="no data set is called 'cifar11': choose from auto, shapes10, cifar10"):
         load_dataset("cifar11")
     with pytest.raises(InputError, match="does not exist"):
         load_dataset("auto", tmp_path / "nowhere")
@@ -157,5 +41,22 @@ def test_wrong_names_and_folders(tmp_path):
         load_dataset("auto", tmp_path)
     with pytest.raises(InputError, match="needs a folder"):
         load_dataset("cifar10")
-    with pytest.raises(InputError, match="resnet-tutorial download"):
-        load_dataset("cifar10", tmp_path)
+    with pytest.raises(InputError, match="cannot be 0 pixels"):
+        load_dataset("folder", tmp_path, image_size=0)
+    with pytest.raises(InputError, match="cannot be downloaded"):
+        load_dataset("folder", tmp_path, download=True)
+
+
+@pytest.mark.parametrize("name", ["cifar10", "cifar100", "cifar100-coarse"])
+def test_where_nothing_is_there_the_download_is_named(tmp_path, name):
+    with pytest.raises(InputError, match=rf"no CIFAR.* run `resnet-tutorial download {name.split('-')[0]} --root"):
+        load_dataset(name, tmp_path)
+
+
+def test_a_file_that_is_no_data_set(tmp_path):
+    (tmp_path / "notes.txt").write_text("hello")
+    for name in DATASETS:
+        if name != "shapes10":
+            with pytest.raises(InputError) as caught:
+                load_dataset(name, tmp_path / "notes.txt")
+            assert "\n" not in str(caught.value)

@@ -187,20 +187,20 @@ def test_second_load_reads_the_cache(tmp_path, small_splits, no_drawing):
     assert same(first, (draw_shapes(30, shapes.TRAIN_SEED), draw_shapes(20, shapes.TEST_SEED)))
     no_drawing()
     assert same(first, load_shapes10(tmp_path))
-    assert [path.name for path in tmp_path.iterdir()] == [f"shapes10-v{shapes.GENERATOR_VERSION}.npz"]
+    assert [path.name for path in tmp_path.iterdir()] == [f"shapes10-v{shapes.GENERATOR_VERSION}.cache"]
 
 
 def test_environment_variable_names_the_cache_folder(tmp_path, monkeypatch, small_splits):
     monkeypatch.setenv("RESNET_TUTORIAL_CACHE", str(tmp_path / "new" / "folder"))
     load_shapes10()
-    assert len(list((tmp_path / "new" / "folder").glob("*.npz"))) == 1
+    assert len(list((tmp_path / "new" / "folder").glob("*.cache"))) == 1
 
 
 def test_new_generator_version_does_not_read_an_old_cache(tmp_path, monkeypatch, small_splits):
     load_shapes10(tmp_path)
     monkeypatch.setattr(shapes, "GENERATOR_VERSION", shapes.GENERATOR_VERSION + 1)
     load_shapes10(tmp_path)
-    assert len(list(tmp_path.glob("*.npz"))) == 2
+    assert len(list(tmp_path.glob("*.cache"))) == 2
 
 
 def flip_a_byte(data: bytes) -> bytes:

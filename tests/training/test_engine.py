@@ -37,6 +37,20 @@ def test_one_epoch_is_plain_gradient_descent():
     assert scores["loss"] == pytest.approx(sum(losses) / 20, rel=1e-5)  # each image counts once, in uneven batches too
 
 
+def test_mixed_labels_train_on_the_shares_of_the_classes():
+    """The loss of a mixed image is the mix of the losses (Zhang et al. 2018); the larger share counts as its class."""
+    torch.manual_seed(0)
+    model = Tiny()
+    loader = BatchLoader(make_dataset(20), 20, Transform((0.5,) * 3, (0.25,) * 3, mixup=1.0))
+    ((images, shares),) = loader
+    logits = model(images).detach()
+    expected = -(shares * logits.log_softmax(dim=1)).sum(dim=1).mean()
+    scores = train_epoch(model, loader, torch.optim.SGD(model.parameters(), 0.01), CPU)
+    assert scores["loss"] == pytest.approx(expected.item(), rel=1e-5)
+    right = (logits.argmax(dim=1) == shares.argmax(dim=1)).float().mean()
+    assert scores["accuracy"] == pytest.approx(100 * right.item())
+
+
 def test_evaluation_counts_every_image_once_and_leaves_the_network_as_it_was():
     model = create_model("resnet20", num_classes=2)
     before = {k: v.clone() for k, v in model.state_dict().items()}

@@ -55,6 +55,19 @@ def test_the_seed_decides_the_weights(tmp_path):
     assert not torch.equal(one.model.fc.weight, other.model.fc.weight)
 
 
+def test_every_seed_holds_out_the_same_images_and_none_of_the_test_part(tmp_path):
+    train, test = make_dataset(200), make_dataset(20, "test", 1)
+    parts = [
+        Trainer(TrainConfig(ckpt_dir=tmp_path / str(seed), seed=seed, precision="fp32"), train, test) for seed in (0, 1)
+    ]
+    for one in parts:
+        assert (len(one.train_set), len(one.val_set), one.val_set.counts().tolist()) == (180, 20, [10, 10])
+        assert one.test_set is test
+        both = torch.cat([one.train_set.images, one.val_set.images]).flatten(1)
+        assert torch.equal(both.unique(dim=0), train.images.flatten(1).unique(dim=0))
+    assert parts[0].val_set.fingerprint == parts[1].val_set.fingerprint
+
+
 def test_what_a_run_leaves(tmp_path):
     trainer = run(tmp_path / "run")
     assert sorted(p.name for p in (tmp_path / "run").iterdir()) == ["last.pt", "log.csv", "recipe.yml", "record.json"]
