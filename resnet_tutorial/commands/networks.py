@@ -1,0 +1,122 @@
+"""What a network costs, and which one a file of weights belongs to."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from tyro.conf import Positional
+
+from ..analysis import LayerCost, format_table, summarize_architecture, total, total_activations
+from ..architectures import Architecture, get_architecture
+from ..errors import InputError
+from ..models import create_model, identify, list_models, model_from_weights, read_weights
+from .common import parse
+
+
+@dataclass(frozen=True)
+class SummaryArgs:
+    """Print what a network costs: sizes, parameters, multiply-accumulates, memory in training, receptive field."""
+
+    model: Positional[str | None] = None
+    """Network; or a pattern such as "plain*", a line for each; all of them if not given."""
+    shortcut: str | None = None
+    """Option A, B or C; the network's own if not given."""
+    stem: str = "cifar"
+    """cifar (3×3) or imagenet (7×7 and max-pooling, both with stride 2)."""
+    width: float = 1.0
+    """Factor for the channels of every layer."""
+    in_channels: int = 3
+    """Channels of the image."""
+    num_classes: int = 10
+    """Number of classes."""
+    checkpoint_activations: bool = False
+    """Keep only the input of each block for the backward pass."""
+    image_size: int = 32
+    """Height and width of the image."""
+    layers: bool = False
+    """A row for each layer, not for each stage."""
+    json: bool = False
+    """Print JSON, for programs: one object; a list of them for several networks."""
+
+
+@dataclass(frozen=True)
+class IdentifyArgs:
+    """Say which ResNet the weights in a file belong to, and how it departs from the paper."""
+
+    file: Positional[Path]
+    """File of weights (.safetensors, .pth, .th, .pt) or the folder of a run."""
+
+
+def summary_command(argv: list[str]) -> None:
+    args = parse(SummaryArgs, "summary", argv)
+    many = args.model is None or any(sign in args.model for sign in "*?[")
+    if many and args.layers:
+        raise InputError("--layers shows one network: name it, as in summary resnet20 --layers")
+    names = list_models(args.model or "*") if many else [args.model]
+    if not names:
+        raise InputError(f"no network matches {args.model!r}: try 'resnet*', 'plain*' or 'preact*'")
+    archs = [get_architecture(name).with_options(args.shortcut, args.stem, args.width) for name in names]
+    create_model("resnet8", args.num_classes, in_channels=args.in_channels)  # refuses wrong numbers
+    if args.json:
+        answers = [_summary_as_dict(arch, args) for arch in archs]
+        print(json.dumps(answers if many else answers[0], indent=2, ensure_ascii=False))
+        return
+    for arch in archs:
+        print(_summary_line(arch, args) if many else _summary_table(arch, args))
+
+
+def _summary_rows(arch: Architecture, args: SummaryArgs) -> list[LayerCost]:
+    return summarize_architecture(
+        arch,
+        args.num_classes,
+        args.image_size,
+        layers=args.layers,
+        in_channels=args.in_channels,
+        checkpoint_activations=args.checkpoint_activations,
+    )
+
+
+def _summary_line(arch: Architecture, args: SummaryArgs) -> str:
+    parameters, macs = total(_summary_rows(arch, args))
+    size = f"{parameters:>12,} parameters {macs / 1e6:>9,.1f} million MACs"
+    return f"{arch.name:12} {arch.family:12} {arch.block:11} {size}"
+
+
+def _summary_table(arch: Architecture, args: SummaryArgs) -> str:
+    shortcut = "no shortcuts" if arch.kind == "plain" else f"shortcut {arch.shortcut}"
+    width = "" if args.width == 1 else f", width × {args.width:g}"
+    image = f"{args.image_size}×{args.image_size}×{args.in_channels}"
+    checkpoints = ", with checkpoints" if args.checkpoint_activations else ""
+    return (
+        f"{arch.title}: {shortcut}, {arch.stem} stem{width}, {image} image, {args.num_classes} classes\n"
+        f"{format_table(_summary_rows(arch, args))}\n"
+        f"activations: numbers kept for the backward pass{checkpoints}; field: receptive field, in pixels"
+    )
+
+
+def _summary_as_dict(arch: Architecture, args: SummaryArgs) -> dict[str, Any]:
+    rows = _summary_rows(arch, args)
+    parameters, macs = total(rows)
+    totals = {"parameters": parameters, "macs": macs, "activations": total_activations(rows)}
+    options = {k: v for k, v in asdict(args).items() if k not in ("model", "layers", "json")}
+    return {
+        "name": arch.name,
+        "title": arch.title,
+        "depth": arch.depth,
+        "options": options | {"shortcut": arch.shortcut},
+        "rows": [asdict(row) for row in rows],
+        "totals": totals | {"receptive_field": rows[-1].receptive_field},
+    }
+
+
+def identify_command(argv: list[str]) -> None:
+    args = parse(IdentifyArgs, "identify", argv)
+    weights = read_weights(args.file)
+    try:
+        model = model_from_weights(args.file)
+    except InputError:  # the file does not say what it holds, or not truly
+        print(identify(weights.state_dict, claimed=args.file.stem))
+        return
+    print(identify(model, claimed=args.file.stem))
+    print("what weights do not show was read from the file's own description of its network")
