@@ -4,7 +4,8 @@ from .checkpoint import load_checkpoint, model_from_checkpoint
 from .engine import Device, evaluate, train_epoch
 from .optim import make_optimizer, make_scheduler
 from .predict import Prediction, predict
-from .recipe import Recipe, list_recipes, load_recipe
+from .recipe import Recipe
+from .recipe_files import RecipeCard, list_recipes, load_card, load_recipe
 from .record import RunRecord, describe_machine, read_record
 from .trainer import TrainConfig, Trainer, pick_device, train
 
@@ -12,12 +13,14 @@ __all__ = [
     "Device",
     "Prediction",
     "Recipe",
+    "RecipeCard",
     "RunRecord",
     "TrainConfig",
     "Trainer",
     "describe_machine",
     "evaluate",
     "list_recipes",
+    "load_card",
     "load_checkpoint",
     "load_recipe",
     "make_optimizer",

@@ -1,18 +1,25 @@
 """Recipes: all that decides what a network learns, apart from the network, the data and the seed."""
 
 import difflib
-from dataclasses import asdict, dataclass, fields, replace
-from importlib import resources
-from pathlib import Path
-from typing import Annotated, Literal
+import math
+from dataclasses import asdict, dataclass, replace
+from types import NoneType
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import yaml
 from tyro.conf import arg
 
+from ..architectures import Architecture
 from ..errors import InputError
+from .recipe_text import write_notes, write_summary
 
 # ImageNet's constants, which widely copied CIFAR recipes use as well.
 IMAGENET_MEAN_STD = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+
+# Counts up when a key changes its meaning; a file without one is of version 1.
+RECIPE_VERSION = 2
+
+SHORT_NAMES = {"onecycle": "OneCycleLR", "multistep": "MultiStepLR", "cosine": "CosineAnnealingLR"}
 
 
 @dataclass(frozen=True)
@@ -22,34 +29,67 @@ class Recipe:
     # -- how long
     epochs: Annotated[int, arg(aliases=["--num-epochs"])] = 10
     """Passes over the training images."""
+    steps: int | None = None
+    """Length in steps of the optimizer; if given, it decides and epochs is ignored."""
     batch_size: int = 128
-    """Images in a batch."""
+    """Images in a batch, over all GPUs together."""
+    accumulate: int = 1
+    """Compute the gradient of a batch in this many parts, which needs less memory."""
 
     # -- optimizer
-    optimizer: Literal["SGD", "AdamW", "Adam"] = "SGD"
+    optimizer: Literal["SGD", "AdamW", "Adam", "NAdam", "RAdam", "Adamax", "RMSprop", "Adagrad", "Adadelta"] = "SGD"
     """Optimizer, by its name in torch.optim."""
     lr: float = 0.3
     """Learning rate at its highest."""
     momentum: float = 0.9
-    """Momentum of SGD."""
+    """Momentum of SGD and RMSprop."""
     nesterov: bool = True
     """Nesterov's form of the momentum (SGD)."""
     weight_decay: float = 5e-4
-    """Weight decay (L2 penalty for SGD, decoupled for AdamW)."""
+    """Weight decay (decoupled for AdamW, for the others an L2 penalty)."""
+    decay_norm_and_bias: bool = True
+    """Decay the scales and shifts of BatchNorm and the biases as well."""
+    clip_grad_norm: float | None = None
+    """Largest norm of the gradient of all parameters together; longer ones are shortened to it."""
+    ema: float = 0.0
+    """Decay per step of the moving average of the weights that is evaluated; 0 for none."""
 
     # -- schedule of the learning rate
-    lr_scheduler: Literal["OneCycleLR", "CosineAnnealingLR", "MultiStepLR", "none"] = "OneCycleLR"
-    """Schedule, by its name in torch.optim.lr_scheduler. OneCycleLR advances every step, the others every epoch."""
+    lr_scheduler: Literal[
+        "OneCycleLR",
+        "CosineAnnealingLR",
+        "MultiStepLR",
+        "StepLR",
+        "ExponentialLR",
+        "LinearLR",
+        "PolynomialLR",
+        "ConstantLR",
+        "none",
+        "onecycle",
+        "cosine",
+        "multistep",
+    ] = "OneCycleLR"
+    """Schedule, by its name in torch.optim.lr_scheduler; ConstantLR and none keep the rate."""
+    schedule_unit: Literal["epoch", "step"] = "epoch"
+    """The unit of the schedule: what it counts, and how often it advances. OneCycleLR always counts steps."""
     pct_start: float = 0.3
     """OneCycleLR: share of the run in which the rate rises."""
     t_max: int | None = None
-    """CosineAnnealingLR: epochs from the highest rate to zero; the whole run if not given."""
+    """CosineAnnealingLR, LinearLR, PolynomialLR: units from the highest rate to the lowest; to the end if not given."""
+    lr_min: float = 0.0
+    """CosineAnnealingLR, LinearLR: the lowest rate."""
+    power: float = 1.0
+    """PolynomialLR: the power."""
     milestones: tuple[int, ...] = ()
-    """MultiStepLR: epochs at which the rate is multiplied by gamma."""
+    """MultiStepLR: units from the start of the run at which the rate is multiplied by gamma."""
+    step_size: int = 30
+    """StepLR: units after which the rate is multiplied by gamma, again and again."""
     gamma: float = 0.1
-    """MultiStepLR: the factor."""
+    """MultiStepLR, StepLR: the factor. ExponentialLR: the factor for each unit."""
     warmup_epochs: int = 0
-    """Epochs in which the rate first rises linearly from warmup_lr to lr (not with OneCycleLR)."""
+    """Units in which the rate first rises linearly from warmup_lr to lr (not with OneCycleLR)."""
+    warmup_until_error: float | None = None
+    """Hold warmup_lr until the training error of an epoch is below this, in percent; then go on with the schedule."""
     warmup_lr: float = 1e-5
     """Rate at the start of the warm-up."""
 
@@ -60,6 +100,14 @@ class Recipe:
     """Augment the training images: pad 4, random crop, random flip."""
     random_erasing: float = 0.0
     """Probability that a rectangle of a training image is erased."""
+    cutout: int = 0
+    """Side of the square that is erased in every training image, in pixels."""
+    rand_augment: tuple[int, int] | None = None
+    """RandAugment: number of operations and their magnitude (0 to 30), such as 2 9. Slow."""
+    mixup: float = 0.0
+    """MixUp: parameter alpha; 0 for none."""
+    cutmix: float = 0.0
+    """CutMix: parameter alpha; 0 for none."""
     normalization: Literal["dataset", "imagenet"] = "dataset"
     """Mean and deviation: measured on the training images, or ImageNet's."""
 
@@ -68,123 +116,165 @@ class Recipe:
     """Share of the training images held out for validation; 0 trains on all of them."""
 
     def __post_init__(self):
+        object.__setattr__(self, "lr_scheduler", SHORT_NAMES.get(self.lr_scheduler, self.lr_scheduler))
+        operations, magnitude = self.rand_augment or (1, 0)
+        until = self.warmup_until_error
         for name, ok, rule in (
             ("epochs", self.epochs >= 1, "at least 1"),
+            ("steps", self.steps is None or self.steps >= 1, "at least 1"),
             ("batch_size", self.batch_size >= 1, "at least 1"),
+            ("accumulate", self.accumulate >= 1, "at least 1"),
+            ("accumulate", self.batch_size % self.accumulate == 0, f"a divisor of batch_size {self.batch_size}"),
             ("lr", self.lr > 0, "above 0"),
             ("momentum", 0 <= self.momentum < 1, "in [0, 1)"),
             ("weight_decay", self.weight_decay >= 0, "at least 0"),
+            ("clip_grad_norm", self.clip_grad_norm is None or self.clip_grad_norm > 0, "above 0"),
+            ("ema", 0 <= self.ema < 1, "in [0, 1)"),
             ("pct_start", 0 < self.pct_start < 1, "between 0 and 1"),
             ("t_max", self.t_max is None or self.t_max >= 1, "at least 1"),
-            ("milestones", all(m >= 1 for m in self.milestones), "epochs from 1 on"),
+            ("lr_min", 0 <= self.lr_min <= self.lr, f"from 0 to lr {self.lr:g}"),
+            ("power", self.power > 0, "above 0"),
+            ("milestones", all(m >= 1 for m in self.milestones), f"{self.schedule_unit}s from 1 on"),
+            ("step_size", self.step_size >= 1, "at least 1"),
             ("gamma", self.gamma > 0, "above 0"),
-            ("warmup_epochs", 0 <= self.warmup_epochs < self.epochs or self.warmup_epochs == 0, "below epochs"),
+            ("warmup_epochs", self.warmup_epochs >= 0, "at least 0"),
             ("warmup_lr", self.warmup_lr > 0, "above 0"),
+            ("warmup_lr", self.warmup_lr <= self.lr or not self.has_warmup, f"at most lr {self.lr:g}"),
+            ("warmup_until_error", until is None or 0 < until <= 100, "in (0, 100]"),
             ("label_smoothing", 0 <= self.label_smoothing < 1, "in [0, 1)"),
             ("random_erasing", 0 <= self.random_erasing <= 1, "in [0, 1]"),
+            ("cutout", self.cutout >= 0, "at least 0"),
+            ("rand_augment", operations >= 1 and 0 <= magnitude <= 30, "(operations from 1 on, magnitude 0 to 30)"),
+            ("mixup", self.mixup >= 0, "at least 0"),
+            ("cutmix", self.cutmix >= 0, "at least 0"),
             ("validation", 0 <= self.validation < 1, "in [0, 1)"),
         ):
-            if not ok:
-                raise InputError(f"{name} must be {rule}, got {getattr(self, name)}")
+            value = getattr(self, name)
+            if not ok or (isinstance(value, float) and not math.isfinite(value)):
+                raise InputError(f"{name} must be {rule}, got {value}")
+        if until is not None and self.warmup_epochs:
+            raise InputError("warmup_epochs and warmup_until_error are two warm-ups: set one of them to 0 or None")
+        self.check_warmup(self.length())
 
-    def notes(self) -> list[str]:
-        """Things in the recipe that are allowed but surely not meant, one line each."""
-        lines = []
-        descent = self.epochs - self.warmup_epochs
-        if self.lr_scheduler == "CosineAnnealingLR" and self.t_max is not None and self.t_max < descent:
-            lines.append(
-                f"t_max {self.t_max} is shorter than the run: after epoch {self.t_max + self.warmup_epochs} the "
-                f"learning rate climbs again, back to {self.lr:g}. For one descent use t_max {descent}."
-            )
-        late = [m for m in self.milestones if m >= self.epochs]
-        if self.lr_scheduler == "MultiStepLR" and late:
-            lines.append(
-                f"milestones {late} lie at or after the end of the run ({self.epochs} epochs): no drop happens."
-            )
-        return lines
+    @property
+    def has_warmup(self) -> bool:
+        """Whether the run starts at warmup_lr."""
+        one_cycle = self.lr_scheduler == "OneCycleLR"  # brings its own
+        return not one_cycle and (self.warmup_epochs > 0 or self.warmup_until_error is not None)
 
-    def to_yaml(self) -> str:
-        """The recipe as a YAML file."""
+    def total_steps(self, steps_per_epoch: int) -> int:
+        """Steps of the whole run.
+
+        Args:
+            steps_per_epoch: batches in an epoch.
+        """
+        return self.epochs * steps_per_epoch if self.steps is None else self.steps
+
+    def total_epochs(self, steps_per_epoch: int) -> int:
+        """Epochs of the whole run; if ``steps`` is given, the last of them may be cut short.
+
+        Args:
+            steps_per_epoch: batches in an epoch.
+        """
+        return self.epochs if self.steps is None else math.ceil(self.steps / steps_per_epoch)
+
+    def length(self, steps_per_epoch: int | None = None) -> int | None:
+        """Length of the run in the unit of the schedule.
+
+        Args:
+            steps_per_epoch: batches in an epoch, if known.
+
+        Returns:
+            Epochs or steps, as ``schedule_unit`` says; None if ``steps_per_epoch`` is needed to tell.
+        """
+        given, unit = (self.epochs, "epoch") if self.steps is None else (self.steps, "step")
+        if self.schedule_unit == unit:
+            return given
+        if steps_per_epoch is None:
+            return None
+        return self.total_steps(steps_per_epoch) if unit == "epoch" else self.total_epochs(steps_per_epoch)
+
+    def check_warmup(self, length: int | None) -> None:
+        """Raise an InputError if the warm-up takes the whole run; the length may be None, for unknown."""
+        if length is not None and self.has_warmup and self.warmup_epochs >= length:
+            raise InputError(
+                f"warmup_epochs must be below the length of the run, {length} {self.schedule_unit}s, "
+                f"got {self.warmup_epochs}"
+            )
+
+    def notes(self, steps_per_epoch: int | None = None, arch: Architecture | None = None) -> list[str]:
+        """Things in the recipe that are allowed but surely not meant, one line each.
+
+        Args:
+            steps_per_epoch: batches in an epoch, if known.
+            arch: the network to train, if known.
+        """
+        return write_notes(self, steps_per_epoch, arch)
+
+    def summary(self) -> str:
+        """What matters of the recipe, in two lines."""
+        return write_summary(self)
+
+    def to_yaml(self, model: str | None = None) -> str:
+        """The whole recipe as a YAML file.
+
+        Args:
+            model: name of the network, which ``resnet-tutorial train -c FILE`` then takes if none is named.
+        """
+        head = {"version": RECIPE_VERSION} | ({"model": model} if model else {})
         values = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
-        return yaml.safe_dump(values, sort_keys=False)
+        return yaml.safe_dump(head | values, sort_keys=False)
 
 
-def list_recipes() -> list[str]:
-    """Names of the recipes that come with the package."""
-    return sorted(path.name.removesuffix(".yml") for path in _shipped().iterdir() if path.name.endswith(".yml"))
+def recipe_from_dict(values: dict[str, Any], where: str) -> Recipe:
+    """Build a recipe from plain values; what they leave out keeps its default.
 
-
-def load_recipe(name_or_file: str) -> Recipe:
-    """Load a recipe by the name of a shipped one or from a YAML file.
+    Args:
+        values: as a recipe file or a run record holds them.
+        where: file, for the messages.
 
     Raises:
-        InputError: if there is no such recipe, the file is not YAML, or a key or value in it is wrong.
+        InputError: if a key is unknown or a value has the wrong type or range.
     """
-    text = _read(name_or_file)
+    kinds = get_type_hints(Recipe)
+    for key in values:
+        if key not in kinds:
+            near = difflib.get_close_matches(str(key), kinds, n=1)
+            hint = f"did you mean {near[0]}?" if near else "take it out"
+            raise InputError(
+                f"unknown key {key!r} in the recipe {where}: {hint} (A newer version of resnet-tutorial may know it.)"
+            )
     try:
-        values = yaml.safe_load(text) or {}
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" at line {mark.line + 1}" if mark else ""
-        raise InputError(f"the recipe {name_or_file} is not valid YAML{where}: repair the file") from None
-    if not isinstance(values, dict):
-        raise InputError(f"the recipe {name_or_file} must hold `name: value` lines")
-    return recipe_from_dict(values, name_or_file)
+        return replace(Recipe(), **{key: _typed(key, kinds[key], value, where) for key, value in values.items()})
+    except InputError as error:
+        raise InputError(f"{error}" if where in str(error) else f"{error} (in the recipe {where})") from None
 
 
-def recipe_from_dict(values: dict, where: str) -> Recipe:
-    """Build a recipe from plain values.
-
-    Raises:
-        InputError: if a key is unknown or a value has the wrong type or range; ``where`` is named in the message.
-    """
-    known = {field.name: field for field in fields(Recipe)}
-    for key, value in values.items():
-        if key not in known:
-            near = difflib.get_close_matches(str(key), known, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
-            raise InputError(f"unknown key {key!r} in the recipe {where}: {hint}")
-        values = {**values, key: _typed(known[key], value, where)}
-    return replace(Recipe(), **values)
-
-
-def _typed(field, value, where: str):
+def _typed(key: str, kind: Any, value: Any, where: str) -> Any:
     """The value in the type of its field; YAML reads 1e-4 as text and 1 as a whole number."""
-    default = field.default
-    problem = InputError(f"{field.name} in the recipe {where} cannot be {value!r}")
-    if isinstance(default, bool) or isinstance(value, bool):
-        if isinstance(default, bool) and isinstance(value, bool):
+    problem = f"{key} in the recipe {where} cannot be {value!r}"
+    if get_origin(kind) is Literal:
+        if value in get_args(kind):
             return value
-        raise problem
-    choices = getattr(field.type, "__args__", ()) if isinstance(default, str) else ()
-    if choices:
-        if value in choices:
-            return value
-        raise InputError(f"{problem}: choose from {', '.join(choices)}")
+        raise InputError(f"{problem}: choose from {', '.join(get_args(kind))}")
+    if NoneType in get_args(kind):
+        if value is None:
+            return None
+        kind = get_args(kind)[0]
     try:
-        if isinstance(default, tuple):
-            return tuple(int(v) for v in value)
-        if default is None:
-            return None if value is None else int(value)
-        if isinstance(default, int) and int(value) != float(value):
-            raise problem
-        return type(default)(value)
-    except (TypeError, ValueError):
-        raise problem from None
+        return _converted(kind, value)
+    except (TypeError, ValueError, OverflowError):
+        raise InputError(problem) from None
 
 
-def _shipped():
-    return resources.files(__package__) / "recipes"
-
-
-def _read(name_or_file: str) -> str:
-    if name_or_file in list_recipes():
-        return (_shipped() / f"{name_or_file}.yml").read_text(encoding="utf-8")
-    path = Path(name_or_file).expanduser()
-    if path.is_file():
-        return path.read_text(encoding="utf-8")
-    near = difflib.get_close_matches(name_or_file, list_recipes(), n=1)
-    hint = f"did you mean {near[0]}? " if near else ""
-    raise InputError(
-        f"no recipe and no file is called {name_or_file!r}: {hint}Shipped recipes: {', '.join(list_recipes())}."
-    )
+def _converted(kind: Any, value: Any) -> Any:
+    if get_origin(kind) is tuple:
+        numbers = tuple(_converted(int, v) for v in value) if isinstance(value, list | tuple) else ()
+        if len(numbers) != len(value) or (Ellipsis not in get_args(kind) and len(numbers) != len(get_args(kind))):
+            raise ValueError
+        return numbers
+    if isinstance(value, bool) != (kind is bool):
+        raise ValueError
+    if kind is int and not float(value).is_integer():
+        raise ValueError
+    return kind(value)

@@ -1,0 +1,142 @@
+"""What there is to say of a recipe: a summary, and notes on what is allowed but surely not meant."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from ..architectures import Architecture
+
+if TYPE_CHECKING:
+    from .recipe import Recipe
+
+ADAPTIVE = ("AdamW", "Adam", "NAdam", "RAdam", "Adamax", "RMSprop")  # their usual rate is near 0.001
+
+
+def write_summary(recipe: Recipe) -> str:
+    """What matters of a recipe, in two lines."""
+    length = f"{recipe.epochs} epochs" if recipe.steps is None else f"{recipe.steps:,} steps"
+    batch = f"batch {recipe.batch_size}" + (f" in {recipe.accumulate} parts" if recipe.accumulate > 1 else "")
+    optimizer = ", ".join([f"{recipe.optimizer} with lr {recipe.lr:g}", *_optimizer_words(recipe)])
+    rest = ", ".join(_regularization_words(recipe))
+    return f"{length}, {batch}; {optimizer}; {_schedule_words(recipe)}\n{rest}"
+
+
+def write_notes(recipe: Recipe, steps_per_epoch: int | None, arch: Architecture | None) -> list[str]:
+    """Things in a recipe that are allowed but surely not meant, one line each."""
+    notes = (
+        _cosine_note(recipe, recipe.length(steps_per_epoch)),
+        _drops_note(recipe, recipe.length(steps_per_epoch)),
+        _warmup_note(recipe),
+        _rate_note(recipe),
+        _average_note(recipe, steps_per_epoch),
+        _depth_note(recipe, arch),
+    )
+    return [note for note in notes if note]
+
+
+def _optimizer_words(recipe: Recipe) -> list[str]:
+    momentum = recipe.momentum if recipe.optimizer in ("SGD", "RMSprop") else 0
+    nesterov = "Nesterov " if recipe.nesterov and recipe.optimizer == "SGD" else ""
+    spared = "" if recipe.decay_norm_and_bias else " (not on norms and biases)"
+    words = (
+        (momentum, f"{nesterov}momentum {momentum:g}"),
+        (recipe.weight_decay, f"weight decay {recipe.weight_decay:g}{spared}"),
+        (recipe.clip_grad_norm, f"gradients clipped at {recipe.clip_grad_norm}"),
+        (recipe.ema, f"moving average {recipe.ema:g}"),
+    )
+    return [word for value, word in words if value]
+
+
+def _schedule_words(recipe: Recipe) -> str:
+    unit = recipe.schedule_unit
+    details = {
+        "OneCycleLR": f" (rising for {100 * recipe.pct_start:g} %)",
+        "MultiStepLR": f" (× {recipe.gamma:g} at {unit} {', '.join(f'{m:,}' for m in recipe.milestones)})",
+        "StepLR": f" (× {recipe.gamma:g} every {recipe.step_size} {unit}s)",
+        "ExponentialLR": f" (× {recipe.gamma:g} every {unit})",
+        "CosineAnnealingLR": f" (t_max {recipe.t_max})" if recipe.t_max else "",
+    }
+    words = "constant rate" if recipe.lr_scheduler in ("ConstantLR", "none") else recipe.lr_scheduler
+    words += details.get(recipe.lr_scheduler, "")
+    if not recipe.has_warmup:
+        return words
+    until = f"for {recipe.warmup_epochs} {unit}s"
+    if recipe.warmup_until_error is not None:
+        return f"{words}, lr {recipe.warmup_lr:g} until the training error is below {recipe.warmup_until_error:g} %"
+    return f"{words}, warm-up from {recipe.warmup_lr:g} {until}"
+
+
+def _regularization_words(recipe: Recipe) -> list[str]:
+    words = (
+        (True, "crop and flip" if recipe.transform else "no crop and flip"),
+        (recipe.label_smoothing, f"label smoothing {recipe.label_smoothing:g}"),
+        (recipe.random_erasing, f"random erasing {recipe.random_erasing:g}"),
+        (recipe.cutout, f"cutout {recipe.cutout}"),
+        (recipe.rand_augment, f"RandAugment {recipe.rand_augment}"),
+        (recipe.mixup, f"MixUp {recipe.mixup:g}"),
+        (recipe.cutmix, f"CutMix {recipe.cutmix:g}"),
+        (recipe.normalization == "imagenet", "ImageNet's mean and deviation"),
+        (True, f"{100 * recipe.validation:g} % of the training images held out"),
+    )
+    return [word for value, word in words if value]
+
+
+def _cosine_note(recipe: Recipe, length: int | None) -> str | None:
+    if recipe.lr_scheduler != "CosineAnnealingLR" or recipe.t_max is None or length is None:
+        return None
+    descent = length - recipe.warmup_epochs
+    if recipe.t_max >= descent:
+        return None
+    return (
+        f"t_max {recipe.t_max} is shorter than the run: after {recipe.schedule_unit} "
+        f"{recipe.t_max + recipe.warmup_epochs} the learning rate climbs again, back to {recipe.lr:g}. "
+        f"For one descent use t_max {descent}."
+    )
+
+
+def _drops_note(recipe: Recipe, length: int | None) -> str | None:
+    unit = recipe.schedule_unit
+    if recipe.lr_scheduler != "MultiStepLR":
+        return f"{recipe.lr_scheduler} ignores the milestones: they are MultiStepLR's." if recipe.milestones else None
+    if not recipe.milestones:
+        return "MultiStepLR without milestones never lowers the learning rate."
+    early = [m for m in recipe.milestones if m <= recipe.warmup_epochs]
+    if early:
+        return f"milestones {early} lie in the warm-up of {recipe.warmup_epochs} {unit}s: no drop happens."
+    late = [m for m in recipe.milestones if m >= (length or math.inf)]
+    if late:
+        return f"milestones {late} lie at or after the end of the run ({length} {unit}s): no drop happens."
+    return None
+
+
+def _warmup_note(recipe: Recipe) -> str | None:
+    if recipe.lr_scheduler != "OneCycleLR" or (recipe.warmup_epochs == 0 and recipe.warmup_until_error is None):
+        return None
+    return "OneCycleLR has a warm-up of its own (pct_start): warmup_epochs and warmup_until_error are ignored."
+
+
+def _rate_note(recipe: Recipe) -> str | None:
+    if recipe.optimizer not in ADAPTIVE or recipe.lr < 0.05:
+        return None
+    return f"lr {recipe.lr:g} is a rate for SGD and far too high for {recipe.optimizer}: 0.001 is usual."
+
+
+def _average_note(recipe: Recipe, steps_per_epoch: int | None) -> str | None:
+    if recipe.ema == 0 or steps_per_epoch is None:
+        return None
+    memory, total = round(1 / (1 - recipe.ema)), recipe.total_steps(steps_per_epoch)
+    if memory <= total:
+        return None
+    return f"ema {recipe.ema:g} averages over about {memory:,} steps, but the run has {total:,}: lower it."
+
+
+def _depth_note(recipe: Recipe, arch: Architecture | None) -> str | None:
+    deep = arch is not None and arch.family == "three-stage" and arch.depth > 56
+    gentle = recipe.has_warmup or recipe.lr_scheduler == "OneCycleLR" or recipe.lr < 0.1
+    if not deep or gentle or recipe.optimizer != "SGD":
+        return None
+    return (
+        f"{arch.name} may not start to learn at lr {recipe.lr:g} (He et al. 2016, section 4.2): use the recipe "
+        "paper_resnet110, or --warmup-until-error 80 --warmup-lr 0.01."
+    )
