@@ -13,7 +13,8 @@ from .commands.download import DownloadArgs, download_command
 from .commands.evaluate import EvaluateArgs, evaluate_command
 from .commands.networks import IdentifyArgs, SummaryArgs, identify_command, summary_command
 from .commands.predict import PredictArgs, predict_command
-from .commands.train import RecipesArgs, TrainArgs, recipes_command, train_command
+from .commands.recipes import RecipesArgs, recipes_command
+from .commands.train import TrainArgs, train_command
 from .errors import InputError
 
 COMMANDS: dict[str, tuple[Callable[[list[str]], None], type]] = {

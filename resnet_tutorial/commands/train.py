@@ -1,4 +1,4 @@
-"""Train, and list the recipes."""
+"""Train a network."""
 
 import argparse
 from dataclasses import dataclass, field, fields, replace
@@ -8,7 +8,7 @@ from typing import Annotated
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
 from ..errors import InputError
-from ..training import Recipe, TrainConfig, list_recipes, load_checkpoint, load_recipe, train
+from ..training import Recipe, TrainConfig, load_card, load_checkpoint, train
 from ..training.checkpoint import newest_checkpoint
 from ..training.recipe import recipe_from_dict
 from .common import RUNS, data_of_run, parse
@@ -21,13 +21,8 @@ class TrainArgs:
     data: Positional[Path | None] = None
     """Data folder, as --root; without one, Shapes-10."""
     config: Annotated[str, arg(aliases=["-c"])] = "quick"
-    """Recipe: the name of a shipped one, or a YAML file."""
+    """Recipe: the name of a shipped one, or a YAML file. If it was made for one network, --model need not be given."""
     run: OmitArgPrefixes[TrainConfig] = field(default_factory=TrainConfig)
-
-
-@dataclass(frozen=True)
-class RecipesArgs:
-    """List the shipped recipes."""
 
 
 def train_command(argv: list[str]) -> None:
@@ -38,25 +33,20 @@ def train_command(argv: list[str]) -> None:
     train(config, log=lambda line: print(line, flush=True))
 
 
-def recipes_command(argv: list[str]) -> None:
-    parse(RecipesArgs, "recipes", argv)
-    for name in list_recipes():
-        recipe = load_recipe(name)
-        print(
-            f"{name:20} {recipe.epochs} epochs, batch {recipe.batch_size}, {recipe.optimizer} with "
-            f"lr {recipe.lr:g}, {recipe.lr_scheduler}"
-        )
-
-
 def _defaults(argv: list[str]) -> TrainConfig:
     """What the flags override: the run that is resumed, or else the recipe named with -c."""
     scan = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     scan.add_argument("-c", "--config", default="quick")
     scan.add_argument("--resume", action="store_true")
     scan.add_argument("--ckpt-dir", "--ckpt_dir", type=Path)
+    scan.add_argument("--epochs", "--num-epochs", "--num_epochs")
+    scan.add_argument("--steps")
     known, _ = scan.parse_known_args(argv)
     if not known.resume:
-        return TrainConfig(recipe=load_recipe(known.config))
+        card = load_card(known.config)
+        # Somebody who names epochs means them, also where the recipe counts steps.
+        steps = None if known.epochs and not known.steps else card.recipe.steps
+        return TrainConfig(recipe=replace(card.recipe, steps=steps), model=card.model or TrainConfig.model)
     state = load_checkpoint(known.ckpt_dir or newest_checkpoint(RUNS))
     folder = known.ckpt_dir or newest_checkpoint(RUNS).parent
     record, names = state["record"], {f.name for f in fields(Recipe)}

@@ -44,7 +44,7 @@ class RecipeCard:
 def list_recipes() -> list[str]:
     """Names of the recipes that come with the package."""
     # Numbers in names are compared as numbers: resnet20 before resnet110.
-    return sorted(_shipped(), key=lambda name: [(len(part), part) for part in re.split(r"(\d+)", name)])
+    return sorted(_shipped(), key=lambda name: re.sub(r"\d+", lambda digits: digits[0].zfill(6), name))
 
 
 def load_recipe(name_or_file: str) -> Recipe:
