@@ -240,9 +240,10 @@ def recipe_from_dict(values: dict[str, Any], where: str) -> Recipe:
     for key in values:
         if key not in kinds:
             near = difflib.get_close_matches(str(key), kinds, n=1)
-            hint = f"did you mean {near[0]}?" if near else "take it out"
+            hint = f"did you mean {near[0]}?" if near else "take it out."
             raise InputError(
-                f"unknown key {key!r} in the recipe {where}: {hint} (A newer version of resnet-tutorial may know it.)"
+                f"unknown key {key!r} in the recipe {where}: {hint} "
+                "Or a newer version of resnet-tutorial knows it: upgrade the package"
             )
     try:
         return replace(Recipe(), **{key: _typed(key, kinds[key], value, where) for key, value in values.items()})

@@ -1,105 +1,106 @@
+from dataclasses import asdict, fields
+
 import pytest
-import torch
-from torch import nn
 
-from resnet_tutorial import InputError, Recipe
-from resnet_tutorial.training import list_recipes, load_recipe, make_optimizer, make_scheduler
-from resnet_tutorial.training.optim import learning_rates
-
-
-def rates(recipe: Recipe, steps_per_epoch: int = 4) -> list[float]:
-    """The learning rate of the first step of every epoch."""
-    return learning_rates(recipe, steps_per_epoch)[::steps_per_epoch]
-
-
-@pytest.mark.parametrize("name", list_recipes())
-def test_shipped_recipes_load(name):
-    recipe = load_recipe(name)
-    assert len(rates(recipe)) == recipe.epochs
-    assert recipe.notes() == []
-
-
-def test_the_default_recipe_is_quick():
-    assert load_recipe("quick") == Recipe()
-
-
-def test_a_recipe_survives_its_file(tmp_path):
-    recipe = Recipe(lr=1e-4, milestones=(3, 5), t_max=7, transform=False)
-    file = tmp_path / "mine.yml"
-    file.write_text(recipe.to_yaml())
-    assert load_recipe(str(file)) == recipe
-
-
-def test_the_200_epoch_recipe_warms_up_and_drops_at_100_and_150():
-    lrs = rates(load_recipe("cifar10_resnet32"))
-    assert lrs[0] == pytest.approx(1e-5)
-    assert lrs[5] == pytest.approx(1e-5 + (0.1 - 1e-5) / 2)
-    assert lrs[10:100] == pytest.approx([0.1] * 90)
-    assert lrs[100:150] == pytest.approx([0.01] * 50)
-    assert lrs[150:] == pytest.approx([0.001] * 50)
-
-
-def test_a_cosine_that_is_shorter_than_the_run_climbs_again_and_says_so():
-    recipe = Recipe(epochs=20, lr=0.001, optimizer="AdamW", lr_scheduler="CosineAnnealingLR", t_max=10)
-    lrs = rates(recipe)
-    assert lrs[10] == pytest.approx(0, abs=1e-9) and lrs[19] > 0.0009
-    assert any("climbs again" in note for note in recipe.notes())
-    whole = Recipe(epochs=20, lr_scheduler="CosineAnnealingLR")
-    assert rates(whole) == sorted(rates(whole), reverse=True) and whole.notes() == []
-
-
-def test_one_cycle_rises_and_ends_near_zero():
-    lrs = rates(Recipe(epochs=10, lr=0.4), steps_per_epoch=50)
-    assert max(lrs) == lrs[3] == pytest.approx(0.4, rel=0.01)
-    assert lrs[9] < 0.03
-
-
-def test_one_cycle_leaves_the_momentum_alone():
-    recipe = Recipe(epochs=2, momentum=0.9)
-    optimizer = make_optimizer(recipe, nn.Linear(1, 1))
-    scheduler, _ = make_scheduler(recipe, optimizer, 10)
-    for _ in range(10):
-        optimizer.step()
-        scheduler.step()
-        assert optimizer.param_groups[0]["momentum"] == 0.9
-
-
-@pytest.mark.parametrize(("name", "kind"), [("SGD", torch.optim.SGD), ("AdamW", torch.optim.AdamW)])
-def test_optimizers(name, kind):
-    optimizer = make_optimizer(Recipe(optimizer=name, lr=0.01, weight_decay=0.003), nn.Linear(1, 1))
-    assert type(optimizer) is kind
-    assert (optimizer.defaults["lr"], optimizer.defaults["weight_decay"]) == (0.01, 0.003)
+from resnet_tutorial import InputError, Recipe, get_architecture
+from resnet_tutorial.training import load_recipe
+from resnet_tutorial.training.recipe import recipe_from_dict
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("values", "message"),
     [
-        ("epoch: 3", "unknown key 'epoch' .*did you mean epochs"),
-        ("batch_size: 0", "batch_size must be at least 1, got 0"),
-        ("batch_size: 1.5", "batch_size .* cannot be 1.5"),
-        ("lr: fast", "lr .* cannot be 'fast'"),
-        ("nesterov: 1", "nesterov .* cannot be 1"),
-        ("epochs: true", "epochs .* cannot be True"),
-        ("optimizer: Lion", "optimizer .* choose from SGD, AdamW, Adam"),
-        ("- epochs", "must hold `name: value` lines"),
-        ("epochs: [1", "not valid YAML at line 1"),
-        ("validation: 1", "validation must be in"),
+        ({"epochs": 0}, "epochs must be at least 1, got 0"),
+        ({"steps": 0}, "steps must be at least 1, got 0"),
+        ({"batch_size": 128, "accumulate": 3}, "accumulate must be a divisor of batch_size 128, got 3"),
+        ({"lr": float("nan")}, "lr must be above 0, got nan"),
+        ({"lr": float("inf")}, "lr must be above 0, got inf"),
+        ({"ema": 1.0}, r"ema must be in \[0, 1\), got 1.0"),
+        ({"clip_grad_norm": 0.0}, "clip_grad_norm must be above 0"),
+        ({"clip_grad_norm": float("inf")}, "clip_grad_norm must be above 0, got inf"),
+        ({"lr": 0.1, "lr_min": 0.2}, "lr_min must be from 0 to lr 0.1, got 0.2"),
+        ({"milestones": (0,), "schedule_unit": "step"}, "milestones must be steps from 1 on"),
+        ({"step_size": 0}, "step_size must be at least 1"),
+        ({"warmup_epochs": 10, "lr_scheduler": "cosine"}, "warmup_epochs must be below .* 10 epochs, got 10"),
+        ({"warmup_epochs": -1}, "warmup_epochs must be at least 0"),
+        ({"warmup_epochs": 1, "lr": 1e-6, "lr_scheduler": "cosine"}, "warmup_lr must be at most lr 1e-06, got 1e-05"),
+        ({"warmup_until_error": 0.0}, r"warmup_until_error must be in \(0, 100\], got 0"),
+        ({"warmup_until_error": 80.0, "warmup_epochs": 1}, "two warm-ups"),
+        ({"rand_augment": (2, 31)}, "rand_augment must be .* got"),
+        ({"cutout": -1}, "cutout must be at least 0"),
+        ({"mixup": -0.1}, "mixup must be at least 0"),
+        ({"validation": 1.0}, r"validation must be in \[0, 1\)"),
     ],
 )
-def test_wrong_recipe_files(tmp_path, text, message):
-    file = tmp_path / "mine.yml"
-    file.write_text(text)
+def test_values_out_of_range(values, message):
     with pytest.raises(InputError, match=message) as caught:
-        load_recipe(str(file))
+        Recipe(**values)
     assert "\n" not in str(caught.value)
 
 
-def test_numbers_that_yaml_reads_as_text(tmp_path):
-    file = tmp_path / "mine.yml"
-    file.write_text("weight_decay: 1e-4\nlr: 1\n")
-    assert load_recipe(str(file)) == Recipe(weight_decay=1e-4, lr=1.0)
+@pytest.mark.parametrize("field", [f for f in fields(Recipe) if isinstance(f.default, float)], ids=lambda f: f.name)
+def test_no_number_may_be_nan(field):
+    with pytest.raises(InputError, match=f"{field.name} must be"):
+        Recipe(**{field.name: float("nan")})
 
 
-def test_an_unknown_recipe_suggests_one():
-    with pytest.raises(InputError, match="did you mean cifar10_resnet32"):
-        load_recipe("cifar10_resnet23")
+NOTES = [
+    ({"epochs": 20, "lr_scheduler": "cosine", "t_max": 10}, "after epoch 10 .* use t_max 20"),
+    ({"steps": 100, "schedule_unit": "step", "lr_scheduler": "cosine", "t_max": 30}, "after step 30 .* use t_max 100"),
+    (
+        {"epochs": 5, "lr_scheduler": "MultiStepLR", "milestones": (3, 5)},
+        r"milestones \[5\] lie at or after the end .*5 epochs",
+    ),
+    (
+        {"epochs": 5, "lr_scheduler": "MultiStepLR", "milestones": (2, 4), "warmup_epochs": 2},
+        r"milestones \[2\] lie in the warm-up",
+    ),
+    ({"lr_scheduler": "MultiStepLR"}, "never lowers the learning rate"),
+    ({"lr_scheduler": "cosine", "milestones": (3,)}, "CosineAnnealingLR ignores the milestones"),
+    ({"warmup_epochs": 3}, "OneCycleLR has a warm-up of its own"),
+    ({"optimizer": "AdamW"}, "lr 0.3 is a rate for SGD .* AdamW"),
+]
+
+
+@pytest.mark.parametrize(("values", "message"), NOTES)
+def test_what_is_surely_not_meant_is_noted(values, message):
+    import re
+
+    (note,) = Recipe(**values).notes()
+    assert re.search(message, note) and "\n" not in note
+
+
+def test_notes_that_need_the_length_of_an_epoch():
+    far = Recipe(epochs=2, schedule_unit="step", lr_scheduler="MultiStepLR", milestones=(20,))
+    assert far.notes() == far.notes(11) == [] and "end of the run (20 steps)" in far.notes(10)[0]
+    average = Recipe(epochs=2, ema=0.98)
+    assert average.notes() == average.notes(25) == []
+    assert average.notes(24) == ["ema 0.98 averages over about 50 steps, but the run has 48: lower it."]
+
+
+def test_deep_networks_want_a_warm_up():
+    paper, deep = load_recipe("paper"), get_architecture("resnet110")
+    (note,) = paper.notes(arch=deep)
+    assert "resnet110 may not start to learn at lr 0.1" in note and "paper_resnet110" in note
+    assert paper.notes(arch=get_architecture("resnet56")) == paper.notes(arch=get_architecture("resnet101")) == []
+    for name in ("paper_resnet110", "cifar10_resnet110", "quick"):
+        assert load_recipe(name).notes(arch=deep) == []
+
+
+def test_the_summary_says_what_matters_in_two_lines():
+    assert load_recipe("paper_resnet110").summary() == (
+        "64,000 steps, batch 128; SGD with lr 0.1, momentum 0.9, weight decay 0.0001; MultiStepLR (× 0.1 at step "
+        "32,000, 48,000), lr 0.01 until the training error is below 80 %\n"
+        "crop and flip, 10 % of the training images held out"
+    )
+    assert load_recipe("modern").summary() == (
+        "30 epochs, batch 256; SGD with lr 0.4, Nesterov momentum 0.9, weight decay 0.0005 (not on norms and biases), "
+        "moving average 0.99; OneCycleLR (rising for 20 %)\n"
+        "crop and flip, label smoothing 0.1, 10 % of the training images held out"
+    )
+
+
+def test_old_records_say_less_and_mean_the_same():
+    new = {"steps", "accumulate", "ema", "clip_grad_norm", "decay_norm_and_bias", "schedule_unit", "mixup", "cutmix"}
+    old = {key: value for key, value in asdict(Recipe()).items() if key not in new}
+    assert recipe_from_dict(old, "a record") == Recipe()
