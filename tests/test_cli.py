@@ -42,7 +42,7 @@ def test_train_evaluate_predict(trained, image_folder, capsys):
     assert sorted(p.name for p in trained.iterdir()) == ["last.pt", "log.csv", "recipe.yml", "record.json"]
     for argv in (["evaluate"], ["evaluate", trained], ["evaluate", trained / "last.pt", image_folder]):
         code, out, _ = run(capsys, *argv)
-        assert code == 0 and re.search(r"accuracy \d+\.\d\d %, loss", out) and "left" in out and "note" not in out
+        assert code == 0 and re.search(r"accuracy \d+\.\d\d % .*, loss", out) and "left" in out and "note" not in out
     code, out, _ = run(capsys, "predict", image_folder / "test/left/000.png", image_folder / "test/right/001.png")
     assert code == 0 and len(out.splitlines()) == 2 and re.search(r"(left|right) \d+\.\d %", out)
 
@@ -159,7 +159,7 @@ def test_recipes_and_help(capsys):
         (["train", "nowhere"], "does not exist", 1),
         (["train", "--device", "mps"], "no mps device", 1),
         (["evaluate"], "no trained network in runs", 1),
-        (["evaluate", "nowhere"], "no checkpoint at nowhere", 1),
+        (["evaluate", "nowhere"], "no weights at nowhere", 1),
         (["predict", "picture.png"], "no trained network in runs", 1),
         (["predict"], "no picture named", 1),
         (["train", "--resume"], "no trained network in runs", 1),

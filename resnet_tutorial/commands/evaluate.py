@@ -1,15 +1,20 @@
 """Score a trained network."""
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from tyro.conf import Positional
+from tyro.conf import OmitArgPrefixes, Positional
 
-from ..data import BatchLoader, Transform, load_dataset
+from ..data import BatchLoader, ImageDataset, load_dataset
 from ..errors import InputError
-from ..training import TrainConfig, evaluate, load_checkpoint, model_from_checkpoint, pick_device
-from ..training.checkpoint import newest_checkpoint
-from .common import RUNS, data_of_run, parse
+from ..training import TrainConfig, TrainedModel, pick_device
+from ..training.scores import Scores, collect_logits, confusions, score
+from .common import data_of_run, parse
+from .trained import WeightsArgs
+
+BATCH = 500
+FEW_CLASSES = 20  # as many columns of counts fit a line
 
 
 @dataclass(frozen=True)
@@ -17,32 +22,94 @@ class EvaluateArgs:
     """Score a trained network on the test part of a data set."""
 
     checkpoint: Positional[Path | None] = None
-    """Folder or checkpoint of a run; the newest in runs/ if not given."""
+    """Folder or checkpoint of a run, or a file of weights; the newest run in runs/ if not given."""
     data: Positional[Path | None] = None
     """Data folder, as --root; that of the run if not given."""
     root: Path | None = None
     """Data folder."""
+    flip: bool = False
+    """Show the network each image and its mirror image, and take the mean of the two answers."""
     device: str = "auto"
     """auto, cpu, cuda or mps."""
+    weights: OmitArgPrefixes[WeightsArgs] = field(default_factory=WeightsArgs)
+    json: bool = False
+    """Print JSON, for programs."""
 
 
 def evaluate_command(argv: list[str]) -> None:
     args = parse(EvaluateArgs, "evaluate", argv)
-    state = load_checkpoint(args.checkpoint or newest_checkpoint(RUNS))
-    record = state["record"]
-    _, test = load_dataset(*data_of_run(state, args.data or args.root))
-    if list(test.classes) != state["classes"]:
-        raise InputError(
-            f"{test.name} has the classes {', '.join(test.classes)}; the network knows {', '.join(state['classes'])}: "
-            f"evaluate it on {record['data']['name']}"
-        )
+    trained = args.weights.load(args.checkpoint)
     device = pick_device(TrainConfig(device=args.device))
-    batches = BatchLoader(test, 500, Transform(state["mean"], state["std"]), num_workers=1)
-    scores = evaluate(device.place(model_from_checkpoint(state)), batches, device)
-    print(f"{state['model']}, epoch {state['epoch']}, on the test part of {test.name} ({len(test):,} images)")
-    if test.fingerprint != record["data"]["test_fingerprint"]:
-        print("note: this is not the test part that belongs to the run")
-    print(f"accuracy {scores['accuracy']:.2f} %, loss {scores['loss']:.4f}")
-    recall = 100 * scores["confusion"].diagonal() / scores["confusion"].sum(dim=1)
-    for name, value in zip(test.classes, recall.tolist(), strict=True):
-        print(f"  {name:20} {value:6.2f} %")
+    test = _test_part(trained, args.data or args.root)
+    batches = BatchLoader(test, BATCH, trained.transform, num_workers=1)
+    logits, labels = collect_logits(device.place(trained.model), batches, device, flip=args.flip)
+    scores = score(logits, labels, test.classes)
+    notes = _notes(trained, test)
+    if args.json:
+        print(json.dumps(_as_dict(trained, test, scores, args.flip, notes), indent=2, ensure_ascii=False))
+        return
+    mirrored = ", each also mirrored" if args.flip else ""
+    print(f"{trained.describe()}, on the test part of {test.name} ({len(test):,} images{mirrored})")
+    for note in notes:
+        print(f"note: {note}")
+    print(_table(scores))
+
+
+def _test_part(trained: TrainedModel, root: Path | None) -> ImageDataset:
+    if trained.run is None and trained.classes is None and root is None:
+        raise InputError(f"{trained.path} does not say what it was trained on: name the data folder")
+    name, root = ("auto", root) if trained.run is None else data_of_run(trained.run, root)
+    _, test = load_dataset(name, root, image_size=trained.image_size)
+    if trained.classes is not None and test.classes != trained.classes:
+        meant = f": evaluate it on {trained.run['record']['data']['name']}" if trained.run else ": name other data"
+        raise InputError(
+            f"{test.name} has the classes {_some(test.classes)}; the network knows {_some(trained.classes)}{meant}"
+        )
+    if len(test.classes) != trained.model.num_classes:
+        raise InputError(
+            f"{test.name} has {len(test.classes)} classes, the network {trained.model.num_classes}: name other data"
+        )
+    return test
+
+
+def _some(classes: tuple[str, ...]) -> str:
+    """The names, or the first of very many."""
+    more = f" and {len(classes) - FEW_CLASSES} more" if len(classes) > FEW_CLASSES else ""
+    return f"{', '.join(classes[:FEW_CLASSES])}{more}"
+
+
+def _notes(trained: TrainedModel, test: ImageDataset) -> list[str]:
+    notes = []
+    if trained.run and test.fingerprint != trained.run["record"]["data"]["test_fingerprint"]:
+        notes.append("this is not the test part that belongs to the run")
+    if trained.classes is None:
+        notes.append("the file does not name its classes: their order is taken to be that of the data")
+    return notes
+
+
+def _table(scores: Scores) -> str:
+    low, high = scores.interval
+    top5 = "" if scores.top5 is None else f", top-5 {scores.top5:.2f} %"
+    lines = [
+        f"accuracy {scores.accuracy:.2f} % (95 % interval {low:.2f} to {high:.2f}){top5}, loss {scores.loss:.4f}",
+        f"expected calibration error {scores.calibration_error:.2f} % (15 bins)",
+    ]
+    few = len(scores.classes) <= FEW_CLASSES
+    if few:
+        lines.append("each class: share recognized, and its images by the answer, in the order of the classes")
+    else:
+        mistakes = (f"{true} taken for {said} {n}" for n, true, said in confusions(scores))
+        lines.append(f"most frequent mistakes: {'; '.join(mistakes) or 'none'}")
+    width = max(len(entry.name) for entry in scores.classes)
+    digits = max(len(str(n)) for row in scores.confusion for n in row)
+    for entry, row in zip(scores.classes, scores.confusion, strict=True):
+        share = "     –  " if entry.accuracy is None else f"{entry.accuracy:6.2f} %"
+        counts = "  " + " ".join(f"{n:{digits}}" for n in row) if few else ""
+        lines.append(f"  {entry.name:{width}} {share}{counts}")
+    return "\n".join(lines)
+
+
+def _as_dict(trained: TrainedModel, test: ImageDataset, scores: Scores, flip: bool, notes: list[str]) -> dict:
+    data = {"name": test.name, "split": test.split, "images": len(test), "fingerprint": test.fingerprint}
+    origin = {"model": trained.model.arch.name, "path": str(trained.path)}
+    return {**origin, "data": data, "flip": flip, "notes": notes, **asdict(scores)}

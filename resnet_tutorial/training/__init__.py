@@ -7,6 +7,8 @@ from .predict import Prediction, predict
 from .recipe import Recipe
 from .recipe_files import RecipeCard, list_recipes, load_card, load_recipe
 from .record import RunRecord, describe_machine, read_record
+from .scores import Scores, collect_logits, score
+from .trained import TrainedModel, load_trained
 from .trainer import TrainConfig, Trainer, pick_device, train
 
 __all__ = [
@@ -15,20 +17,25 @@ __all__ = [
     "Recipe",
     "RecipeCard",
     "RunRecord",
+    "Scores",
     "TrainConfig",
+    "TrainedModel",
     "Trainer",
+    "collect_logits",
     "describe_machine",
     "evaluate",
     "list_recipes",
     "load_card",
     "load_checkpoint",
     "load_recipe",
+    "load_trained",
     "make_optimizer",
     "make_scheduler",
     "model_from_checkpoint",
     "pick_device",
     "predict",
     "read_record",
+    "score",
     "train",
     "train_epoch",
 ]

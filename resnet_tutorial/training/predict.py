@@ -1,12 +1,18 @@
 """What a trained network says about images that it has not seen."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from ..data import normalize, read_image
-from .checkpoint import model_from_checkpoint
+from ..errors import InputError
+from ..models import read_weights
+from .engine import Device
+from .trained import TrainedModel, trained_from_checkpoint
+
+BATCH = 256
 
 
 @dataclass(frozen=True)
@@ -19,21 +25,57 @@ class Prediction:
 
 
 @torch.inference_mode()
-def predict(state: dict, paths: list[Path]) -> list[Prediction]:
-    """Classify image files with the network of a checkpoint.
+def predict(
+    trained: TrainedModel | dict, paths: Sequence[str | Path], device: Device | None = None
+) -> list[Prediction]:
+    """Classify image files, many of them in one batch.
 
     Args:
-        state: from `load_checkpoint`.
+        trained: from `load_trained`, or a checkpoint from `load_checkpoint`.
         paths: image files of any size; they are scaled and cropped at the center to the size of the training images.
+        device: where and how; the CPU in float32 if not given.
 
     Raises:
         InputError: if a file is missing or no image.
     """
-    images = torch.stack([torch.from_numpy(read_image(path, state["image_size"]).copy()) for path in paths])
-    logits = model_from_checkpoint(state)(normalize(images, state["mean"], state["std"]))
+    if isinstance(trained, dict):
+        trained = trained_from_checkpoint(trained)
+    device = device or Device(torch.device("cpu"))
+    model = device.place(trained.model).eval()
     answers = []
-    for path, row in zip(paths, logits.softmax(dim=1), strict=True):
-        order = row.argsort(descending=True).tolist()
-        classes = tuple(state["classes"][k] for k in order)
-        answers.append(Prediction(path, classes, tuple(row[order].tolist())))
+    for batch in _batches([Path(path) for path in paths]):
+        pixels = torch.stack([torch.from_numpy(_read(path, trained.image_size).copy()) for path in batch])
+        images = normalize(pixels.to(device.device), trained.mean, trained.std)
+        with device.autocast():
+            logits = model(images)
+        answers += _sorted(batch, logits.float().softmax(dim=1).cpu(), trained.class_names)
     return answers
+
+
+def _batches(paths: list[Path]) -> Iterator[list[Path]]:
+    for start in range(0, len(paths), BATCH):
+        yield paths[start : start + BATCH]
+
+
+def _sorted(paths: list[Path], probabilities: torch.Tensor, names: tuple[str, ...]) -> list[Prediction]:
+    values, order = probabilities.sort(dim=1, descending=True)
+    return [
+        Prediction(path, tuple(names[k] for k in places), tuple(row))
+        for path, places, row in zip(paths, order.tolist(), values.tolist(), strict=True)
+    ]
+
+
+def _read(path: Path, image_size: int):
+    try:
+        return read_image(path, image_size)
+    except InputError:
+        if path.is_file() and _holds_weights(path):
+            raise InputError(f"{path} holds weights, and no image: name it with --checkpoint {path}") from None
+        raise
+
+
+def _holds_weights(path: Path) -> bool:
+    try:
+        return bool(read_weights(path).state_dict)
+    except InputError:
+        return False

@@ -1,0 +1,188 @@
+"""How good a network is: accuracy and how sure that figure is, calibration, and which classes it confuses."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .engine import Device
+
+TOP = 5
+
+
+@dataclass(frozen=True)
+class ClassScore:
+    """What a network does with the images of one class.
+
+    Attributes:
+        name: the class.
+        images: number of its images.
+        accuracy: share of them that are recognized (recall), in percent; None without images.
+        precision: share of the answers with this class that are right, in percent; None without such answers.
+    """
+
+    name: str
+    images: int
+    accuracy: float | None
+    precision: float | None
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What `score` finds.
+
+    Attributes:
+        images: number of images, each scored once.
+        loss: mean cross-entropy, in nats.
+        accuracy: share of images whose class gets the largest logit (top-1), in percent.
+        interval: 95 % interval of the accuracy (`wilson_interval`), in percent.
+        top5: share of images whose class is among the five largest logits, in percent; None with five classes or fewer.
+        calibration_error: expected calibration error (`calibration_error`), in percent.
+        classes: one entry for each class.
+        confusion: number of images by true class (row) and predicted class (column).
+    """
+
+    images: int
+    loss: float
+    accuracy: float
+    interval: tuple[float, float]
+    top5: float | None
+    calibration_error: float
+    classes: tuple[ClassScore, ...]
+    confusion: tuple[tuple[int, ...], ...]
+
+
+@torch.inference_mode()
+def collect_logits(
+    model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], device: Device, *, flip: bool = False
+) -> tuple[Tensor, Tensor]:
+    """Run a network over all batches.
+
+    Args:
+        model: network that maps N × 3 × H × W to logits. Its training mode is restored afterwards.
+        batches: images and labels, not augmented.
+        device: where and how.
+        flip: whether to run each image and its mirror image, and take the mean of the two logits.
+
+    Returns:
+        float32 logits, N × classes, and int64 labels, N, on the CPU, in the order of the batches.
+    """
+    was_training = model.training
+    model.eval()
+    logits, labels = [], []
+    for batch in batches:
+        images, truth = device.send(*batch)
+        with device.autocast():
+            answer = model(images).float()
+            if flip:
+                answer = (answer + model(images.flip(-1)).float()) / 2
+        logits.append(answer)
+        labels.append(truth)
+    model.train(was_training)
+    return torch.cat(logits).cpu(), torch.cat(labels).cpu()  # waits for the device, once
+
+
+def score(logits: Tensor, labels: Tensor, classes: Sequence[str]) -> Scores:
+    """Score the answers of a network.
+
+    Args:
+        logits: float32, N × classes.
+        labels: int64, N.
+        classes: names of the classes.
+
+    Raises:
+        ValueError: if there are no images.
+    """
+    n, count = logits.shape
+    if n == 0:
+        raise ValueError("no images to score")
+    answers = logits.argmax(dim=1)
+    confusion = torch.bincount(labels * count + answers, minlength=count**2).view(count, count)
+    correct = int(confusion.trace())
+    low, high = wilson_interval(correct, n)
+    return Scores(
+        images=n,
+        loss=F.cross_entropy(logits, labels).item(),
+        accuracy=100 * correct / n,
+        interval=(100 * low, 100 * high),
+        top5=_top5(logits, labels) if count > TOP else None,
+        calibration_error=100 * calibration_error(logits.softmax(dim=1), labels),
+        classes=_by_class(confusion, classes),
+        confusion=tuple(map(tuple, confusion.tolist())),
+    )
+
+
+def calibration_error(probabilities: Tensor, labels: Tensor, bins: int = 15) -> float:
+    """Expected calibration error (Guo et al. 2017, section 2, equation 3).
+
+    The confidence of an answer is the probability of the class that is answered. Answers are sorted by it into bins of
+    equal width, (0, 1/15], (1/15, 2/15] …; in each, the share of right answers is compared with the mean confidence.
+    The error is the mean of the absolute differences, each weighted with the share of images in its bin.
+
+    Args:
+        probabilities: N × classes, each row adding up to 1.
+        labels: int64, N.
+        bins: number of bins.
+
+    Returns:
+        A number from 0 (in every bin, as often right as it says) to 1.
+    """
+    confidence, answers = probabilities.double().max(dim=1)
+    right = (answers == labels).double()
+    # A confidence of exactly 1/15 belongs to the first bin: the intervals are closed on the right.
+    place = (confidence * bins).ceil().long().clamp(1, bins) - 1
+    gaps = torch.zeros(bins, dtype=torch.float64).index_add_(0, place, right - confidence)
+    return gaps.abs().sum().item() / len(labels)
+
+
+def wilson_interval(correct: int, n: int, z: float = 1.959964) -> tuple[float, float]:
+    """Interval for a share that was estimated by counting (Wilson 1927).
+
+    It says how far the accuracy may lie from that on endlessly many images of the same kind. It knows nothing of other
+    seeds: training again moves the accuracy, too.
+
+    Args:
+        correct: images that were recognized.
+        n: images.
+        z: width in standard deviations of the normal distribution; 1.96 for 95 %.
+
+    Returns:
+        Lower and upper end, in [0, 1].
+    """
+    share = correct / n
+    center = share + z**2 / (2 * n)
+    spread = z * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
+    low, high = ((center + sign * spread) / (1 + z**2 / n) for sign in (-1, 1))
+    return max(0.0, low), min(1.0, high)
+
+
+def confusions(scores: Scores, most: int = 5) -> list[tuple[int, str, str]]:
+    """The most frequent mistakes: number of images, true class, predicted class."""
+    names = [entry.name for entry in scores.classes]
+    pairs = [
+        (n, names[true], names[predicted])
+        for true, row in enumerate(scores.confusion)
+        for predicted, n in enumerate(row)
+        if n and true != predicted
+    ]
+    return sorted(pairs, key=lambda pair: -pair[0])[:most]
+
+
+def _top5(logits: Tensor, labels: Tensor) -> float:
+    hits = (logits.topk(TOP, dim=1).indices == labels[:, None]).any(dim=1)
+    return 100 * hits.double().mean().item()
+
+
+def _by_class(confusion: Tensor, classes: Sequence[str]) -> tuple[ClassScore, ...]:
+    right, images, answers = (t.tolist() for t in (confusion.diagonal(), confusion.sum(dim=1), confusion.sum(dim=0)))
+    return tuple(
+        ClassScore(name, images[k], _percent(right[k], images[k]), _percent(right[k], answers[k]))
+        for k, name in enumerate(classes)
+    )
+
+
+def _percent(part: int, whole: int) -> float | None:
+    return 100 * part / whole if whole else None

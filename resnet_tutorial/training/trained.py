@@ -1,0 +1,151 @@
+"""A trained network with all that it takes to use it, from a run or from a file of weights."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..architectures import get_architecture
+from ..data import Transform
+from ..errors import InputError
+from ..models import ResNet, identify, load_weights, model_from_weights, read_weights
+from .checkpoint import load_checkpoint, model_from_checkpoint
+
+IMAGE_SIZE = 32
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A network in evaluation mode, on the CPU, and how images have to be prepared for it.
+
+    Attributes:
+        model: the network.
+        mean: mean of each color channel that it was trained with, as a fraction of 255.
+        std: standard deviation of each channel, likewise.
+        classes: names of the classes in the order of the logits; None if the file does not say.
+        image_size: height and width of the images that it was trained with, in pixels.
+        path: what it was read from.
+        run: the checkpoint of a run; None for a file of weights.
+    """
+
+    model: ResNet
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    classes: tuple[str, ...] | None
+    image_size: int
+    path: Path
+    run: dict | None = None
+
+    @property
+    def transform(self) -> Transform:
+        """From uint8 images to the input of the network."""
+        return Transform(self.mean, self.std)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The names of the classes; ``class 0``, ``class 1`` … if the file does not say."""
+        return self.classes or tuple(f"class {k}" for k in range(self.model.num_classes))
+
+    def describe(self) -> str:
+        """Network and origin, such as ``resnet20, epoch 10 of runs/first``."""
+        epoch = f"epoch {self.run['epoch']} of " if self.run else "weights from "
+        return f"{self.model.arch.name}, {epoch}{self.path}"
+
+
+def load_trained(
+    path: str | Path,
+    *,
+    model: str | None = None,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+) -> TrainedModel:
+    """Load a trained network.
+
+    Args:
+        path: the folder of a run, a checkpoint in it, or a file of weights as for `load_weights`.
+        model: name of the network, for a file of weights that does not say it.
+        mean: mean of each color channel, on the scale 0 to 1, for a file that does not say it.
+        std: standard deviation of each channel, likewise.
+
+    Raises:
+        InputError: if it cannot be read, or network, mean or standard deviation are neither in the file nor given, or
+            contradict what is in the file.
+    """
+    path = Path(path).expanduser()
+    if (mean is None) != (std is None):
+        raise InputError("mean and std belong together: give both or none")
+    if path.is_dir() or _is_of_a_run(path):
+        _refuse_given(path, model=model, mean=mean, std=std)
+        return trained_from_checkpoint(load_checkpoint(path), path)
+    return _from_weights(path, model, mean, std)
+
+
+def trained_from_checkpoint(state: dict, path: Path = Path()) -> TrainedModel:
+    """The trained network of a checkpoint that was read with `load_checkpoint`."""
+    return TrainedModel(
+        model_from_checkpoint(state),
+        tuple(state["mean"]),
+        tuple(state["std"]),
+        tuple(state["classes"]),
+        state["image_size"],
+        path,
+        state,
+    )
+
+
+def _is_of_a_run(path: Path) -> bool:
+    metadata = read_weights(path).metadata
+    return isinstance(metadata.get("record"), dict) and "architecture" not in metadata
+
+
+def _refuse_given(path: Path, **given: object) -> None:
+    names = [f"--{name}" for name, value in given.items() if value is not None]
+    if names:
+        raise InputError(f"{path} is of a run, which knows its own: leave out {', '.join(names)}")
+
+
+def _from_weights(
+    path: Path, name: str | None, mean: Sequence[float] | None, std: Sequence[float] | None
+) -> TrainedModel:
+    model = _build(path, name)
+    if model.in_channels != 3:
+        raise InputError(f"{path} is for images of {model.in_channels} channels: here images have 3 (RGB)")
+    loaded = load_weights(model, path)
+    if mean is None and loaded.mean is None:
+        raise InputError(
+            f"{path} does not say which mean and standard deviation its network was trained with: give them, "
+            "as in --mean 0.4914 0.4822 0.4465 --std 0.2470 0.2435 0.2616"
+        )
+    mean, std = (loaded.mean, loaded.std) if mean is None else (mean, std)
+    _check_numbers(mean, std)
+    size = loaded.metadata.get("image_size", IMAGE_SIZE)
+    return TrainedModel(model.eval(), tuple(mean), tuple(std), loaded.classes, int(size), path)
+
+
+def _build(path: Path, name: str | None) -> ResNet:
+    """The network of a file of weights: the one that it states, or the one that its tensors fit."""
+    wanted = name and get_architecture(name).name
+    try:
+        model = model_from_weights(path)
+    except InputError:
+        return _recognize(path, wanted)
+    if wanted not in (None, model.arch.name):
+        raise InputError(f"{path} holds {model.arch.name}, not {wanted}: leave out --model")
+    return model
+
+
+def _recognize(path: Path, wanted: str | None) -> ResNet:
+    found = identify(read_weights(path).state_dict)
+    fitting = [arch for arch in found.candidates if wanted in (None, arch.name)]
+    if not found.candidates or found.num_classes is None:
+        raise InputError(f"{path} holds no network of this package, but {found.title}: see resnet-tutorial identify")
+    names = [arch.name for arch in found.candidates]
+    if not fitting:
+        raise InputError(f"{path} holds {' or '.join(names)}, not {wanted}: leave out --model")
+    if len(fitting) > 1:
+        raise InputError(f"{path} can be {' or '.join(names)}, which have the same tensors: add --model {names[0]}")
+    return ResNet(fitting[0], found.num_classes)
+
+
+def _check_numbers(mean: Sequence[float], std: Sequence[float]) -> None:
+    if len(mean) != 3 or len(std) != 3 or min(std) <= 0:
+        raise InputError("mean and std are three numbers each, for red, green and blue, and std is above 0")

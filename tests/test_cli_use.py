@@ -1,0 +1,53 @@
+"""The commands that use a trained network, as a user runs them."""
+
+import json
+import re
+
+import pytest
+
+from resnet_tutorial import save_weights
+from resnet_tutorial.training import load_trained, read_record
+from tests import test_cli
+from tests.test_cli import refused, run
+
+trained = test_cli.trained  # a fixture
+
+
+@pytest.fixture
+def weights(trained, tmp_path):
+    """The trained network as a file of weights that leaves mean and classes open."""
+    save_weights(load_trained(trained).model, tmp_path / "bare.safetensors")
+    return tmp_path / "bare.safetensors"
+
+
+def test_evaluate_agrees_with_the_record(trained, capsys):
+    code, out, _ = run(capsys, "evaluate", trained, "--json")
+    answer, record = json.loads(out), read_record(trained / "record.json")
+    assert code == 0 and answer["accuracy"] == record.test["accuracy"] and answer["images"] == 8
+    assert answer["loss"] == pytest.approx(record.test["loss"], rel=1e-5)
+    assert answer["data"]["fingerprint"] == record.data["test_fingerprint"] and answer["notes"] == []
+    assert sum(map(sum, answer["confusion"])) == 8 and answer["top5"] is None
+    assert [entry["name"] for entry in answer["classes"]] == ["left", "right"]
+
+
+def test_evaluate_flipped(trained, capsys):
+    _, out, _ = run(capsys, "evaluate", "--flip")
+    assert "8 images, each also mirrored" in out and re.search(r"calibration error \d+\.\d\d %", out)
+
+
+def test_evaluate_weights(weights, image_folder, capsys):
+    numbers = ["--mean", "0.4", "0.4", "0.4", "--std", "0.2", "0.2", "0.2"]
+    assert "does not say which mean" in refused(capsys, "evaluate", weights, image_folder)
+    assert "name the data folder" in refused(capsys, "evaluate", weights, *numbers)
+    code, out, _ = run(capsys, "evaluate", weights, image_folder, *numbers)
+    assert code == 0 and "note: the file does not name its classes" in out and "8 images" in out
+
+
+def test_predict_for_programs(weights, trained, image_folder, capsys):
+    pictures = [image_folder / "test/left/000.png", image_folder / "test/right/001.png"]
+    code, out, _ = run(capsys, "predict", *pictures, "--json", "--top", "1")
+    answers = json.loads(out)
+    assert code == 0 and [answer["path"] for answer in answers] == list(map(str, pictures))
+    assert all(len(answer["classes"]) == 1 and answer["classes"][0]["probability"] >= 0.5 for answer in answers)
+    assert "holds weights, and no image" in refused(capsys, "predict", weights)
+    assert "--top must be at least 1" in refused(capsys, "predict", pictures[0], "--top", "0")

@@ -1,0 +1,75 @@
+import pytest
+import torch
+
+from resnet_tutorial import InputError, create_model, export_weights, save_weights
+from resnet_tutorial.training import load_trained
+
+MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.25, 0.3)
+
+
+@pytest.fixture
+def model():
+    torch.manual_seed(0)
+    return create_model("resnet8", num_classes=2).eval()
+
+
+def answers(model):
+    with torch.inference_mode():
+        return model(torch.linspace(-1, 1, 3 * 32 * 32).view(1, 3, 32, 32))
+
+
+def test_weights_with_everything_in_them(model, tmp_path):
+    save_weights(model, tmp_path / "net.safetensors", classes=("cat", "dog"), mean=MEAN, std=STD)
+    trained = load_trained(tmp_path / "net.safetensors")
+    assert (trained.mean, trained.std, trained.classes, trained.image_size) == (MEAN, STD, ("cat", "dog"), 32)
+    assert trained.run is None and not trained.model.training
+    assert torch.equal(answers(trained.model), answers(model))
+
+
+def test_weights_that_leave_the_mean_open(model, tmp_path):
+    path = tmp_path / "net.safetensors"
+    save_weights(model, path)
+    with pytest.raises(InputError, match=r"does not say which mean .* --mean 0\.4914"):
+        load_trained(path)
+    with pytest.raises(InputError, match="give both or none"):
+        load_trained(path, mean=MEAN)
+    with pytest.raises(InputError, match="std is above 0"):
+        load_trained(path, mean=MEAN, std=(0.2, 0.0, 0.2))
+    trained = load_trained(path, mean=MEAN, std=STD)
+    assert (trained.mean, trained.std) == (MEAN, STD)
+    assert trained.classes is None and trained.class_names == ("class 0", "class 1")
+
+
+def test_given_numbers_go_before_those_in_the_file(model, tmp_path):
+    save_weights(model, tmp_path / "net.safetensors", mean=(0, 0, 0), std=(1, 1, 1))
+    assert load_trained(tmp_path / "net.safetensors", mean=MEAN, std=STD).mean == MEAN
+
+
+def test_weights_of_others(tmp_path):
+    """Option A and a plain network have the same tensors; option B is recognized alone."""
+    torch.manual_seed(0)
+    theirs = create_model("resnet20").eval()
+    torch.save({"state_dict": export_weights(theirs, "idelbayev")}, tmp_path / "a.th")
+    with pytest.raises(InputError, match=r"can be resnet20 or plain20, .* --model resnet20"):
+        load_trained(tmp_path / "a.th")
+    trained = load_trained(tmp_path / "a.th", model="ResNet20")
+    assert trained.mean == (0.485, 0.456, 0.406) and torch.equal(answers(trained.model), answers(theirs))
+    with pytest.raises(InputError, match="holds resnet20 or plain20, not resnet32"):
+        load_trained(tmp_path / "a.th", model="resnet32")
+    other = create_model("resnet20", shortcut="B").eval()
+    torch.save(export_weights(other, "chenyaofo"), tmp_path / "b.pt")
+    assert torch.equal(answers(load_trained(tmp_path / "b.pt", mean=MEAN, std=STD).model), answers(other))
+
+
+def test_what_is_no_network_for_these_images(model, tmp_path):
+    save_weights(create_model("resnet8", in_channels=1), tmp_path / "gray.safetensors")
+    with pytest.raises(InputError, match="images of 1 channels"):
+        load_trained(tmp_path / "gray.safetensors")
+    save_weights(model, tmp_path / "net.safetensors", mean=MEAN, std=STD)
+    with pytest.raises(InputError, match="holds resnet8, not resnet20"):
+        load_trained(tmp_path / "net.safetensors", model="resnet20")
+    with pytest.raises(InputError, match="no weights at"):
+        load_trained(tmp_path / "gone.safetensors")
+    torch.save({"weight": torch.zeros(3, 3)}, tmp_path / "linear.pt")
+    with pytest.raises(InputError):
+        load_trained(tmp_path / "linear.pt")
