@@ -11,6 +11,7 @@ from collections.abc import Callable
 from .commands.common import fail
 from .commands.download import DownloadArgs, download_command
 from .commands.evaluate import EvaluateArgs, evaluate_command
+from .commands.export import ExportArgs, export_command
 from .commands.networks import IdentifyArgs, SummaryArgs, identify_command, summary_command
 from .commands.predict import PredictArgs, predict_command
 from .commands.recipes import RecipesArgs, recipes_command
@@ -21,6 +22,7 @@ COMMANDS: dict[str, tuple[Callable[[list[str]], None], type]] = {
     "train": (train_command, TrainArgs),
     "evaluate": (evaluate_command, EvaluateArgs),
     "predict": (predict_command, PredictArgs),
+    "export": (export_command, ExportArgs),
     "summary": (summary_command, SummaryArgs),
     "identify": (identify_command, IdentifyArgs),
     "download": (download_command, DownloadArgs),

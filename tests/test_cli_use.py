@@ -51,3 +51,17 @@ def test_predict_for_programs(weights, trained, image_folder, capsys):
     assert all(len(answer["classes"]) == 1 and answer["classes"][0]["probability"] >= 0.5 for answer in answers)
     assert "holds weights, and no image" in refused(capsys, "predict", weights)
     assert "--top must be at least 1" in refused(capsys, "predict", pictures[0], "--top", "0")
+
+
+@pytest.mark.parametrize("name", ["net.onnx", "net.pt2", "net.safetensors"])
+def test_export(trained, tmp_path, capsys, name):
+    code, out, _ = run(capsys, "export", tmp_path / name, "--input", "unit")
+    assert code == 0 and name in out and (tmp_path / name).stat().st_size > 500_000
+    assert out.count("differ by at most") == (name != "net.safetensors")
+
+
+def test_exported_weights_need_no_flags(trained, tmp_path, image_folder, capsys):
+    run(capsys, "export", tmp_path / "net.safetensors")
+    _, out, _ = run(capsys, "evaluate", tmp_path / "net.safetensors", image_folder, "--json")
+    assert json.loads(out)["accuracy"] == read_record(trained / "record.json").test["accuracy"]
+    assert "the suffix says the format" in refused(capsys, "export", tmp_path / "net.onxx")
