@@ -10,6 +10,7 @@ from tyro.conf import OmitArgPrefixes, Positional, arg
 from ..errors import InputError
 from ..training import Recipe, TrainConfig, load_card, load_checkpoint, train
 from ..training.checkpoint import newest_checkpoint
+from ..training.distributed import leave_world, report_failure
 from ..training.recipe import recipe_from_dict
 from .common import RUNS, data_of_run, parse
 
@@ -26,23 +27,35 @@ class TrainArgs:
 
 
 def train_command(argv: list[str]) -> None:
+    argv = _with_value_of_resume(argv)
     args = parse(TrainArgs, "train", argv, default=TrainArgs(run=_defaults(argv)))
     if args.data and args.run.root and args.data != args.run.root:
         raise InputError(f"two data folders are named, {args.data} and --root {args.run.root}: name one")
     config = replace(args.run, root=args.data or args.run.root)
-    train(config, log=lambda line: print(line, flush=True))
+    report_failure(train)(config, log=lambda line: print(line, flush=True))
+    leave_world()
+
+
+def _with_value_of_resume(argv: list[str]) -> list[str]:
+    """``--resume`` alone means True, which tyro wants to read."""
+    followers = [*argv[1:], ""]
+    spelled = [
+        [word, "True"] if word == "--resume" and after != "auto" else [word]
+        for word, after in zip(argv, followers, strict=True)
+    ]
+    return [word for words in spelled for word in words]
 
 
 def _defaults(argv: list[str]) -> TrainConfig:
     """What the flags override: the run that is resumed, or else the recipe named with -c."""
     scan = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     scan.add_argument("-c", "--config", default="quick")
-    scan.add_argument("--resume", action="store_true")
+    scan.add_argument("--resume", default="False")
     scan.add_argument("--ckpt-dir", "--ckpt_dir", type=Path)
     scan.add_argument("--epochs", "--num-epochs", "--num_epochs")
     scan.add_argument("--steps")
     known, _ = scan.parse_known_args(argv)
-    if not known.resume:
+    if known.resume != "True":  # a run that goes on with auto is named by its flags
         card = load_card(known.config)
         # Somebody who names epochs means them, also where the recipe counts steps.
         steps = None if known.epochs and not known.steps else card.recipe.steps

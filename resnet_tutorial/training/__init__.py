@@ -1,15 +1,19 @@
 """Recipes, the engine, runs and their records."""
 
 from .checkpoint import load_checkpoint, model_from_checkpoint
-from .engine import Device, evaluate, train_epoch
+from .config import TrainConfig
+from .device import Device
+from .engine import Step, evaluate, train_epoch
 from .optim import make_optimizer, make_scheduler
 from .predict import Prediction, predict
 from .recipe import Recipe
 from .recipe_files import RecipeCard, list_recipes, load_card, load_recipe
 from .record import RunRecord, describe_machine, read_record
 from .scores import Scores, collect_logits, score
+from .signals import Stopped
+from .sums import Sums
 from .trained import TrainedModel, load_trained
-from .trainer import TrainConfig, Trainer, pick_device, train
+from .trainer import Trainer, pick_device, train
 
 __all__ = [
     "Device",
@@ -18,6 +22,9 @@ __all__ = [
     "RecipeCard",
     "RunRecord",
     "Scores",
+    "Step",
+    "Stopped",
+    "Sums",
     "TrainConfig",
     "TrainedModel",
     "Trainer",

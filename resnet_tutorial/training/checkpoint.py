@@ -1,55 +1,142 @@
-"""Checkpoints: all that a run needs to go on, and all that a prediction needs."""
+"""Checkpoints: all that a run needs to go on, and all that a prediction needs.
 
+A run's folder holds the newest (``last.pt``), the one before it (``previous.pt``), and the best by validation accuracy
+(``best.pt``). Each is written whole or not at all, and ends with a checksum of what stands before.
+"""
+
+import contextlib
+import hashlib
 import io
+import os
 import pickle
+import random
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 
 from ..errors import InputError
-from ..files import write_atomic
+from ..files import reading, write_atomic
 from ..models import ResNet, create_model
 
-FORMAT = 1
-LAST = "last.pt"
+FORMAT = 2
+LAST, PREVIOUS, BEST = "last.pt", "previous.pt", "best.pt"
+NEXT = "next.pt"  # for the moment between writing it and giving it its name
+MARK = b"sha256:"
+
+
+class DamagedCheckpoint(InputError):
+    """A checkpoint that is cut off or altered."""
 
 
 def save_checkpoint(path: Path, state: dict) -> None:
-    """Write a checkpoint whole or not at all.
+    """Write one checkpoint, whole or not at all.
 
     Raises:
         InputError: if the file cannot be written.
     """
-    buffer = io.BytesIO()
-    torch.save({"format": FORMAT, **state}, buffer)
-    write_atomic(path, buffer.getbuffer())
+    write_atomic(path, to_bytes(state))
 
 
-def load_checkpoint(path: Path) -> dict:
-    """Read a checkpoint file, or the last checkpoint of a run's folder. No code in it is run.
+def save_newest(folder: Path, state: dict, best: bool = False) -> None:
+    """Write a run's newest checkpoint; what was the newest is then the one before.
+
+    Args:
+        folder: the run's folder.
+        state: what to save.
+        best: whether to write it as the best, too.
+
+    Raises:
+        InputError: if a file cannot be written. Earlier checkpoints stay as they are.
+    """
+    content = to_bytes(state)
+    write_atomic(folder / NEXT, content)
+    if best:
+        write_atomic(folder / BEST, content)
+    # Killed between the two lines, the run goes on from the one before.
+    with contextlib.suppress(FileNotFoundError):
+        os.replace(folder / LAST, folder / PREVIOUS)
+    os.replace(folder / NEXT, folder / LAST)
+
+
+def has_checkpoint(folder: Path) -> bool:
+    """Whether a folder holds a checkpoint to go on from."""
+    return (folder / LAST).exists() or (folder / PREVIOUS).exists()
+
+
+def load_checkpoint(path: Path, log: Callable[[str], None] | None = None) -> dict:
+    """Read a checkpoint file, or the newest whole checkpoint of a run's folder. No code in it is run.
+
+    Args:
+        path: the file or folder.
+        log: receives a line if the newest is damaged and the one before is read; without it, standard error does.
 
     Raises:
         InputError: if it is missing, damaged, or no checkpoint of this package.
     """
     path = Path(path).expanduser()
-    if path.is_dir():
-        path = path / LAST
+    if not path.is_dir() and path.name != LAST:
+        return _load(path)
+    folder = path if path.is_dir() else path.parent
+    last, previous = folder / LAST, folder / PREVIOUS
+    problem = f"{last} is missing"
+    if last.exists() or not previous.exists():
+        try:
+            return _load(last)
+        except DamagedCheckpoint as error:
+            if not previous.exists():
+                raise
+            problem = str(error).partition(":")[0]
+    state = _load(previous)
+    line = f"{problem}; reading the checkpoint before it, {PREVIOUS} (after epoch {state['epoch']})"
+    log(line) if log else print(line, file=sys.stderr)
+    return state
+
+
+def to_bytes(state: dict) -> bytes:
+    """A checkpoint as ``torch.save`` writes it, with its checksum where a zip archive has its comment."""
+    buffer = io.BytesIO()
+    torch.save({"format": FORMAT, **state}, buffer)
+    content = buffer.getvalue()
+    length = len(MARK) + 2 * hashlib.sha256().digest_size
+    content = content[:-2] + length.to_bytes(2, "little")  # an archive ends with the length of its comment
+    return content + MARK + hashlib.sha256(content).hexdigest().encode()
+
+
+def _load(path: Path) -> dict:
     if not path.is_file():
         raise InputError(f"no checkpoint at {path}: name a run's folder or its {LAST}")
+    with reading(path):
+        content = path.read_bytes()
+    body, mark, checksum = content.rpartition(MARK)
+    if mark and hashlib.sha256(body).hexdigest().encode() != checksum:
+        raise _damaged(path)
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, pickle.UnpicklingError, EOFError, ValueError):
-        raise InputError(f"{path} is damaged or no checkpoint: use another one, or train again") from None
+        raise _damaged(path) from None
     if not isinstance(state, dict) or "format" not in state or "model_state" not in state:
         raise InputError(f"{path} was not written by `resnet-tutorial train`: it holds no run to load")
     if state["format"] > FORMAT:
         raise InputError(f"{path} was written by a newer version of resnet-tutorial: upgrade the package")
+    if state["format"] == FORMAT and not mark:
+        raise _damaged(path)
     return state
 
 
+def _damaged(path: Path) -> DamagedCheckpoint:
+    return DamagedCheckpoint(f"{path} is damaged or no checkpoint: use another one, or train again")
+
+
 def model_from_checkpoint(state: dict) -> ResNet:
-    """The trained network of a checkpoint, in evaluation mode, on the CPU."""
-    model = create_model(state["model"], num_classes=len(state["classes"]))
+    """The trained network of a checkpoint, in evaluation mode, on the CPU.
+
+    Where the recipe asks for a moving average of the weights, it is the average.
+    """
+    model = create_model(state["model"], num_classes=len(state["classes"]), **state.get("options", {}))
     model.load_state_dict(state["model_state"])
     return model.eval()
 
@@ -60,7 +147,31 @@ def newest_checkpoint(runs: Path) -> Path:
     Raises:
         InputError: if there is none.
     """
-    found = sorted(runs.glob(f"*/{LAST}"), key=lambda path: path.stat().st_mtime)
+    found = [*runs.glob(f"*/{LAST}"), *runs.glob(f"*/{PREVIOUS}")]
     if not found:
         raise InputError(f"no trained network in {runs}: train one first, or name a checkpoint with --checkpoint")
-    return found[-1]
+    return max(found, key=lambda path: path.stat().st_mtime).with_name(LAST)
+
+
+def random_states() -> dict[str, Any]:
+    """The state of every random number generator of this process, as plain data and tensors."""
+    kind, keys, *rest = np.random.get_state()
+    states = {"torch": torch.get_rng_state(), "python": random.getstate()}
+    states["numpy"] = (kind, keys.tolist(), *rest)
+    if torch.cuda.is_available():
+        states["cuda"] = torch.cuda.get_rng_state()
+    if torch.backends.mps.is_available():
+        states["mps"] = torch.mps.get_rng_state()
+    return states
+
+
+def restore_random_states(states: dict[str, Any]) -> None:
+    """Put back what `random_states` gave; what this machine has no generator for is left out."""
+    torch.set_rng_state(states["torch"])
+    random.setstate(states["python"])
+    kind, keys, *rest = states["numpy"]
+    np.random.set_state((kind, np.array(keys, dtype=np.uint32), *rest))
+    if "cuda" in states and torch.cuda.is_available():
+        torch.cuda.set_rng_state(states["cuda"])
+    if "mps" in states and torch.backends.mps.is_available():
+        torch.mps.set_rng_state(states["mps"])

@@ -1,59 +1,88 @@
-"""The loop: one epoch of training, one pass of evaluation. The book prints this file.
+"""The loop: one step, one epoch of training, one pass of evaluation. The book prints this file.
 
-Nothing in an epoch waits for the device: sums stay where the network is and are read once, at the end.
+Nothing in an epoch waits for the device: what a step measures stays where the network is, and is read at the end.
 """
 
+import contextlib
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.optim import Optimizer, lr_scheduler, swa_utils
+
+from .device import Device
+from .distributed import all_sum
+from .sums import Sums
+
+Batches = Iterable[tuple[torch.Tensor, torch.Tensor]]
 
 
-@dataclass(frozen=True)
-class Device:
-    """Where and how the arithmetic is done.
+@dataclass
+class Step:
+    """One step of training: forward, backward, update. Call it with a batch that is on the device.
 
     Attributes:
-        device: ``cpu``, ``cuda`` or ``mps``.
-        precision: ``fp32``, ``bf16`` or ``fp16``; the two short ones by autocast, with float32 weights.
-        channels_last: keep images as N × H × W × C in memory, which convolutions on most hardware prefer.
+        model, optimizer, device: what is trained, how, and where.
+        scaler: keeps the small gradients of fp16 from vanishing; None for other precisions.
+        label_smoothing: share of the target spread over all classes.
+        clip_grad_norm: longest that the gradient of all parameters together may be; None for any length.
+        accumulate: parts in which the batch goes through the network, one after the other, to save memory. Gradients
+            are those of the whole batch, but BatchNorm sees the parts.
     """
 
-    device: torch.device
-    precision: str = "fp32"
-    channels_last: bool = True
+    model: nn.Module
+    optimizer: Optimizer
+    device: Device
+    scaler: torch.amp.GradScaler | None = None
+    label_smoothing: float = 0.0
+    clip_grad_norm: float | None = None
+    accumulate: int = 1
 
-    def autocast(self) -> torch.autocast:
-        """A context in which convolutions and matrix products run in the chosen precision."""
-        dtype = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}[self.precision]
-        return torch.autocast(self.device.type, dtype=dtype, enabled=dtype is not None)
+    def __call__(self, images: torch.Tensor, labels: torch.Tensor, divisor: float) -> torch.Tensor:
+        """Train on one batch; the gradient is that of the sum of its losses over ``divisor``.
 
-    def place(self, model: nn.Module) -> nn.Module:
-        """Move the model there, in the chosen memory format."""
-        memory_format = torch.channels_last if self.channels_last else torch.contiguous_format
-        return model.to(self.device, memory_format=memory_format)
-
-    def send(self, images: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Move a batch there; from page-locked memory the copy overlaps with computation."""
-        memory_format = torch.channels_last if self.channels_last else torch.contiguous_format
-        images = images.to(self.device, non_blocking=True).contiguous(memory_format=memory_format)
-        return images, labels.to(self.device, non_blocking=True)
+        Returns:
+            Sum of the losses, and number of correct answers, as one float32 tensor that nobody has waited for.
+        """
+        scaler = self.scaler or torch.amp.GradScaler(enabled=False)
+        self.optimizer.zero_grad(set_to_none=True)
+        parts = min(self.accumulate, int(divisor))
+        no_sync = getattr(self.model, "no_sync", contextlib.nullcontext)  # of several processes
+        measured = torch.zeros(2, device=images.device)
+        for i, (x, y) in enumerate(zip(images.tensor_split(parts), labels.tensor_split(parts), strict=True)):
+            with no_sync() if i < parts - 1 else contextlib.nullcontext():  # they meet in the last part
+                with self.device.autocast():
+                    logits = self.model(x)
+                    loss = F.cross_entropy(logits, y, reduction="sum", label_smoothing=self.label_smoothing)
+                scaler.scale(loss / divisor).backward()
+            classes = y if y.ndim == 1 else y.argmax(dim=1)  # of mixed images, the larger share
+            measured = measured + torch.stack((loss.detach(), (logits.detach().argmax(dim=1) == classes).sum())).float()
+        if self.clip_grad_norm is not None:
+            scaler.unscale_(self.optimizer)
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.clip_grad_norm)
+        scaler.step(self.optimizer)
+        scaler.update()
+        return measured
 
 
 def train_epoch(
     model: nn.Module,
-    batches: Iterable[tuple[torch.Tensor, torch.Tensor]],
-    optimizer: torch.optim.Optimizer,
+    batches: Batches,
+    optimizer: Optimizer,
     device: Device,
     *,
-    scheduler: torch.optim.lr_scheduler.LRScheduler | None = None,
-    scaler: torch.amp.GradScaler | None = None,
-    label_smoothing: float = 0.0,
+    scheduler: lr_scheduler.LRScheduler | None = None,
+    ema: swa_utils.AveragedModel | None = None,
+    step: Callable[[torch.Tensor, torch.Tensor, float], torch.Tensor] | None = None,
+    divisors: Sequence[float] | None = None,
+    sums: Sums | None = None,
+    stop: Callable[[], bool] = lambda: False,
+    **options,
 ) -> dict[str, float]:
-    """Train for one epoch.
+    """Train for one epoch, or for the rest of one.
 
     Args:
         model: network that maps N × 3 × H × W to logits.
@@ -61,42 +90,39 @@ def train_epoch(
         optimizer: takes one step per batch.
         device: where and how.
         scheduler: advanced after every step, if given.
-        scaler: keeps the small gradients of fp16 from vanishing.
-        label_smoothing: share of the target spread over all classes.
+        ema: moving average of the weights, updated after every step, if given.
+        step: what to do with a batch; a `Step` made of model, optimizer, device and ``options``, if not given.
+        divisors: for each batch, the number that the sum of its losses is divided by; its images, if not given.
+        sums: receives what the steps measure; those of a broken-off epoch go on.
+        stop: asked after every step whether to break off.
+        **options: of `Step`, such as ``label_smoothing``.
 
     Returns:
         ``loss``: mean over the images, in nats. ``accuracy``: top-1, in percent, on the augmented images while the
         network changes. ``images_per_second``.
     """
     model.train()
-    scaler = scaler or torch.amp.GradScaler(enabled=False)
-    loss_sum = torch.zeros((), device=device.device)
-    correct = torch.zeros((), device=device.device, dtype=torch.int64)
-    seen, started = 0, time.perf_counter()
-    for images, labels in batches:
-        images, labels = device.send(images, labels)
-        with device.autocast():
-            logits = model(images)
-            loss = F.cross_entropy(logits.float(), labels, label_smoothing=label_smoothing)
-        optimizer.zero_grad(set_to_none=True)
-        scaler.scale(loss).backward()
-        scaler.step(optimizer)
-        scaler.update()
+    step = step or Step(model, optimizer, device, **options)
+    sums = sums or Sums()
+    started = time.perf_counter()
+    for i, (images, labels) in enumerate(batches):
+        sums.rates.append(optimizer.param_groups[0]["lr"])
+        sums.images.append(len(labels))
+        sums.measured.append(step(*device.send(images, labels), divisors[i] if divisors else len(labels)))
         if scheduler is not None:
             scheduler.step()
-        loss_sum += loss.detach() * len(labels)
-        classes = labels if labels.ndim == 1 else labels.argmax(dim=1)  # of mixed images, the larger share
-        correct += (logits.detach().argmax(dim=1) == classes).sum()
-        seen += len(labels)
-    result = {"loss": loss_sum.item() / seen, "accuracy": 100 * correct.item() / seen}  # waits for the device, once
-    return {**result, "images_per_second": seen / (time.perf_counter() - started)}
+        if ema is not None:
+            ema.update_parameters(model)
+        if stop():
+            break
+    loss, correct, seen = sums.table().sum(dim=0).tolist()  # waits for the device, once
+    sums.seconds += time.perf_counter() - started
+    return {"loss": loss / seen, "accuracy": 100 * correct / seen, "images_per_second": seen / sums.seconds}
 
 
 @torch.inference_mode()
-def evaluate(
-    model: nn.Module, batches: Iterable[tuple[torch.Tensor, torch.Tensor]], device: Device
-) -> dict[str, float | torch.Tensor]:
-    """Score a network on every image once.
+def evaluate(model: nn.Module, batches: Batches, device: Device) -> dict[str, float | torch.Tensor]:
+    """Score a network on every image once. Several processes score each its share, and all get the whole result.
 
     Args:
         model: network that maps N × 3 × H × W to logits. Its training mode is restored afterwards.
@@ -104,26 +130,21 @@ def evaluate(
         device: where and how.
 
     Returns:
-        ``loss``: mean cross-entropy, in nats. ``accuracy``: top-1, in percent. ``confusion``: int64, classes × classes,
-        true class by predicted class.
+        ``loss``: mean, in nats. ``accuracy``: top-1, in percent. ``confusion``: int64, true class × predicted class.
     """
     was_training = model.training
     model.eval()
-    loss_sum, confusion, seen = torch.zeros((), device=device.device), None, 0
+    losses, answers = [], []
     for images, labels in batches:
         images, labels = device.send(images, labels)
         with device.autocast():
             logits = model(images)
-        logits = logits.float()
-        loss_sum += F.cross_entropy(logits, labels, reduction="sum")
-        classes = logits.shape[1]
-        pairs = torch.bincount(labels * classes + logits.argmax(dim=1), minlength=classes**2).view(classes, classes)
-        confusion = pairs if confusion is None else confusion + pairs
-        seen += len(labels)
+            losses.append(F.cross_entropy(logits, labels, reduction="sum"))
+        answers.append(torch.stack((labels, logits.argmax(dim=1))))
     model.train(was_training)
-    confusion = confusion.cpu()
-    return {
-        "loss": loss_sum.item() / seen,
-        "accuracy": 100 * confusion.trace().item() / seen,
-        "confusion": confusion,
-    }
+    classes = logits.shape[1]
+    true, predicted = torch.cat(answers, dim=1).cpu()
+    pairs = torch.bincount(true * classes + predicted, minlength=classes**2).view(classes, classes)
+    confusion, loss = all_sum(pairs), all_sum(torch.stack(losses).cpu().double().sum()).item()
+    seen = confusion.sum().item()
+    return {"loss": loss / seen, "accuracy": 100 * confusion.trace().item() / seen, "confusion": confusion}

@@ -1,20 +1,22 @@
 """The record of a run: what was trained, on what, with what result, in one JSON file."""
 
+import contextlib
 import csv
 import io
 import json
 import os
 import platform
 import subprocess
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
+from typing import Any, get_type_hints
 
 import torch
 
 from ..errors import InputError
-from ..files import write_atomic
+from ..files import open_atomic, write_atomic
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 @dataclass
@@ -35,6 +37,13 @@ class RunRecord:
         compiled: whether torch.compile was used.
         machine: processor, accelerator, versions.
         commit: git commit of the package, if it ran from a checkout.
+        options: options of `create_model` that are not the usual ones, such as ``shortcut``.
+        deterministic: whether only kernels were used that give the same bits every time.
+        processes: how many trained together.
+        best: the entry of ``history`` with the highest validation accuracy, the first of equals; None without a
+            validation part. It is there to be looked at: the score on the test part is that of the last epoch.
+        wall_seconds: time from start to end, with evaluation and saving, without the time between stop and resume.
+        energy_joules: what the GPUs used in that time, as NVML counts it; None where it does not.
         finished: date and time, UTC, ISO 8601.
         schema: version of this layout.
     """
@@ -49,8 +58,14 @@ class RunRecord:
     compiled: bool
     machine: dict
     commit: str | None
+    options: dict = field(default_factory=dict)
+    deterministic: bool = False
+    processes: int = 1
     history: list[dict] = field(default_factory=list)
+    best: dict | None = None
     test: dict | None = None
+    wall_seconds: float = 0.0
+    energy_joules: float | None = None
     finished: str | None = None
     schema: int = SCHEMA
 
@@ -58,6 +73,17 @@ class RunRecord:
     def seconds(self) -> float:
         """Wall time of all epochs together, evaluation included."""
         return sum(row["seconds"] for row in self.history)
+
+    @property
+    def last(self) -> dict:
+        """The entry of the last epoch."""
+        return self.history[-1]
+
+    def add_epoch(self, row: dict) -> bool:
+        """Add an epoch to the history; say whether it is the best by validation accuracy so far."""
+        self.history.append(row)
+        self.best = _best(self.history)
+        return self.best is row
 
     def write(self, path: Path) -> None:
         """Write the JSON file, whole or not at all."""
@@ -69,29 +95,61 @@ class RunRecord:
         rows = csv.DictWriter(text, list(self.history[0]), lineterminator="\n")
         rows.writeheader()
         rows.writerows(self.history)
-        write_atomic(path, text.getvalue().encode())
+        with open_atomic(path, sync=False) as file:  # the checkpoint holds the history, too
+            file.write(text.getvalue().encode())
 
 
 def read_record(path: Path) -> RunRecord:
-    """Read a record.
+    """Read a record of this or an older schema.
 
     Raises:
-        InputError: if the file is missing, damaged, or of another schema.
+        InputError: if the file is missing, damaged, or of a newer schema.
     """
     try:
         values = json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"{path} is no readable run record ({error}): check the path") from None
-    if not isinstance(values, dict) or values.get("schema") != SCHEMA:
-        raise InputError(f"{path} is no run record of schema {SCHEMA}")
-    if values.keys() != {f.name for f in fields(RunRecord)}:
-        wrong = values.keys() ^ {f.name for f in fields(RunRecord)}
+    schema = values.get("schema") if isinstance(values, dict) else None
+    if schema not in (1, SCHEMA):
+        raise InputError(f"{path} is no run record of schema {SCHEMA} or older: check the file or upgrade the package")
+    if schema == 1:
+        values = _from_schema_1(values)
+    wrong = [name for name, kind in get_type_hints(RunRecord).items() if not _fits(values.get(name, MISSING), kind)]
+    wrong += values.keys() - {f.name for f in fields(RunRecord)}
+    if wrong:
         raise InputError(f"{path} is no whole run record: check {', '.join(sorted(wrong))}")
     return RunRecord(**values)
 
 
+def _from_schema_1(values: dict) -> dict:
+    """What schema 1 did not hold is as it was when there was nothing else to be."""
+    history = values.get("history")
+    rows = [row for row in history if isinstance(row, dict)] if isinstance(history, list) else []
+    news = {"options": {}, "deterministic": False, "processes": 1, "best": _best(rows), "energy_joules": None}
+    seconds = float(sum(row.get("seconds", 0) for row in rows))
+    return {**values, **news, "wall_seconds": seconds, "schema": SCHEMA}
+
+
+def _best(history: list[dict]) -> dict | None:
+    scored = [row for row in history if "val_accuracy" in row]
+    return max(scored, key=lambda row: row["val_accuracy"], default=None)
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    """Whether a value read from JSON has the type of its field."""
+    if kind == list[dict]:
+        return isinstance(value, list) and all(isinstance(row, dict) for row in value)
+    if isinstance(value, bool):
+        return kind is bool
+    if isinstance(value, int) and kind in (float, float | None):
+        return True
+    return isinstance(value, kind)
+
+
 def describe_machine(device: torch.device | str = "cpu") -> dict:
     """Processor, cores, accelerator and versions; nothing that names the machine or its user."""
+    from .. import __version__  # here, because the package is not yet complete when this module is loaded
+
     device = torch.device(device)
     return {
         "processor": _processor(),
@@ -101,7 +159,21 @@ def describe_machine(device: torch.device | str = "cpu") -> dict:
         "system": platform.system(),
         "python": platform.python_version(),
         "torch": str(torch.__version__),
+        "resnet_tutorial": __version__,
     }
+
+
+def energy_joules(device: torch.device) -> float | None:
+    """What a GPU has used since its driver was loaded; None without NVML (``pip install nvidia-ml-py``)."""
+    if device.type != "cuda":
+        return None
+    with contextlib.suppress(Exception):  # not installed, no right to ask, a GPU too old to count
+        import pynvml
+
+        pynvml.nvmlInit()
+        gpu = pynvml.nvmlDeviceGetHandleByUUID(f"GPU-{torch.cuda.get_device_properties(device).uuid}")
+        return pynvml.nvmlDeviceGetTotalEnergyConsumption(gpu) / 1000
+    return None
 
 
 def current_commit() -> str | None:

@@ -1,0 +1,113 @@
+"""The settings of a run, which are also the flags of ``resnet-tutorial train``."""
+
+import shlex
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from tyro.conf import OmitArgPrefixes, arg
+
+from ..errors import InputError
+from .recipe import Recipe
+
+# Options of create_model that change what the network computes or where it starts.
+MODEL_OPTIONS = ("shortcut", "stem", "width", "zero_init_residual", "stochastic_depth")
+# What a resumed run takes over from the run, with the above.
+RUN_OPTIONS = ("dataset", "train_size", "channels_last", "compile", "cuda_graphs", "deterministic", "sync_batchnorm")
+RUN_OPTIONS += ("checkpoint_activations", "checkpoint_minutes", "tensorboard")
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """A run: the network, the data, the recipe, the machine."""
+
+    model: Annotated[str, arg(aliases=["--model-name"])] = "resnet20"
+    """Network, by a name from `resnet-tutorial summary`."""
+    shortcut: Literal["A", "B", "C"] | None = None
+    """Option of the shortcuts (He et al. 2016, section 3.3); the network's own if not given."""
+    stem: Literal["cifar", "imagenet"] = "cifar"
+    """cifar (3×3) or imagenet (7×7 and max-pooling, both with stride 2)."""
+    width: float = 1.0
+    """Factor for the channels of every layer."""
+    zero_init_residual: bool = False
+    """Start every block as its shortcut."""
+    stochastic_depth: float = 0.0
+    """Probability that the last block is left out in a step; earlier blocks have less."""
+    dataset: Literal["auto", "shapes10", "cifar10", "cifar100", "cifar100-coarse", "folder", "npz", "parquet"] = "auto"
+    """Data set; auto takes what is found in the data folder, and Shapes-10 without one."""
+    root: Path | None = None
+    """Data folder: CIFAR-10 or -100, train/<class>/* and test/<class>/*, an .npz file, or Parquet files."""
+    train_size: int | None = None
+    """Train on a stratified subset of this many images."""
+    seed: Annotated[int, arg(aliases=["--random-seed"])] = 0
+    """Seed of the weights, the order and the augmentation."""
+    ckpt_dir: Path | None = None
+    """Folder of the run; runs/<model>-<data>-seed<seed> if not given."""
+    resume: Annotated[bool | Literal["auto"], arg(metavar="[auto]")] = False
+    """Go on with the run in ckpt_dir; auto starts it if there is none."""
+    recipe: OmitArgPrefixes[Recipe] = field(default_factory=Recipe)
+    """How to train."""
+
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Device; auto takes the GPU if there is one."""
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    """Precision of the convolutions; auto takes bf16 where the hardware has it."""
+    channels_last: bool = True
+    """Keep images as N x H x W x C in memory."""
+    compile: bool = False
+    """Compile the network with torch.compile: a slow first step, faster ones after it."""
+    cuda_graphs: bool = False
+    """Record a whole step and replay it: for small networks on a GPU, which wait for launches."""
+    deterministic: bool = False
+    """Use only kernels that give the same bits every time, which may be slower."""
+    checkpoint_activations: bool = False
+    """Keep only the input of each block for the backward pass: less memory, more time."""
+    sync_batchnorm: bool = False
+    """Under torchrun, normalize over the images of all processes."""
+    data_on_device: bool | None = None
+    """Keep all training images on the GPU; by default if they take less than a quarter of its memory."""
+    num_workers: int | None = None
+    """Threads that prepare batches ahead; by default 2 if images have to be copied to a GPU, else none."""
+    pin_memory: bool = False
+    """Page-locked memory for batches: faster copies to a GPU (no effect without one)."""
+    checkpoint_minutes: float = 10.0
+    """Save within an epoch, too, when the last checkpoint is this old."""
+    tensorboard: bool = False
+    """Write the history for TensorBoard, too."""
+    progress: bool | None = None
+    """Progress bar; by default only on a terminal."""
+
+    def __post_init__(self):
+        if self.seed < 0:
+            raise InputError(f"seed must be at least 0, got {self.seed}")
+        if self.num_workers is not None and self.num_workers < 0:
+            raise InputError(f"num_workers must be at least 0, got {self.num_workers}")
+        if not self.checkpoint_minutes > 0:
+            raise InputError(f"checkpoint_minutes must be above 0, got {self.checkpoint_minutes:g}")
+
+    def model_options(self) -> dict[str, Any]:
+        """The options of `create_model` that are not the usual ones."""
+        usual = TrainConfig()
+        return {k: getattr(self, k) for k in MODEL_OPTIONS if getattr(self, k) != getattr(usual, k)}
+
+    def command(self) -> str:
+        """The command that repeats the run, with the data folder written as DATA."""
+        words = ["resnet-tutorial", "train", "--model", self.model, "--seed", str(self.seed)]
+        if self.train_size is not None:
+            words += ["--train-size", str(self.train_size)]
+        for value, default in ((self.recipe, Recipe()), (self, TrainConfig())):
+            for name in (f.name for f in fields(value)):
+                if name not in _NOT_REPEATED and getattr(value, name) != getattr(default, name):
+                    words += _flag(name, getattr(value, name))
+        return shlex.join(words + (["DATA"] if self.dataset != "shapes10" and self.root else []))
+
+
+_NOT_REPEATED = {"model", "seed", "train_size", "recipe", "root", "ckpt_dir", "resume", "progress", "num_workers"}
+_NOT_REPEATED |= {"checkpoint_minutes", "tensorboard"}
+
+
+def _flag(name: str, value: Any) -> list[str]:
+    option = name.replace("_", "-")
+    if isinstance(value, bool):
+        return [f"--{option}" if value else f"--no-{option}"]
+    return [f"--{option}", *(map(str, value) if isinstance(value, tuple) else [str(value)])]

@@ -1,0 +1,85 @@
+"""CUDA graphs: a whole step recorded once and replayed with one launch.
+
+A small network on a large GPU spends its time on launching hundreds of short kernels, not on running them. See
+"CUDA Graphs" in PyTorch's notes on CUDA semantics, whose rules this follows: inputs in buffers that stay, a few steps
+on a side stream before the recording, and the learning rate as a tensor, as a number would be recorded with the rest.
+"""
+
+from collections import Counter
+
+import torch
+from torch import optim
+
+from ..errors import InputError
+from .engine import Step
+
+WARM_UP = 3  # ordinary steps of a shape before it is recorded
+
+
+class GraphedStep:
+    """A `Step` on a GPU that is recorded and replayed. The steps before the recording count: they train.
+
+    Args:
+        step: the step. Its optimizer must be SGD, Adam or AdamW, whose fused forms take the rate as a tensor.
+
+    Raises:
+        InputError: if the step cannot be recorded.
+    """
+
+    def __init__(self, step: Step):
+        self._check(step)
+        self.step = step
+        self.groups = step.optimizer.param_groups
+        for group in self.groups:
+            group.update(fused=True, foreach=False)
+            group.update({"capturable": True} if "capturable" in group else {})
+        self.seen = Counter()
+        self.graph = None
+
+    def __call__(self, images: torch.Tensor, labels: torch.Tensor, divisor: float) -> torch.Tensor:
+        """Train on one batch; arguments and result as of `Step`."""
+        if self.graph is None and self.seen[images.shape] == WARM_UP:
+            self._record(images, labels, divisor)
+        if self.graph is None or images.shape != self.images.shape or divisor != self.divisor:
+            return self._run(images, labels, divisor)
+        self.images.copy_(images)
+        self.labels.copy_(labels)
+        for rate, group in zip(self.rates, self.groups, strict=True):
+            rate.fill_(group["lr"])
+        self.graph.replay()
+        return self.measured.clone()
+
+    def _run(self, images: torch.Tensor, labels: torch.Tensor, divisor: float) -> torch.Tensor:
+        self.seen[images.shape] += 1
+        side = torch.cuda.Stream()
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):
+            measured = self.step(images, labels, divisor)
+        torch.cuda.current_stream().wait_stream(side)
+        return measured
+
+    def _record(self, images: torch.Tensor, labels: torch.Tensor, divisor: float) -> None:
+        self.images, self.labels, self.divisor = images.clone(), labels.clone(), divisor
+        numbers = [group["lr"] for group in self.groups]
+        self.rates = [torch.full((), number, device=images.device) for number in numbers]
+        self.step.optimizer.zero_grad(set_to_none=True)  # the recorded step makes gradients of its own
+        self.graph = torch.cuda.CUDAGraph()
+        self._set_rates(self.rates)
+        try:
+            # Threads that prepare batches may use the GPU meanwhile.
+            with torch.cuda.graph(self.graph, capture_error_mode="thread_local"):
+                self.measured = self.step(self.images, self.labels, divisor)
+        finally:
+            self._set_rates(numbers)  # schedules go on with plain numbers
+
+    def _set_rates(self, rates: list) -> None:
+        for group, rate in zip(self.groups, rates, strict=True):
+            group["lr"] = rate
+
+    def _check(self, step: Step) -> None:
+        if step.device.device.type != "cuda":
+            raise InputError("CUDA graphs need a GPU from NVIDIA: leave --cuda-graphs out")
+        if step.scaler is not None:
+            raise InputError("CUDA graphs do not go with fp16, whose scaler waits for every step: use --precision bf16")
+        if not isinstance(step.optimizer, (optim.SGD, optim.Adam)):  # AdamW is an Adam
+            raise InputError(f"CUDA graphs do not go with {type(step.optimizer).__name__}: use SGD, Adam or AdamW")
