@@ -31,14 +31,15 @@ COMMANDS: dict[str, tuple[Callable[[list[str]], None], type]] = {
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Run one command and exit: status 0, or 1 for wrong input, 2 for wrong usage, 130 for Ctrl-C."""
+    """Run one command and exit: status 0, or 1 for wrong input, 2 for wrong usage, 130 for Ctrl-C, 143 for SIGTERM."""
     argv = sys.argv[1:] if argv is None else argv
     try:
         status = _dispatch(argv)
     except InputError as error:
         status = fail(str(error))
     except KeyboardInterrupt as stop:
-        status = fail(f"interrupted: {stop.args[0] if stop.args else 'nothing half-written is left'}", status=130)
+        said = stop.args[0] if stop.args else "nothing half-written is left"
+        status = fail(f"interrupted: {said}", status=getattr(stop, "status", 130))
     except BrokenPipeError:  # the reader of our output went away, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 1
