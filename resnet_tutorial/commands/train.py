@@ -38,7 +38,7 @@ def train_command(argv: list[str]) -> None:
 
 def _with_value_of_resume(argv: list[str]) -> list[str]:
     """``--resume`` alone means True, which tyro wants to read."""
-    followers = [*argv[1:], ""]
+    followers = [*argv, ""][1:]
     spelled = [
         [word, "True"] if word == "--resume" and after != "auto" else [word]
         for word, after in zip(argv, followers, strict=True)
