@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 
 from .commands.common import fail
+from .commands.compare import CompareArgs, compare_command
 from .commands.download import DownloadArgs, download_command
 from .commands.evaluate import EvaluateArgs, evaluate_command
 from .commands.export import ExportArgs, export_command
@@ -23,6 +24,7 @@ COMMANDS: dict[str, tuple[Callable[[list[str]], None], type]] = {
     "evaluate": (evaluate_command, EvaluateArgs),
     "predict": (predict_command, PredictArgs),
     "export": (export_command, ExportArgs),
+    "compare": (compare_command, CompareArgs),
     "summary": (summary_command, SummaryArgs),
     "identify": (identify_command, IdentifyArgs),
     "download": (download_command, DownloadArgs),

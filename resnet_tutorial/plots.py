@@ -11,6 +11,7 @@ from .architectures import get_architecture
 from .data import ImageDataset
 from .models import ZeroPadShortcut
 from .training import Recipe, RunRecord
+from .training.compare import group_runs, run_name
 from .training.optim import learning_rates
 
 # Okabe and Ito's palette (2008), with a marker for each color.
@@ -78,6 +79,46 @@ def show_training(record: RunRecord) -> Figure:
     figure.tight_layout()
     plt.close(figure)
     return figure
+
+
+def show_runs(records: list[RunRecord]) -> Figure:
+    """Loss and accuracy of many runs, epoch by epoch: a line for each, in the color of its experiment.
+
+    The accuracy is that on the validation part; a dotted line is the accuracy on the training images of a run without
+    one. Runs that differ in their seed alone share color and marker.
+
+    Args:
+        records: of runs with at least one epoch; others are left out.
+    """
+    figure, axes = plt.subplots(1, 2, figsize=(10, 3.6))
+    groups = group_runs([record for record in records if record.history])
+    for i, (runs, name) in enumerate(zip(groups, _names_of(groups), strict=True)):
+        look = {"color": COLORS[i % len(COLORS)], "marker": MARKERS[i % len(MARKERS)], "markersize": 4}
+        for k, run in enumerate(runs):
+            key, line = ("val_accuracy", "-") if "val_accuracy" in run.history[0] else ("train_accuracy", ":")
+            epochs = [row["epoch"] for row in run.history]
+            axes[0].plot(epochs, [row["loss"] for row in run.history], **look)
+            values = [row[key] for row in run.history]
+            axes[1].plot(epochs, values, line, label=None if k else name, **look)
+    style(axes[0], "epoch", "training loss (nats)")
+    style(axes[1], "epoch", "accuracy (%)")
+    if groups:
+        axes[1].legend(frameon=False)
+    figure.tight_layout()
+    plt.close(figure)
+    return figure
+
+
+def _names_of(groups: list[list[RunRecord]]) -> list[str]:
+    """A name for each group of runs, with data, precision and a number where the network alone is not enough."""
+    firsts = [runs[0] for runs in groups]
+    names = [run_name(run) for run in firsts]
+    for detail in (lambda run: run.data["name"], lambda run: run.precision):
+        if len(set(map(detail, firsts))) > 1:
+            names = [f"{name}, {detail(run)}" for name, run in zip(names, firsts, strict=True)]
+    doubles = {name for name in names if names.count(name) > 1}
+    names = [f"{name} ({i + 1})" if name in doubles else name for i, name in enumerate(names)]
+    return [f"{name}, {len(runs)} seeds" if len(runs) > 1 else name for name, runs in zip(names, groups, strict=True)]
 
 
 def style(axis: plt.Axes, x: str, y: str) -> None:

@@ -65,3 +65,25 @@ def test_exported_weights_need_no_flags(trained, tmp_path, image_folder, capsys)
     _, out, _ = run(capsys, "evaluate", tmp_path / "net.safetensors", image_folder, "--json")
     assert json.loads(out)["accuracy"] == read_record(trained / "record.json").test["accuracy"]
     assert "the suffix says the format" in refused(capsys, "export", tmp_path / "net.onxx")
+
+
+@pytest.mark.parametrize("name", ["curves.png", "curves.svg"])
+def test_compare(trained, tmp_path, capsys, name):
+    code, out, _ = run(capsys, "compare", trained, trained / "record.json", "--plot", tmp_path / name)
+    accuracy = read_record(trained / "record.json").test["accuracy"]
+    assert code == 0 and out.startswith("corners: 8 test images") and f"{accuracy:.2f} %" in out
+    assert (tmp_path / name).read_bytes()[:4] in (b"\x89PNG", b"<?xm")
+
+
+def test_compare_for_programs(trained, capsys):
+    _, out, _ = run(capsys, "compare", trained, "--json")
+    (table,) = json.loads(out)["tables"]
+    assert table["rows"][0]["name"] == "resnet20" and table["rows"][0]["seeds"] == [0]
+
+
+def test_compare_refuses(tmp_path, capsys):
+    assert "no runs named" in refused(capsys, "compare")
+    assert "holds no run" in refused(capsys, "compare", tmp_path)
+    assert "written as .png" in refused(capsys, "compare", tmp_path, "--plot", "curves.bmp")
+    (tmp_path / "broken.json").write_text('{"schema": 2}')
+    assert "no whole run record" in refused(capsys, "compare", tmp_path / "broken.json")

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from resnet_tutorial import Recipe, plots
 from resnet_tutorial.models import BasicBlock, Bottleneck, PlainBasicBlock, PreActBasicBlock
 from tests.conftest import make_dataset
+from tests.training.test_compare import a_run
 
 
 def test_confusion_shows_the_percentages_of_each_row():
@@ -95,3 +96,13 @@ def test_an_activated_shortcut_leaves_below_the_first_relu():
     assert texts == ["x", *branch, "+", "1×1 conv, 8, /2"]
     [(start, end)] = heights
     assert -texts.index("3×3 conv, 8, /2") < start < -texts.index("ReLU") and end == -texts.index("+")
+
+
+def test_runs_share_the_color_of_their_experiment():
+    records = [a_run(0), a_run(1), a_run(0, model="resnet32"), a_run(0, precision="bf16")]
+    loss, accuracy = plots.show_runs(records).axes
+    colors = [line.get_color() for line in accuracy.lines]
+    assert colors[0] == colors[1] and len(set(colors)) == 3 and len(loss.lines) == 4
+    assert list(accuracy.lines[0].get_ydata()) == [50.0, 91.0, 90.0]
+    texts = [text.get_text() for text in accuracy.get_legend().get_texts()]
+    assert texts == ["resnet20, fp32, 2 seeds", "resnet32, fp32", "resnet20, bf16"]

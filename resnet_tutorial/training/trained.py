@@ -8,7 +8,7 @@ from ..architectures import get_architecture
 from ..data import Transform
 from ..errors import InputError
 from ..models import ResNet, identify, load_weights, model_from_weights, read_weights
-from .checkpoint import load_checkpoint, model_from_checkpoint
+from .checkpoint import LAST, load_checkpoint, model_from_checkpoint
 
 IMAGE_SIZE = 32
 
@@ -73,7 +73,7 @@ def load_trained(
     path = Path(path).expanduser()
     if (mean is None) != (std is None):
         raise InputError("mean and std belong together: give both or none")
-    if path.is_dir() or _is_of_a_run(path):
+    if _is_of_a_run(path):
         _refuse_given(path, model=model, mean=mean, std=std)
         return trained_from_checkpoint(load_checkpoint(path), path)
     return _from_weights(path, model, mean, std)
@@ -93,7 +93,14 @@ def trained_from_checkpoint(state: dict, path: Path = Path()) -> TrainedModel:
 
 
 def _is_of_a_run(path: Path) -> bool:
-    metadata = read_weights(path).metadata
+    if path.is_dir():
+        return True
+    try:
+        metadata = read_weights(path).metadata
+    except InputError:
+        if path.name == LAST:  # damaged or missing: `load_checkpoint` knows of the one before it
+            return True
+        raise
     return isinstance(metadata.get("record"), dict) and "architecture" not in metadata
 
 

@@ -1,0 +1,51 @@
+"""Put runs side by side."""
+
+import io
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from tyro.conf import Positional
+
+from ..errors import InputError
+from ..files import write_atomic
+from ..training.compare import compare, read_run
+from ..training.record import RunRecord
+from .common import parse
+
+PICTURES = (".png", ".svg", ".pdf")
+
+
+@dataclass(frozen=True)
+class CompareArgs:
+    """Put runs side by side: mean and standard deviation over seeds, best validation, costs."""
+
+    runs: Positional[tuple[Path, ...]]
+    """Records (.json) or folders of runs."""
+    plot: Path | None = None
+    """Draw the curves of all runs into this file, .png, .svg or .pdf."""
+    json: bool = False
+    """Print JSON, for programs."""
+
+
+def compare_command(argv: list[str]) -> None:
+    args = parse(CompareArgs, "compare", argv)
+    if not args.runs:
+        raise InputError("no runs named: give records (.json) or folders of runs, as in runs/*")
+    if args.plot and args.plot.suffix not in PICTURES:
+        raise InputError(f"a plot is written as .png, .svg or .pdf, not {args.plot.name}")
+    records = [read_run(path) for path in args.runs]
+    comparison = compare(records)
+    print(json.dumps(comparison.as_dict(), indent=2, ensure_ascii=False) if args.json else comparison)
+    if args.plot:
+        _draw(records, args.plot)
+
+
+def _draw(records: list[RunRecord], path: Path) -> None:
+    try:
+        from ..plots import show_runs
+    except ImportError as error:
+        raise InputError(f"plots need the package {error.name}: pip install 'resnet-tutorial[book]'") from None
+    content = io.BytesIO()
+    show_runs(records).savefig(content, format=path.suffix[1:], dpi=150)
+    write_atomic(path, content.getvalue())
