@@ -306,6 +306,7 @@ class Trainer:
         self.model.load_state_dict(state["model_state"] if average is None else average["of"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.scheduler.load_state_dict(state["scheduler"])
+        self.optimizer._opt_called = True  # else torch warns that the schedule advances before the first step
         if self.scaler is not None and state["scaler"]:
             self.scaler.load_state_dict(state["scaler"])
         if self.world.rank < len(state["rng"]):
@@ -565,7 +566,7 @@ def _epoch_line(row: dict, epochs: int) -> str:
 def _difference(old, new) -> str:
     if not isinstance(old, dict):
         return f"it was {old}, now it is {new}"
-    key = next(k for k in old.keys() | new.keys() if old.get(k) != new.get(k))
+    key = next(k for k in {**old, **new} if old.get(k) != new.get(k))
     return f"{key} was {old.get(key)}, now it is {new.get(key)}"
 
 

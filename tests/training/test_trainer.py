@@ -1,50 +1,158 @@
 import json
 import os
+import signal
+import time
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 
+import filelock
 import pytest
 import torch
+import torch.utils
 
 from resnet_tutorial import InputError, Recipe, TrainConfig, Trainer
-from resnet_tutorial.training import load_checkpoint, model_from_checkpoint, predict, read_record
+from resnet_tutorial.training import Stopped, load_checkpoint, model_from_checkpoint, predict, read_record, trainer
 from tests.conftest import make_dataset
 
 RECIPE = Recipe(epochs=3, batch_size=16, lr=0.05, random_erasing=0.25)
+ALL_AT_ONCE = {
+    "recipe": replace(RECIPE, mixup=0.2, ema=0.8, accumulate=2, clip_grad_norm=1.0, label_smoothing=0.1),
+    "stochastic_depth": 0.3,
+    "num_workers": 1,
+}
+SETTINGS = {
+    "one-cycle": {},
+    "everything": ALL_AT_ONCE,
+    "cosine": {"recipe": replace(RECIPE, lr_scheduler="CosineAnnealingLR", warmup_epochs=1)},
+    "steps": {"recipe": replace(RECIPE, steps=8, lr_scheduler="MultiStepLR", schedule_unit="step", milestones=(4,))},
+}
 
 
-def run(folder, epochs=None, *, recipe=RECIPE, **options) -> Trainer:
-    """Train on the corners; stop after some epochs as a crash would."""
-    config = TrainConfig(ckpt_dir=folder, recipe=recipe, precision="fp32", **options)
-    trainer = Trainer(config, make_dataset(40), make_dataset(20, "test", 1), log=lambda line: None)
-    if epochs is not None:
-        original = trainer._run_epoch
-
-        def stop_early():
-            if trainer.epoch == epochs:
-                raise KeyboardInterrupt
-            return original()
-
-        trainer._run_epoch = stop_early
-        with pytest.raises(KeyboardInterrupt):
-            trainer.fit()
-    else:
-        trainer.fit()
-    return trainer
+@pytest.fixture(autouse=True)
+def _settings_of_torch():
+    """A run sets them for the whole process. One thread: tests in parallel would wait for each other's."""
+    before = torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.benchmark, torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.use_deterministic_algorithms(before[0])
+    torch.backends.cudnn.benchmark = before[1]
+    torch.set_num_threads(before[2])
 
 
-@pytest.mark.parametrize("scheduler", ["OneCycleLR", "MultiStepLR", "CosineAnnealingLR"])
-def test_a_resumed_run_ends_with_the_same_weights(tmp_path, scheduler):
-    recipe = replace(
-        RECIPE, lr_scheduler=scheduler, milestones=(2,), warmup_epochs=0 if scheduler == "OneCycleLR" else 1
-    )
-    whole = run(tmp_path / "whole", recipe=recipe)
-    run(tmp_path / "cut", epochs=2, recipe=recipe)
-    resumed = run(tmp_path / "cut", recipe=recipe, resume=True)
-    for key, value in whole.model.state_dict().items():
-        assert torch.equal(value, resumed.model.state_dict()[key]), key
-    drop = lambda rows: [{k: v for k, v in r.items() if k not in ("seconds", "images_per_second")} for r in rows]  # noqa: E731
-    assert drop(resumed.record.history) == drop(whole.record.history)
-    assert resumed.record.test == whole.record.test
+def make(folder, *, recipe=RECIPE, log=lambda line: None, **options) -> Trainer:
+    """A run on the corners: 36 images to train, which are three steps an epoch, the last of them smaller."""
+    config = TrainConfig(**{"model": "resnet8", "ckpt_dir": folder, "recipe": recipe, "precision": "fp32"} | options)
+    return Trainer(config, make_dataset(40), make_dataset(20, "test", 1), log=log)
+
+
+def run(folder, epochs=None, **options) -> Trainer:
+    """Train; stop after some epochs as a crash would."""
+    one = make(folder, **options)
+    if epochs is None:
+        one.fit()
+        return one
+    original = one._run_epoch
+
+    def stop_early():
+        if one.epoch == epochs:
+            raise KeyboardInterrupt
+        return original()
+
+    one._run_epoch = stop_early
+    with pytest.raises(KeyboardInterrupt):
+        one.fit()
+    return one
+
+
+def stop_after(one: Trainer, steps: int, number: int = signal.SIGTERM) -> str:
+    """Train until a signal comes during a step; return the message."""
+    original = one._is_interrupted
+
+    def ask():
+        if one._polls + 1 == steps:
+            os.kill(os.getpid(), number)
+        return original()
+
+    one._is_interrupted = ask
+    with pytest.raises(Stopped) as stop:
+        one.fit()
+    assert stop.value.status == 128 + number
+    return str(stop.value)
+
+
+def same(one: Trainer, other: Trainer) -> None:
+    """Every weight and statistic, the whole history but for times, and the score are equal to the last bit."""
+    for key, value in one.model.state_dict().items():
+        assert torch.equal(value, other.model.state_dict()[key]), key
+    rows = [
+        [{k: v for k, v in row.items() if k not in ("seconds", "images_per_second")} for row in t.record.history]
+        for t in (one, other)
+    ]
+    assert rows[0] == rows[1] and one.record.test == other.record.test
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_a_resumed_run_ends_with_the_same_bits(tmp_path, setting):
+    """Left between two epochs, and in the middle of one, before and after its last step."""
+    whole = run(tmp_path / "whole", **SETTINGS[setting])
+    run(tmp_path / "between", epochs=2, **SETTINGS[setting])
+    same(run(tmp_path / "between", resume=True, **SETTINGS[setting]), whole)
+    for steps in (1, 5, 6):
+        folder = tmp_path / f"after {steps}"
+        told = stop_after(make(folder, **SETTINGS[setting]), steps)
+        assert (
+            f"after step {(steps - 1) % 3 + 1} of epoch {(steps - 1) // 3 + 1}" in told and "--resume goes on" in told
+        )
+        same(run(folder, resume=True, **SETTINGS[setting]), whole)
+
+
+def test_checkpoints_within_an_epoch_change_nothing(tmp_path):
+    whole = run(tmp_path / "whole")
+    often = make(tmp_path / "often", checkpoint_minutes=1e-9)
+    saved, save = [], often.save
+    often.save = lambda *args: (saved.append(often.batches.state_dict()["batch"]), save(*args))
+    often.fit()
+    assert saved == [1, 2, 3, 0] * 3 + [0]
+    same(often, whole)
+
+
+def test_a_run_goes_on_from_the_checkpoint_before_a_damaged_one(tmp_path):
+    whole = run(tmp_path / "whole")
+    run(tmp_path / "cut", epochs=2)
+    (tmp_path / "cut" / "last.pt").write_bytes(b"PK cut off")
+    lines = []
+    resumed = run(tmp_path / "cut", resume=True, log=lines.append)
+    assert "last.pt is damaged" in lines[0] and "after epoch 1 of 3" in lines[1]
+    same(resumed, whole)
+
+
+def test_resume_auto_starts_goes_on_and_leaves_a_finished_run_alone(tmp_path):
+    stop_after(make(tmp_path, resume="auto"), 4)
+    finished = run(tmp_path, resume="auto")
+    assert len(finished.record.history) == 3
+    before = (tmp_path / "last.pt").read_bytes()
+    assert run(tmp_path, resume="auto").record.test == finished.record.test
+    assert (tmp_path / "last.pt").read_bytes() == before
+    with pytest.raises(InputError, match="no checkpoint"):
+        make(tmp_path / "nothing", resume=True)
+
+
+def test_the_second_signal_does_not_wait(tmp_path):
+    one = make(tmp_path)
+    original = one._run_steps
+
+    def twice():
+        scores = original()
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+        return scores
+
+    one._run_steps = twice
+    with pytest.raises(KeyboardInterrupt) as stop:
+        one.fit()
+    assert not isinstance(stop.value, Stopped) and not (tmp_path / "last.pt").exists()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_the_seed_decides_the_weights(tmp_path):
@@ -69,12 +177,13 @@ def test_every_seed_holds_out_the_same_images_and_none_of_the_test_part(tmp_path
 
 
 def test_what_a_run_leaves(tmp_path):
-    trainer = run(tmp_path / "run")
-    assert sorted(p.name for p in (tmp_path / "run").iterdir()) == ["last.pt", "log.csv", "recipe.yml", "record.json"]
+    one = run(tmp_path / "run")
+    files = ["best.pt", "last.pt", "log.csv", "previous.pt", "recipe.yml", "record.json"]
+    assert sorted(p.name for p in (tmp_path / "run").iterdir()) == files
     record = read_record(tmp_path / "run" / "record.json")
-    assert record == trainer.record
+    assert record == one.record
     assert [row["epoch"] for row in record.history] == [1, 2, 3]
-    assert record.data["train"] == 36 and record.data["validation"] == 4 and record.parameters == 269_202
+    assert record.data["train"] == 36 and record.data["validation"] == 4 and record.parameters == 74_770
     assert "--epochs 3 --batch-size 16 --lr 0.05 --random-erasing 0.25" in record.command
     assert str(tmp_path) not in json.dumps(record.__dict__)  # a record may be published
     lines = (tmp_path / "run" / "log.csv").read_text().splitlines()
@@ -106,7 +215,11 @@ def test_a_finished_run_is_not_overwritten(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"model": "resnet32"}, "another model: it was resnet20, now it is resnet32"),
+        ({"model": "resnet14"}, "another model: it was resnet8, now it is resnet14"),
+        (
+            {"shortcut": "C", "width": 0.5},
+            "another options: (shortcut was None, now it is C|width was None, now it is 0.5)",
+        ),
         ({"seed": 3}, "another seed"),
         ({"recipe": replace(RECIPE, lr=0.1)}, "another recipe: lr was 0.05, now it is 0.1"),
         ({"train_size": 20}, "another data: train was 36, now it is 18"),
@@ -120,14 +233,171 @@ def test_a_run_is_resumed_only_as_itself(tmp_path, change, message):
 
 def test_other_data_of_the_same_size_are_noticed(tmp_path):
     run(tmp_path, epochs=1)
-    config = TrainConfig(ckpt_dir=tmp_path, recipe=RECIPE, precision="fp32", resume=True)
+    config = TrainConfig("resnet8", ckpt_dir=tmp_path, recipe=RECIPE, precision="fp32", resume=True)
     with pytest.raises(InputError, match="another data"):
         Trainer(config, make_dataset(40, seed=9), make_dataset(20, "test", 1), log=lambda line: None)
 
 
 def test_a_loss_that_is_no_number_stops_the_run(tmp_path):
-    with pytest.raises(InputError, match=r"the loss is .* in epoch 1: start again with a lower --lr"):
-        run(tmp_path, recipe=replace(RECIPE, lr=1e20))
+    recipe = replace(RECIPE, lr_scheduler="none", lr=1e-3)
+    one = make(tmp_path, recipe=recipe)
+    original, steps = one.step, []
+
+    def poisoned(images, labels, divisor):
+        steps.append(1)
+        return original(images * float("nan") if len(steps) == 5 else images, labels, divisor)
+
+    one.step = poisoned
+    with pytest.raises(InputError, match=r"the loss is nan from step 5 on \(epoch 2, learning rate 0.001\)") as stop:
+        one.fit()
+    assert "start again with a lower --lr" in str(stop.value) and "saved after epoch 1" in str(stop.value)
+    assert all(value.isfinite().all() for value in load_checkpoint(tmp_path)["model_state"].values())
+    with pytest.raises(InputError, match="nothing is saved yet"):
+        run(tmp_path / "at once", recipe=replace(RECIPE, lr=1e20))
+
+
+@pytest.mark.parametrize(
+    "fail",
+    [
+        lambda: torch.empty(2**60),
+        lambda: (_ for _ in ()).throw(torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")),
+    ],
+    ids=["CPU", "CUDA"],
+)
+def test_out_of_memory_says_what_to_lower(tmp_path, fail):
+    one = make(tmp_path)
+    one.step = lambda *batch: fail()
+    with pytest.raises(InputError, match=r"out of memory: lower --batch-size; .*--accumulate 2"):
+        one.fit()
+
+
+def test_other_errors_keep_their_words(tmp_path):
+    one = make(tmp_path)
+    one.step = lambda *batch: torch.zeros(2) @ torch.zeros(3)
+    with pytest.raises(RuntimeError, match="size"):
+        one.fit()
+
+
+def test_a_full_disk_in_the_middle_of_a_run(tmp_path, monkeypatch):
+    one = make(tmp_path)
+    save = trainer.save_newest
+
+    def fill_the_disk(folder, state, best):
+        if state["epoch"] == 2:
+            raise InputError("cannot write: no space left")
+        save(folder, state, best)
+
+    monkeypatch.setattr(trainer, "save_newest", fill_the_disk)
+    with pytest.raises(InputError, match="no space left"):
+        one.fit()
+    monkeypatch.undo()
+    same(run(tmp_path, resume=True), run(tmp_path / "whole"))
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="needs a folder where nobody can write")
+def test_a_folder_that_cannot_be_written_is_noticed_before_training(tmp_path):
+    one = make(Path("/proc/self/fdinfo/run"))
+    one._train = lambda: pytest.fail("trained all the same")
+    with pytest.raises(InputError, match="cannot write to /proc/self/fdinfo/run"):
+        one.fit()
+
+
+def test_two_runs_in_one_folder(tmp_path):
+    one, other = make(tmp_path), make(tmp_path)
+    with filelock.FileLock(tmp_path / ".lock"), pytest.raises(InputError, match="another run is at work in"):
+        one.fit()
+    one.fit()
+    before = (tmp_path / "last.pt").read_bytes()
+    with pytest.raises(InputError, match="another run has just written to"):
+        other.fit()
+    assert (tmp_path / "last.pt").read_bytes() == before
+
+
+def test_a_clock_that_jumps(tmp_path, monkeypatch):
+    hours = iter(range(10**6, 0, -1))
+    monkeypatch.setattr(time, "time", lambda: 3600.0 * next(hours))
+    record = run(tmp_path).record
+    assert 0 < record.seconds <= record.wall_seconds < 600
+
+
+def test_best_by_validation_is_kept_beside_the_last(tmp_path):
+    one = make(tmp_path)
+    accuracies, evaluate = iter([50.0, 75.0, 75.0]), one._evaluate
+    one._evaluate = lambda batches: (
+        evaluate(batches) | ({"accuracy": next(accuracies)} if batches is one.val_batches else {})
+    )
+    record = one.fit()
+    assert (record.best["epoch"], record.best["val_accuracy"], record.last["epoch"]) == (2, 75.0, 3)
+    best, last = load_checkpoint(tmp_path / "best.pt"), load_checkpoint(tmp_path)
+    assert (best["epoch"], last["epoch"]) == (2, 3) and best["record"]["test"] is None
+    assert not torch.equal(best["model_state"]["fc.weight"], last["model_state"]["fc.weight"])
+
+
+def test_the_average_is_what_is_scored_and_saved(tmp_path):
+    one = run(tmp_path, **ALL_AT_ONCE)
+    state = load_checkpoint(tmp_path)
+    assert torch.equal(model_from_checkpoint(state).fc.weight, one.ema.module.fc.weight)
+    assert torch.equal(state["average"]["of"]["fc.weight"], one.model.fc.weight)
+    assert not torch.equal(one.model.fc.weight, one.ema.module.fc.weight)
+    assert one._evaluate(one._loader(one.test_set))["loss"] == pytest.approx(one.record.test["loss"])
+
+
+def test_options_of_the_network_are_part_of_the_run(tmp_path):
+    one = run(tmp_path, shortcut="B", width=0.5, stem="imagenet", recipe=replace(RECIPE, epochs=1))
+    record = read_record(tmp_path / "record.json")
+    assert record.options == {"shortcut": "B", "width": 0.5, "stem": "imagenet"}
+    assert "--shortcut B --stem imagenet --width 0.5" in record.command
+    assert torch.equal(model_from_checkpoint(load_checkpoint(tmp_path)).fc.weight, one.model.fc.weight)
+
+
+def test_steps_decide_the_length(tmp_path):
+    record = run(tmp_path, recipe=replace(RECIPE, steps=7)).record
+    assert (
+        len(record.history) == 3 and load_checkpoint(tmp_path)["optimizer"]["state"][0]["momentum_buffer"] is not None
+    )
+    assert load_checkpoint(tmp_path)["scheduler"]["last_epoch"] == 7
+
+
+def test_the_warm_up_ends_with_the_training_error(tmp_path):
+    recipe = replace(RECIPE, lr_scheduler="none", warmup_until_error=60.0, warmup_lr=0.001)
+    rates = [row["lr"] for row in run(tmp_path / "low", recipe=recipe).record.history]
+    assert rates == [0.001, 0.05, 0.05]
+    rates = [
+        row["lr"] for row in run(tmp_path / "high", recipe=replace(recipe, warmup_until_error=1e-3)).record.history
+    ]
+    assert rates == [0.001, 0.001, 0.001]
+
+
+def test_deterministic_kernels_are_asked_for(tmp_path):
+    make(tmp_path / "a", deterministic=True)
+    assert torch.are_deterministic_algorithms_enabled() and not torch.backends.cudnn.benchmark
+    make(tmp_path / "b")
+    assert not torch.are_deterministic_algorithms_enabled() and torch.backends.cudnn.benchmark
+
+
+def test_tensorboard_is_asked_for_in_vain_or_gets_every_row(tmp_path, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "torch.utils.tensorboard", None)
+    with pytest.raises(InputError, match="pip install tensorboard"):
+        make(tmp_path, tensorboard=True)
+    written = []
+    writer = SimpleNamespace(add_scalar=lambda *scalar: written.append(scalar), flush=lambda: None)
+    module = SimpleNamespace(SummaryWriter=lambda folder, purge_step: writer)
+    monkeypatch.setitem(__import__("sys").modules, "torch.utils.tensorboard", module)
+    record = run(tmp_path, tensorboard=True).record
+    assert {("loss", row["loss"], row["epoch"]) for row in record.history} <= set(written)
+
+
+def test_cuda_graphs_without_a_gpu(tmp_path):
+    with pytest.raises(InputError, match="leave --cuda-graphs out"):
+        make(tmp_path, cuda_graphs=True)
+
+
+def test_a_run_of_an_older_version_cannot_go_on(tmp_path):
+    run(tmp_path, epochs=1)
+    state = load_checkpoint(tmp_path)
+    torch.save({**state, "format": 1}, tmp_path / "last.pt")
+    with pytest.raises(InputError, match="older version, whose runs cannot go on"):
+        make(tmp_path, resume=True)
 
 
 @pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"PK\x03\x04 cut"])
