@@ -5,6 +5,7 @@ import datetime
 import itertools
 import math
 import os
+import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
@@ -69,6 +70,7 @@ class Trainer:
         log: receives one line at a time.
 
     Attributes:
+        on_epoch: receives the row of each epoch, as `RunRecord` holds it, once the epoch is saved.
         model: the network.
         ema: the moving average of its weights, if the recipe has one. It is what is scored and what predicts.
         record: the record so far.
@@ -89,6 +91,7 @@ class Trainer:
         self.config, self.recipe = config, recipe
         self.world = distributed.join_world(cuda=pick_device(config).device.type == "cuda")
         self.log = log if self.world.rank == 0 else lambda line: None
+        self.on_epoch: Callable[[dict], object] = lambda row: None
         self.device = pick_device(config, self.world.local_rank)
         _set_backends(config.deterministic)
         self.model = self._make_model(len(train_set.classes))
@@ -148,6 +151,10 @@ class Trainer:
         self.log(f"checkpoint, log and record are in {self.folder}")
         return self.record
 
+    def stop(self) -> None:
+        """Ask a run that is under way to end as by Ctrl-C; from a callback or another thread."""
+        self.signals.received = signal.SIGINT
+
     def save(self, best: bool = False) -> None:
         """Write the checkpoint. All processes take part, and the first one writes.
 
@@ -177,6 +184,7 @@ class Trainer:
                 self.record.write_csv(self.folder / "log.csv")
                 self._write_tensorboard(row)
             self.log(_epoch_line(row, self.epochs))
+            self.on_epoch(row)
             self._stop_if_asked()
 
     def _run_epoch(self) -> dict:

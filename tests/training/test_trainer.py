@@ -424,3 +424,20 @@ def test_other_files_are_no_checkpoints(tmp_path):
         load_checkpoint(tmp_path)
     with pytest.raises(InputError, match="no checkpoint at"):
         load_checkpoint(tmp_path / "nowhere")
+
+
+def test_who_watches_gets_each_row_once_it_is_saved_and_can_end_the_run(tmp_path):
+    rows = []
+    one = make(tmp_path)
+
+    def watch(row):
+        rows.append((row, load_checkpoint(tmp_path)["record"]["history"][-1]))
+        if len(rows) == 2:
+            one.stop()
+
+    one.on_epoch = watch
+    with pytest.raises(Stopped, match="saved after epoch 2") as stopped:
+        one.fit()
+    assert stopped.value.status == 130
+    assert [row for row, _ in rows] == [saved for _, saved in rows] == one.record.history
+    same(run(tmp_path, resume=True), run(tmp_path / "whole"))
