@@ -123,11 +123,12 @@ def read_record(path: Path) -> RunRecord:
 
 def _from_schema_1(values: dict) -> dict:
     """What schema 1 did not hold is as it was when there was nothing else to be."""
+    news = {"options": {}, "deterministic": False, "processes": 1, "energy_joules": None, "schema": SCHEMA}
     history = values.get("history")
-    rows = [row for row in history if isinstance(row, dict)] if isinstance(history, list) else []
-    news = {"options": {}, "deterministic": False, "processes": 1, "best": _best(rows), "energy_joules": None}
-    seconds = float(sum(row.get("seconds", 0) for row in rows))
-    return {**values, **news, "wall_seconds": seconds, "schema": SCHEMA}
+    if not _fits(history, list[dict]):
+        return {**values, **news, "best": None, "wall_seconds": 0.0}
+    seconds = sum(row.get("seconds", 0.0) for row in history)
+    return {**values, **news, "best": _best(history), "wall_seconds": float(seconds)}
 
 
 def _best(history: list[dict]) -> dict | None:
@@ -137,8 +138,9 @@ def _best(history: list[dict]) -> dict | None:
 
 def _fits(value: Any, kind: Any) -> bool:
     """Whether a value read from JSON has the type of its field."""
-    if kind == list[dict]:
-        return isinstance(value, list) and all(isinstance(row, dict) for row in value)
+    if kind == list[dict]:  # the history: names and numbers
+        rows = value if isinstance(value, list) else [None]
+        return all(isinstance(row, dict) and all(_fits(number, float) for number in row.values()) for row in rows)
     if isinstance(value, bool):
         return kind is bool
     if isinstance(value, int) and kind in (float, float | None):

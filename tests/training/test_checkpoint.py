@@ -90,7 +90,7 @@ def test_a_full_disk_leaves_the_old_ones(tmp_path):
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (2000, limits[1]))
     try:
-        with pytest.raises(InputError, match="cannot write .* free some space"):
+        with pytest.raises(InputError, match=r"cannot write .* free some space"):
             save_newest(tmp_path, state(3), best=True)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)

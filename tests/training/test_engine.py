@@ -2,14 +2,25 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from resnet_tutorial import create_model
 from resnet_tutorial.data import BatchLoader, Transform
-from resnet_tutorial.training import Device, evaluate, train_epoch
+from resnet_tutorial.training import Device, Sums, evaluate, train_epoch
 from tests.conftest import make_dataset
 
 CPU = Device(torch.device("cpu"))
 PLAIN = Transform((0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    """Tests in parallel would wait for each other's."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 class Tiny(nn.Sequential):
@@ -73,7 +84,7 @@ def test_evaluation_counts_every_image_once_and_leaves_the_network_as_it_was():
 def test_a_network_learns(precision):
     torch.manual_seed(0)
     device = Device(torch.device("cpu"), precision)
-    model = device.place(create_model("resnet20", num_classes=2))
+    model = device.place(create_model("resnet8", num_classes=2, width=0.5))
     optimizer = torch.optim.SGD(model.parameters(), 0.05, momentum=0.9)
     loader = BatchLoader(make_dataset(64), 16, PLAIN, shuffle=True)
     for epoch in range(12):
@@ -95,3 +106,100 @@ def test_memory_format_and_precision_do_not_change_the_function():
             with device.autocast():
                 out = device.place(model)(x)
             assert (out.float() - expected).norm() / expected.norm() < tolerance
+
+
+def after_one_epoch(**options) -> tuple[nn.Module, dict]:
+    """A linear network, whose gradients add up, after three batches of 8, 8 and 4 images."""
+    torch.manual_seed(0)
+    model = Tiny()
+    loader = BatchLoader(make_dataset(20), 8, PLAIN, shuffle=True)
+    return model, train_epoch(model, loader, torch.optim.SGD(model.parameters(), 0.01), CPU, **options)
+
+
+@pytest.mark.parametrize("parts", [2, 3, 8, 100])
+def test_a_batch_in_parts_gives_the_gradient_of_the_whole(parts):
+    (whole, scores), (in_parts, again) = after_one_epoch(), after_one_epoch(accumulate=parts)
+    torch.testing.assert_close(in_parts[1].weight, whole[1].weight)
+    assert (again["loss"], again["accuracy"]) == (pytest.approx(scores["loss"]), scores["accuracy"])
+
+
+def test_a_batch_in_parts_goes_through_the_network_in_parts():
+    sizes = []
+    model = Tiny()
+    model.register_forward_pre_hook(lambda module, inputs: sizes.append(len(inputs[0])))
+    train_epoch(model, BatchLoader(make_dataset(20), 16, PLAIN), torch.optim.SGD(model.parameters()), CPU, accumulate=3)
+    assert sizes == [6, 5, 5, 2, 1, 1]
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+def test_the_gradient_is_clipped_as_one_vector_and_without_its_scale(scaled):
+    model = Tiny()
+    before = torch.cat([p.detach().flatten().clone() for p in model.parameters()])
+    scaler = torch.amp.GradScaler("cpu", init_scale=1024.0) if scaled else None
+    loader = BatchLoader(make_dataset(20), 20, PLAIN)
+    train_epoch(model, loader, torch.optim.SGD(model.parameters(), 1.0), CPU, clip_grad_norm=0.01, scaler=scaler)
+    after = torch.cat([p.detach().flatten() for p in model.parameters()])
+    assert (after - before).norm().item() == pytest.approx(0.01, rel=1e-3)
+
+
+def test_the_average_follows_every_step():
+    model = Tiny()
+    ema = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(0.5), use_buffers=True)
+    weights, step = [], torch.optim.SGD(model.parameters(), 0.1)
+    step.register_step_post_hook(lambda *args: weights.append(model[1].weight.detach().clone()))
+    train_epoch(model, BatchLoader(make_dataset(20), 8, PLAIN), step, CPU, ema=ema)
+    torch.testing.assert_close(ema.module[1].weight, 0.25 * weights[0] + 0.25 * weights[1] + 0.5 * weights[2])
+
+
+def test_an_epoch_in_two_pieces_is_the_epoch():
+    whole = after_one_epoch()
+    torch.manual_seed(0)
+    model, loader, sums = Tiny(), BatchLoader(make_dataset(20), 8, PLAIN, shuffle=True), Sums()
+    optimizer = torch.optim.SGD(model.parameters(), 0.01)
+    train_epoch(model, loader, optimizer, CPU, sums=sums, stop=lambda: True)
+    assert loader.state_dict()["batch"] == 1
+    saved, sums = sums.state_dict(), Sums()
+    sums.load_state_dict(saved)
+    loader.load_state_dict(loader.state_dict())
+    scores = train_epoch(model, loader, optimizer, CPU, sums=sums)
+    assert torch.equal(model[1].weight, whole[0][1].weight)
+    assert (scores["loss"], scores["accuracy"]) == (whole[1]["loss"], whole[1]["accuracy"])
+
+
+class Waits(TorchDispatchMode):
+    """Counts what makes the host wait for a GPU: a number that Python reads, a copy whose size depends on the data."""
+
+    def __init__(self):
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        names = ("_local_scalar_dense", "nonzero", "equal", "masked_select", "bincount", "_unique2")
+        self.count += function.overloadpacket.__name__ in names
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("options", [{}, {"label_smoothing": 0.1, "clip_grad_norm": 1.0, "accumulate": 2}])
+def test_no_step_waits_for_the_device(options):
+    def waits(steps: int, work) -> int:
+        torch.manual_seed(0)
+        model = create_model("resnet8", num_classes=2, width=0.5)
+        optimizer = torch.optim.SGD(model.parameters(), 0.01, momentum=0.9)
+        batches = [(torch.randn(4, 3, 8, 8), torch.tensor([0, 1, 0, 1]))] * steps
+        with Waits() as mode:
+            work(model, batches, optimizer)
+        return mode.count
+
+    def train(model, batches, optimizer):
+        train_epoch(model, batches, optimizer, CPU, **options)
+
+    def read_every_loss(model, batches, optimizer):
+        sums = Sums()
+        train_epoch(model, batches, optimizer, CPU, sums=sums, stop=lambda: sums.measured[-1][0].item() < 0)
+
+    def score(model, batches, optimizer):
+        evaluate(model, batches, CPU)
+
+    assert waits(4, train) == waits(2, train)
+    assert waits(4, score) == waits(2, score)
+    assert waits(4, read_every_loss) == waits(2, read_every_loss) + 2  # the count counts

@@ -1,29 +1,83 @@
 import json
+import sys
+from dataclasses import asdict
+from types import SimpleNamespace
 
 import pytest
+import torch
 
 from resnet_tutorial import InputError
 from resnet_tutorial.training import describe_machine, read_record
+from resnet_tutorial.training.record import SCHEMA, energy_joules
 from tests.test_readme import RECORDS
+
+
+def written_anew() -> dict:
+    """A record of the schema of today."""
+    return asdict(read_record(RECORDS[0]))
 
 
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
         (lambda values: "{", "no readable run record"),
-        (lambda values: "[]", "no run record of schema 1"),
-        (lambda values: json.dumps({**values, "schema": 2}), "no run record of schema 1"),
+        (lambda values: "[]", "no run record of schema 2 or older"),
+        (lambda values: json.dumps({**values, "schema": 3}), "no run record of schema 2 or older"),
         (
             lambda values: json.dumps({k: v for k, v in values.items() if k != "seed"}),
             "no whole run record: check seed",
         ),
+        (lambda values: json.dumps({**values, "seed": "0"}), "check seed"),
+        (lambda values: json.dumps({**values, "seed": True}), "check seed"),
+        (lambda values: json.dumps({**values, "history": [1]}), "check history"),
+        (lambda values: json.dumps({**values, "best": 3, "more": 1}), "check best, more"),
+        (lambda values: json.dumps({**values, "wall_seconds": None}), "check wall_seconds"),
     ],
 )
 def test_damaged_records_are_refused(tmp_path, damage, message):
-    values = json.loads(RECORDS[0].read_text())
-    (tmp_path / "record.json").write_text(damage(values))
+    (tmp_path / "record.json").write_text(damage(written_anew()))
     with pytest.raises(InputError, match=message):
         read_record(tmp_path / "record.json")
+
+
+@pytest.mark.parametrize("history", [None, [1], [{"seconds": "1"}]])
+def test_damaged_records_of_schema_1_are_refused(tmp_path, history):
+    values = json.loads(RECORDS[0].read_text()) | {"history": history}
+    (tmp_path / "record.json").write_text(json.dumps(values))
+    with pytest.raises(InputError, match="check history"):
+        read_record(tmp_path / "record.json")
+
+
+@pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.stem)
+def test_records_of_schema_1_are_read(path):
+    old = json.loads(path.read_text())
+    record = read_record(path)
+    assert record.schema == SCHEMA and record.history == old["history"] and record.test == old["test"]
+    assert record.wall_seconds == pytest.approx(record.seconds) and record.last["epoch"] == len(old["history"])
+    best = max((row.get("val_accuracy", -1) for row in old["history"]), default=-1)
+    assert (record.best is None) if best < 0 else record.best["val_accuracy"] == best
+
+
+def test_the_first_of_the_best_epochs_counts():
+    record = read_record(RECORDS[0])
+    record.history.clear()
+    rows = [{"epoch": i + 1, "val_accuracy": accuracy} for i, accuracy in enumerate((50.0, 70.0, 60.0, 70.0))]
+    assert [record.add_epoch(row) for row in rows] == [True, True, False, False]
+    assert record.best is rows[1] and record.last is rows[3]
+
+
+def test_energy_is_what_nvml_counts(monkeypatch):
+    assert energy_joules(torch.device("cpu")) is None
+    monkeypatch.setitem(sys.modules, "pynvml", None)
+    assert energy_joules(torch.device("cuda", 0)) is None
+    nvml = SimpleNamespace(
+        nvmlInit=lambda: None,
+        nvmlDeviceGetHandleByUUID=lambda uuid: {"GPU-1234": "handle"}[uuid],
+        nvmlDeviceGetTotalEnergyConsumption=lambda handle: {"handle": 2500}[handle],  # in mJ
+    )
+    monkeypatch.setitem(sys.modules, "pynvml", nvml)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: SimpleNamespace(uuid="1234"))
+    assert energy_joules(torch.device("cuda", 0)) == 2.5
 
 
 def test_a_record_survives_its_file(tmp_path):
