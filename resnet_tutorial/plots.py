@@ -143,6 +143,33 @@ def show_schedules(recipes: dict[str, Recipe], steps_per_epoch: int = 20) -> Fig
     return figure
 
 
+def show_ladder(ladders: dict[str, dict[str, float | str]]) -> Figure:
+    """Images per second rung by rung, each with its ratio to the first rung; a panel for each machine.
+
+    Args:
+        ladders: for each title, the rungs from the first to the last: images per second, or why there is no number.
+    """
+    rungs = [len(ladder) for ladder in ladders.values()]
+    size = (8, 0.36 * sum(rungs) + 1.1 * len(rungs))
+    figure, axes = plt.subplots(len(rungs), figsize=size, height_ratios=rungs, squeeze=False)
+    for axis, (title, ladder) in zip(axes[:, 0], ladders.items(), strict=True):
+        first = next(iter(ladder.values()))
+        for row, speed in enumerate(ladder.values()):
+            if isinstance(speed, str):
+                axis.text(0, row, f" {speed}", va="center", fontsize=9, style="italic")
+                continue
+            axis.barh(row, speed, color=COLORS[0])
+            axis.text(speed, row, f" {speed:,.0f} (× {speed / first:.2f})", va="center", fontsize=9)
+        axis.set_yticks(range(len(ladder)), ladder)
+        axis.invert_yaxis()
+        axis.margins(x=0.25)
+        style(axis, "images per second", "")
+        axis.set_title(title, fontsize=10)
+    figure.tight_layout()
+    plt.close(figure)
+    return figure
+
+
 def show_confusion(confusion: torch.Tensor, classes: tuple[str, ...]) -> Figure:
     """A confusion matrix with its percentages: true class by row, predicted class by column, rows adding up to 100."""
     share = 100 * confusion.double() / confusion.sum(dim=1, keepdim=True).clamp(min=1)

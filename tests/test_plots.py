@@ -24,6 +24,15 @@ def test_schedules_are_the_real_ones():
     assert rates[0] == rates[39] == pytest.approx(0.1) and rates[40] == rates[-1] == pytest.approx(0.01)
 
 
+def test_a_ladder_shows_ratios_and_why_a_rung_is_missing():
+    ladders = {"here": {"loop": 200.0, "+ layout": 300.0, "+ graphs": "no GPU"}, "there": {"loop": 1000.0}}
+    here, there = plots.show_ladder(ladders).axes
+    assert [text.get_text().strip() for text in here.texts] == ["200 (× 1.00)", "300 (× 1.50)", "no GPU"]
+    assert [label.get_text() for label in here.get_yticklabels()] == ["loop", "+ layout", "+ graphs"]
+    assert [bar.get_width() for bar in here.patches] == [200, 300] and here.yaxis_inverted()
+    assert (here.get_title(), there.get_title()) == ("here", "there")
+
+
 def test_classes_stand_in_their_rows():
     dataset = make_dataset(20)
     figure = plots.show_classes(dataset, per_class=3)

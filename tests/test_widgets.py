@@ -10,8 +10,20 @@ import pytest
 import torch
 from PIL import Image
 
-from resnet_tutorial import ImageDataset, InputError, create_model, list_models, summarize, widgets
+from resnet_tutorial import (
+    ImageDataset,
+    InputError,
+    Recipe,
+    TrainConfig,
+    Trainer,
+    create_model,
+    list_models,
+    summarize,
+    widgets,
+)
 from resnet_tutorial.analysis import total
+from resnet_tutorial.training import Stopped, load_checkpoint
+from tests.conftest import make_dataset
 
 # Parameters, and millions of multiply-accumulates, worked out apart from this package
 FACTS = {
@@ -276,3 +288,73 @@ def test_the_explorer_without_a_kernel_or_ipywidgets(photos, monkeypatch):
     assert isinstance(widgets.explore_augmentation(photos), widgets.AugmentationGallery)
     with pytest.raises(InputError, match="at least two classes"):
         widgets.explore_augmentation(photos.take(torch.tensor([0])))
+
+
+def a_run(folder, epochs=3) -> Trainer:
+    recipe = Recipe(epochs=epochs, batch_size=16, lr=0.05)
+    config = TrainConfig("resnet8", ckpt_dir=folder, recipe=recipe, precision="fp32")
+    return Trainer(config, make_dataset(40), make_dataset(20, "test", 1), log=lambda line: None)
+
+
+def test_a_run_is_shown_while_it_goes_on(tmp_path):
+    pytest.importorskip("ipywidgets")
+    monitor = widgets.TrainingMonitor(a_run(tmp_path))
+    shown, seen = monitor._shown, []
+    shown.observe(lambda change: seen.append(change["new"]), names="value")
+    record = monitor.start().wait()
+    assert record.test and (tmp_path / "record.json").exists()
+    for epoch, row in enumerate(record.history, start=1):
+        page = next(html for html in seen if f"epoch {epoch} of 3" in html)
+        for number in (f"{row['loss']:.3f} nats", f"{row['val_accuracy']:.1f} %", f"{row['lr']:.4g}</td>"):
+            assert number in page
+        assert bool(re.search(r"of 3: training, [\d.]+ s left</p>", page)) == (epoch < 3)
+    assert f"finished, test accuracy {record.test['accuracy']:.2f} %" in seen[-1]
+    assert monitor._button.disabled and str(record.test["accuracy"])[:4] in repr(monitor)
+
+
+def test_the_button_ends_a_run_in_order(tmp_path):
+    pytest.importorskip("ipywidgets")
+    trainer = a_run(tmp_path, epochs=1000)
+    monitor = widgets.TrainingMonitor(trainer)
+    update, press = trainer.on_epoch, monitor._button.click
+    trainer.on_epoch = lambda row: (update(row), press() if row["epoch"] == 2 else None)
+    with pytest.raises(Stopped, match="saved after epoch 2"):
+        monitor.start().wait()
+    assert "ended: the run is saved after epoch 2" in monitor._shown.value and monitor._button.disabled
+    assert load_checkpoint(tmp_path)["epoch"] == 2
+
+
+def test_what_goes_wrong_in_the_background_is_told(tmp_path):
+    pytest.importorskip("ipywidgets")
+    monitor = widgets.TrainingMonitor(a_run(tmp_path / "run"))
+    (tmp_path / "run").write_text("in the way")
+    with pytest.raises(InputError, match="cannot write"):
+        monitor.start().wait()
+    assert "ended: cannot write" in monitor._shown.value
+
+
+def test_a_page_without_a_kernel_shows_the_finished_run_and_no_button(tmp_path, monkeypatch):
+    monkeypatch.setenv(widgets.STATIC, "1")
+    monkeypatch.setitem(sys.modules, "ipywidgets", None)
+    monitor = widgets.TrainingMonitor(a_run(tmp_path)).start()
+    page = Document(monitor._repr_html_())
+    assert monitor.wait().test and "epoch 3 of 3: finished" in "".join(page.find("p", role="status")[0][2])
+    assert not page.find("button") and not page.find("input")
+    charts = page.find("svg", role="img")
+    assert len(charts) == 2
+    for (_, attrs, _), key in zip(charts, ("loss", "accuracy"), strict=True):
+        last = monitor.trainer.record.last[f"val_{key}"]
+        assert f"training {key}" in attrs["aria-label"] and f"validation {key} {last:.2f}" in attrs["aria-label"]
+    for _, attrs, _ in page.find("polyline"):
+        points = [tuple(map(float, point.split(","))) for point in attrs["points"].split()]
+        assert len(points) == 4 and all(34 <= x <= 300 and 0 <= y <= 130 for x, y in points)
+
+
+def test_a_run_without_validation_is_watched_all_the_same(tmp_path, monkeypatch):
+    monkeypatch.setenv(widgets.STATIC, "1")
+    config = TrainConfig(
+        "resnet8", ckpt_dir=tmp_path, recipe=Recipe(epochs=1, batch_size=16, validation=0.0), precision="fp32"
+    )
+    trainer = Trainer(config, make_dataset(40), make_dataset(20, "test", 1), log=lambda line: None)
+    html = widgets.TrainingMonitor(trainer).start()._repr_html_()
+    assert "validation" not in html and "training accuracy" in html
