@@ -15,7 +15,7 @@ ADAPTIVE = ("AdamW", "Adam", "NAdam", "RAdam", "Adamax", "RMSprop")  # their usu
 
 def write_summary(recipe: Recipe) -> str:
     """What matters of a recipe, in two lines."""
-    length = f"{recipe.epochs} epochs" if recipe.steps is None else f"{recipe.steps:,} steps"
+    length = _count(recipe.epochs, "epoch") if recipe.steps is None else _count(recipe.steps, "step")
     batch = f"batch {recipe.batch_size}" + (f" in {recipe.accumulate} parts" if recipe.accumulate > 1 else "")
     optimizer = ", ".join([f"{recipe.optimizer} with lr {recipe.lr:g}", *_optimizer_words(recipe)])
     rest = ", ".join(_regularization_words(recipe))
@@ -33,6 +33,10 @@ def write_notes(recipe: Recipe, steps_per_epoch: int | None, arch: Architecture 
         _depth_note(recipe, arch),
     )
     return [note for note in notes if note]
+
+
+def _count(number: int, unit: str) -> str:
+    return f"{number:,} {unit}" + ("" if number == 1 else "s")
 
 
 def _optimizer_words(recipe: Recipe) -> list[str]:
@@ -53,7 +57,7 @@ def _schedule_words(recipe: Recipe) -> str:
     details = {
         "OneCycleLR": f" (rising for {100 * recipe.pct_start:g} %)",
         "MultiStepLR": f" (× {recipe.gamma:g} at {unit} {', '.join(f'{m:,}' for m in recipe.milestones)})",
-        "StepLR": f" (× {recipe.gamma:g} every {recipe.step_size} {unit}s)",
+        "StepLR": f" (× {recipe.gamma:g} every {_count(recipe.step_size, unit)})",
         "ExponentialLR": f" (× {recipe.gamma:g} every {unit})",
         "CosineAnnealingLR": f" (t_max {recipe.t_max})" if recipe.t_max else "",
     }
@@ -61,10 +65,9 @@ def _schedule_words(recipe: Recipe) -> str:
     words += details.get(recipe.lr_scheduler, "")
     if not recipe.has_warmup:
         return words
-    until = f"for {recipe.warmup_epochs} {unit}s"
     if recipe.warmup_until_error is not None:
         return f"{words}, lr {recipe.warmup_lr:g} until the training error is below {recipe.warmup_until_error:g} %"
-    return f"{words}, warm-up from {recipe.warmup_lr:g} {until}"
+    return f"{words}, warm-up from {recipe.warmup_lr:g} for {_count(recipe.warmup_epochs, unit)}"
 
 
 def _regularization_words(recipe: Recipe) -> list[str]:
@@ -103,10 +106,10 @@ def _drops_note(recipe: Recipe, length: int | None) -> str | None:
         return "MultiStepLR without milestones never lowers the learning rate."
     early = [m for m in recipe.milestones if m <= recipe.warmup_epochs]
     if early:
-        return f"milestones {early} lie in the warm-up of {recipe.warmup_epochs} {unit}s: no drop happens."
+        return f"milestones {early} lie in the warm-up of {_count(recipe.warmup_epochs, unit)}: no drop happens."
     late = [m for m in recipe.milestones if m >= (length or math.inf)]
     if late:
-        return f"milestones {late} lie at or after the end of the run ({length} {unit}s): no drop happens."
+        return f"milestones {late} lie at or after the end of the run ({_count(length, unit)}): no drop happens."
     return None
 
 

@@ -5,9 +5,10 @@ import pytest
 import torch
 from torch import nn
 
-from resnet_tutorial import InputError, Recipe, create_model
+from resnet_tutorial import InputError, Recipe, TrainConfig, Trainer, create_model
 from resnet_tutorial.training import list_recipes, load_recipe, make_optimizer, make_scheduler
 from resnet_tutorial.training.optim import HoldUntilError, learning_rates, make_ema, report_train_error
+from tests.conftest import make_dataset
 
 ADAPTIVE = ["AdamW", "Adam", "NAdam", "RAdam", "Adamax", "RMSprop", "Adagrad", "Adadelta"]
 
@@ -202,6 +203,14 @@ def test_the_wait_writes_into_a_rate_that_is_a_tensor():
     assert rate.item() == 0.25
     report_train_error(scheduler, 1.0)
     assert rate.item() == 1.0 and optimizer.param_groups[0]["lr"] is rate
+
+
+def test_a_run_reports_its_training_error(tmp_path):
+    recipe = Recipe(epochs=3, batch_size=16, lr=0.05, lr_scheduler="none", warmup_until_error=99.0, warmup_lr=0.01)
+    config = TrainConfig(model="resnet8", ckpt_dir=tmp_path, recipe=recipe, precision="fp32")
+    record = Trainer(config, make_dataset(40), make_dataset(20, "test", 1), log=lambda line: None).fit()
+    assert record.history[0]["train_accuracy"] > 1
+    assert [row["lr"] for row in record.history] == [0.01, 0.05, 0.05]
 
 
 def test_a_warm_up_must_leave_something_of_the_run():

@@ -100,6 +100,11 @@ def test_the_summary_says_what_matters_in_two_lines():
     )
 
 
+def test_the_summary_counts_one():
+    recipe = Recipe(epochs=1, lr_scheduler="StepLR", step_size=1, accumulate=2)
+    assert recipe.summary().startswith("1 epoch, batch 128 in 2 parts; ") and "every 1 epoch)" in recipe.summary()
+
+
 def test_old_records_say_less_and_mean_the_same():
     new = {"steps", "accumulate", "ema", "clip_grad_norm", "decay_norm_and_bias", "schedule_unit", "mixup", "cutmix"}
     old = {key: value for key, value in asdict(Recipe()).items() if key not in new}
