@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Callable
 
+from .commands.bench import BenchArgs, bench_command
 from .commands.common import fail
 from .commands.compare import CompareArgs, compare_command
 from .commands.download import DownloadArgs, download_command
@@ -25,6 +26,7 @@ COMMANDS: dict[str, tuple[Callable[[list[str]], None], type]] = {
     "predict": (predict_command, PredictArgs),
     "export": (export_command, ExportArgs),
     "compare": (compare_command, CompareArgs),
+    "bench": (bench_command, BenchArgs),
     "summary": (summary_command, SummaryArgs),
     "identify": (identify_command, IdentifyArgs),
     "download": (download_command, DownloadArgs),

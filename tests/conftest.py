@@ -40,7 +40,10 @@ def own_cache(tmp_path_factory, monkeypatch):
 @pytest.fixture
 def image_folder(tmp_path, own_cache):
     """A folder of PNG files: 2 classes, 32 images to train and 8 to test."""
-    root = tmp_path / "corners"
+    return write_image_folder(tmp_path / "corners")
+
+
+def write_image_folder(root):
     for split, n, seed in (("train", 32, 0), ("test", 8, 1)):
         images, labels = make_images(n, seed)
         for i, (image, label) in enumerate(zip(images, labels, strict=True)):

@@ -12,6 +12,7 @@ from ..training import Recipe, TrainConfig, load_card, load_checkpoint, train
 from ..training.checkpoint import newest_checkpoint
 from ..training.distributed import leave_world, report_failure
 from ..training.recipe import recipe_from_dict
+from ..training.seeds import choose_seeds, train_seeds
 from .common import RUNS, data_of_run, parse
 
 
@@ -23,6 +24,9 @@ class TrainArgs:
     """Data folder, as --root; without one, Shapes-10."""
     config: Annotated[str, arg(aliases=["-c"])] = "quick"
     """Recipe: the name of a shipped one, or a YAML file. If it was made for one network, --model need not be given."""
+    seeds: tuple[int, ...] = ()
+    """Train with several seeds, each in a folder of its own, and print mean and deviation: how many, counted from
+    --seed on, or which, as in 0 1 2. What is finished is skipped, what was broken off goes on. Name DATA before it."""
     run: OmitArgPrefixes[TrainConfig] = field(default_factory=TrainConfig)
 
 
@@ -32,15 +36,23 @@ def train_command(argv: list[str]) -> None:
     if args.data and args.run.root and args.data != args.run.root:
         raise InputError(f"two data folders are named, {args.data} and --root {args.run.root}: name one")
     config = replace(args.run, root=args.data or args.run.root)
-    report_failure(train)(config, log=lambda line: print(line, flush=True))
+    if args.seeds:
+        report_failure(train_seeds)(config, choose_seeds(args.seeds, config.seed), log=_print)
+    else:
+        report_failure(train)(config, log=_print)
     leave_world()
 
 
+def _print(line: str) -> None:
+    print(line, flush=True)
+
+
 def _with_value_of_resume(argv: list[str]) -> list[str]:
-    """``--resume`` alone means True, which tyro wants to read."""
+    """``--resume`` alone means True, which tyro wants to read; several seeds go on wherever there is something."""
+    value = "auto" if any(word.startswith("--seeds") for word in argv) else "True"
     followers = [*argv, ""][1:]
     spelled = [
-        [word, "True"] if word == "--resume" and after != "auto" else [word]
+        [word, value] if word == "--resume" and after != "auto" else [word]
         for word, after in zip(argv, followers, strict=True)
     ]
     return [word for words in spelled for word in words]

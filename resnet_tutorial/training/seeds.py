@@ -1,0 +1,57 @@
+"""One experiment with several seeds."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from ..data import load_dataset
+from ..errors import InputError
+from ..models import create_model
+from . import distributed
+from .compare import compare, read_run
+from .config import TrainConfig
+from .record import RunRecord
+from .trainer import Trainer, pick_device
+
+
+def choose_seeds(numbers: Sequence[int], first: int = 0) -> tuple[int, ...]:
+    """The seeds that ``--seeds`` means: one number is how many, from ``first`` on; several are the seeds themselves.
+
+    Raises:
+        InputError: if there are none, or one is named twice.
+    """
+    if len(numbers) == 1:
+        numbers = range(first, first + numbers[0])
+    if not numbers:
+        raise InputError("--seeds takes how many seeds, at least 1, or the seeds themselves, as in --seeds 0 1 2")
+    if len(set(numbers)) < len(numbers):
+        raise InputError(f"--seeds names a seed twice: {' '.join(map(str, numbers))}")
+    return tuple(numbers)
+
+
+def train_seeds(config: TrainConfig, seeds: Sequence[int], log: Callable[[str], None] = print) -> list[RunRecord]:
+    """Run a training once for each seed, one after the other, and say what came out, as mean and standard deviation.
+
+    Each seed has a folder of its own: ``runs/<model>-<data>-seed<seed>``, or ``seed<seed>`` in the ``ckpt_dir`` of the
+    config. A run that is finished there is left as it is, and one that was broken off goes on.
+
+    Args:
+        config: the run; its ``seed`` and ``resume`` are not looked at.
+        seeds: the seeds.
+        log: receives one line at a time.
+
+    Raises:
+        InputError: as of `train`, also if a folder holds another run.
+    """
+    create_model(config.model, **config.model_options())  # a wrong name should not wait for the data
+    world = distributed.join_world(cuda=pick_device(config).device.type == "cuda")
+    with distributed.first_of_machine_first(world):
+        train_set, test_set = load_dataset(config.dataset, config.root)
+    records = []
+    for i, seed in enumerate(seeds):
+        folder = config.ckpt_dir and config.ckpt_dir / f"seed{seed}"
+        trainer = Trainer(replace(config, seed=seed, ckpt_dir=folder, resume="auto"), train_set, test_set, log)
+        finished = trainer.record.test is not None
+        trainer.log(f"seed {seed} ({i + 1} of {len(seeds)}){': finished before, nothing to do' if finished else ''}")
+        records.append(read_run(trainer.folder) if finished else trainer.fit())
+    trainer.log(f"\n{compare(records)}")
+    return records
