@@ -123,7 +123,7 @@ class Trainer:
             )
         self.step_model, self.step = self._make_step()
         self.signals = Signals(patient=self.world.size > 1)
-        self._polls, self._due, self._saved_at = 0, False, time.monotonic()
+        self._polls, self._asked, self._due, self._saved_at = 0, 0, False, time.monotonic()
         self._board = _import_tensorboard() if config.tensorboard and self.world.rank == 0 else None
         self._start_clock()
 
@@ -222,7 +222,7 @@ class Trainer:
                 stop=self._is_interrupted,
             )
             self._check_loss(scores["loss"])
-            if not (self._due or self.signals.received):
+            if not (self._due or self._asked):
                 return scores
             self.save()
             self._due = False
@@ -235,13 +235,13 @@ class Trainer:
         if self.world.size > 1 and self._polls % ASK_EVERY:
             return False
         due = time.monotonic() - self._saved_at > 60 * self.config.checkpoint_minutes
-        self.signals.received, self._due = distributed.all_max([self.signals.received, int(due)])
-        return bool(self.signals.received or self._due)
+        self._asked, self._due = distributed.all_max([self.signals.received, int(due)])
+        return bool(self._asked or self._due)
 
     def _stop_if_asked(self) -> None:
-        (self.signals.received,) = distributed.all_max([self.signals.received])
-        if self.signals.received:
-            raise Stopped(self._what_is_saved(), self.signals.received)
+        (asked,) = distributed.all_max([self.signals.received])
+        if asked:
+            raise Stopped(self._what_is_saved(), asked)
 
     def _check_loss(self, loss: float) -> None:
         if math.isfinite(loss):

@@ -14,15 +14,6 @@ CPU = Device(torch.device("cpu"))
 PLAIN = Transform((0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    """Tests in parallel would wait for each other's."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 class Tiny(nn.Sequential):
     def __init__(self):
         super().__init__(nn.Flatten(), nn.Linear(3 * 32 * 32, 2))

@@ -29,17 +29,6 @@ SETTINGS = {
 }
 
 
-@pytest.fixture(autouse=True)
-def _settings_of_torch():
-    """A run sets them for the whole process. One thread: tests in parallel would wait for each other's."""
-    before = torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.benchmark, torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.use_deterministic_algorithms(before[0])
-    torch.backends.cudnn.benchmark = before[1]
-    torch.set_num_threads(before[2])
-
-
 def make(folder, *, recipe=RECIPE, log=lambda line: None, **options) -> Trainer:
     """A run on the corners: 36 images to train, which are three steps an epoch, the last of them smaller."""
     config = TrainConfig(**{"model": "resnet8", "ckpt_dir": folder, "recipe": recipe, "precision": "fp32"} | options)
