@@ -307,8 +307,9 @@ def _format(report: Report) -> str:
         )
     lines += ["", f"this recipe on this machine, {report.images:,} training images: {report.recipe}"]
     for row in report.estimates:
+        rate = f"{row.images_per_second:,.0f}" if row.images_per_second >= 10 else f"{row.images_per_second:.1f}"
         how = "step measured" if row.scaled_from is None else f"estimate, scaled from {row.scaled_from} by MACs"
-        lines.append(f"  {row.model:12} {row.images_per_second:>9,.0f} images/s {duration(row.seconds):>10}  {how}")
+        lines.append(f"  {row.model:12} {rate:>9} images/s {duration(row.seconds):>10}  {how}")
     return "\n".join(lines)
 
 
