@@ -10,6 +10,7 @@ from dataclasses import asdict
 import pytest
 
 from resnet_tutorial import ARCHITECTURES, cli, create_model, list_models, summarize
+from resnet_tutorial.training import load_checkpoint
 
 FAST = ["--epochs", "1", "--batch-size", "16", "--precision", "fp32"]
 
@@ -39,7 +40,8 @@ def trained(image_folder, tmp_path, monkeypatch, capsys):
 
 
 def test_train_evaluate_predict(trained, image_folder, capsys):
-    assert sorted(p.name for p in trained.iterdir()) == ["last.pt", "log.csv", "recipe.yml", "record.json"]
+    left = sorted(path.name for path in trained.iterdir())
+    assert left == ["best.pt", "last.pt", "log.csv", "previous.pt", "recipe.yml", "record.json"]
     for argv in (["evaluate"], ["evaluate", trained], ["evaluate", trained / "last.pt", image_folder]):
         code, out, _ = run(capsys, *argv)
         assert code == 0 and re.search(r"accuracy \d+\.\d\d % .*, loss", out) and "left" in out and "note" not in out
@@ -196,25 +198,39 @@ def test_a_checkpoint_of_other_classes(trained, image_folder, capsys):
     assert "the network knows left, right" in refused(capsys, "evaluate")
 
 
-def test_interrupt_saves_what_is_finished(image_folder, tmp_path):
-    """A real Ctrl-C: after the first epoch's line, in the middle of a later epoch."""
-    command = [sys.executable, "-m", "resnet_tutorial", "train", str(image_folder), "--epochs", "100000"]
+@pytest.mark.parametrize(("sign", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_the_step_saves_and_has_its_own_status(image_folder, tmp_path, capsys, sign, status):
+    """A real one, in the middle of an epoch; then the run goes on."""
+    argv = ["train", str(image_folder), "--model", "resnet8", "--epochs", "500", "--batch-size", "8"]
     process = subprocess.Popen(
-        [*command, "--batch-size", "16", "--validation", "0"],
+        [sys.executable, "-m", "resnet_tutorial", *argv],
         cwd=tmp_path,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
     for line in process.stdout:
-        if line.startswith("epoch"):
-            process.send_signal(signal.SIGINT)
+        if line.startswith("epoch   1"):
+            process.send_signal(sign)
             break
     _, err = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "error: interrupted" in err and "--resume" in err and "Traceback" not in err
-    folder = tmp_path / "runs" / "resnet20-corners-seed0"
-    assert not [p for p in folder.iterdir() if p.name.startswith(".")]
-    from resnet_tutorial.training import load_checkpoint
+    assert process.returncode == status
+    assert "error: interrupted: the run is saved after" in err and "--resume" in err and "Traceback" not in err
+    folder = tmp_path / "runs" / "resnet8-corners-seed0"
+    assert not [path for path in folder.iterdir() if path.name.startswith(".")]
+    state = load_checkpoint(folder)
+    saved = (state["epoch"], state["loader"]["batch"])
+    assert saved >= (1, 0)
+    message = refused(
+        capsys, "train", "--resume", "auto", "--ckpt-dir", folder, image_folder, *FAST, "--model", "resnet8"
+    )
+    assert "another recipe" in message and "epochs was 500, now it is 1" in message
 
-    assert load_checkpoint(folder)["epoch"] >= 1
+
+def test_resume_alone_takes_the_settings_of_the_run(image_folder, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    options = ["--model", "resnet8", "--shortcut", "B", "--width", "0.5", "--seed", "3", "--deterministic"]
+    assert run(capsys, "train", image_folder, *FAST, *options)[0] == 0
+    for words in (["--resume"], ["--resume", "auto", image_folder, *FAST, *options]):
+        code, out, _ = run(capsys, "train", *words)
+        assert code == 0 and "resuming runs/resnet8-corners-seed3 after epoch 1 of 1" in out

@@ -48,8 +48,20 @@ def join_world(cuda: bool) -> World:
     if cuda:
         torch.cuda.set_device(local_rank)
     if not dist.is_initialized():
-        dist.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo")
+        store, _, _ = next(dist.rendezvous("env://"))
+        store = dist.PrefixStore(_attempt(), store)
+        dist.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo", store=store, rank=rank, world_size=size)
     return World(rank, size, local_rank)
+
+
+def _attempt() -> str:
+    """A name for this start of the processes, under which they leave their addresses for each other.
+
+    torchrun's store still holds those of the processes before a restart. On several machines torchrun counts restarts
+    on each for itself, so the count is no common name: set ``TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1`` before torchrun.
+    """
+    alone = os.environ.get("GROUP_WORLD_SIZE", "1") == "1"
+    return f"attempt {os.environ.get('TORCHELASTIC_RESTART_COUNT', '0') if alone else '0'}"
 
 
 def leave_world() -> None:
