@@ -63,6 +63,7 @@ def test_evaluate_weights(weights, image_folder, capsys):
     numbers = ["--mean", "0.4", "0.4", "0.4", "--std", "0.2", "0.2", "0.2"]
     assert "does not say which mean" in refused(capsys, "evaluate", weights, image_folder)
     assert "name the data folder" in refused(capsys, "evaluate", weights, *numbers)
+    assert "leave out --mean, --std" in refused(capsys, "evaluate", "runs/resnet8-corners-seed0", *numbers)
     code, out, _ = run(capsys, "evaluate", weights, image_folder, *numbers)
     assert code == 0 and "note: the file does not name its classes" in out and "8 images" in out
 

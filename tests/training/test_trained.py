@@ -1,8 +1,9 @@
 import pytest
 import torch
 
-from resnet_tutorial import InputError, create_model, export_weights, save_weights
+from resnet_tutorial import InputError, Recipe, TrainConfig, Trainer, create_model, export_weights, save_weights
 from resnet_tutorial.training import load_trained
+from tests.conftest import make_dataset
 
 MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.25, 0.3)
 
@@ -73,3 +74,22 @@ def test_what_is_no_network_for_these_images(model, tmp_path):
     torch.save({"weight": torch.zeros(3, 3)}, tmp_path / "linear.pt")
     with pytest.raises(InputError):
         load_trained(tmp_path / "linear.pt")
+
+
+def test_checkpoints_of_a_run(tmp_path):
+    """The folder, each file in it, and the one before where the newest is damaged; options of the network included."""
+    config = TrainConfig(
+        "resnet8", width=0.5, recipe=Recipe(epochs=2, batch_size=20, validation=0.2), ckpt_dir=tmp_path
+    )
+    trainer = Trainer(config, make_dataset(40), make_dataset(20, "test", 1), log=lambda line: None)
+    trainer.fit()
+    for path in (tmp_path, tmp_path / "last.pt"):
+        trained = load_trained(path)
+        expected = trainer.model.state_dict()
+        assert all(torch.equal(value, expected[name]) for name, value in trained.model.state_dict().items())
+        assert (trained.mean, trained.classes, trained.run["epoch"]) == (trainer.mean, ("left", "right"), 2)
+    assert load_trained(tmp_path / "best.pt").run["epoch"] == trainer.record.best["epoch"]
+    (tmp_path / "last.pt").write_bytes((tmp_path / "last.pt").read_bytes()[:-1000])
+    assert load_trained(tmp_path / "last.pt").run["epoch"] == 2  # saved a second time, with the score on the test part
+    with pytest.raises(InputError, match="leave out --mean, --std"):
+        load_trained(tmp_path, mean=MEAN, std=STD)
