@@ -161,7 +161,7 @@ def show_ladder(ladders: dict[str, dict[str, float | str]]) -> Figure:
             axis.barh(row, speed, color=COLORS[0])
             axis.text(speed, row, f" {speed:,.0f} (× {speed / first:.2f})", va="center", fontsize=9)
         axis.set_yticks(range(len(ladder)), ladder)
-        axis.invert_yaxis()
+        axis.set_ylim(len(ladder) - 0.5, -0.5)  # also where a rung has no bar
         axis.margins(x=0.25)
         style(axis, "images per second", "")
         axis.set_title(title, fontsize=10)

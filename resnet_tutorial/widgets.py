@@ -104,7 +104,8 @@ IMAGE_STYLE = """
 MONITOR_STYLE = """
 .rt-nets progress { width: 100%; max-width: 36em; }
 .rt-nets .rt-charts { display: flex; flex-wrap: wrap; gap: 0 2em; }
-.rt-nets .rt-charts figure { flex: 0 1 20em; }
+.rt-nets .rt-charts figure { flex: 0 1 20em; margin: 0.4em 0; }
+.rt-nets .rt-charts figcaption { margin: 0; padding: 0; text-align: left; font-size: inherit; color: inherit; }
 .rt-nets svg { display: block; width: 100%; color: inherit; }
 """
 CHOICE_STYLE = """
