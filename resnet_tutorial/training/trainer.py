@@ -2,7 +2,6 @@
 
 import datetime
 import math
-import os
 import shlex
 import time
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from ..data import BatchLoader, ImageDataset, Transform, load_dataset
 from ..errors import InputError
 from ..files import write_atomic
 from ..models import create_model
+from ..progress import no_bar
 from .checkpoint import LAST, load_checkpoint, save_checkpoint
 from .engine import Device, evaluate, train_epoch
 from .optim import make_optimizer, make_scheduler
@@ -255,8 +255,7 @@ class Trainer:
     def _no_bar(self) -> bool | None:
         if self.config.progress is not None:
             return not self.config.progress
-        # A page of the book has no kernel that would move a bar; elsewhere tqdm decides.
-        return True if os.environ.get("RESNET_TUTORIAL_STATIC") else None
+        return no_bar()
 
     def _num_workers(self) -> int:
         if self.config.num_workers is not None:
