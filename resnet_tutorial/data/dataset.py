@@ -56,7 +56,7 @@ class ImageDataset:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over images and labels, in hexadecimal. Two data sets with one fingerprint are the same."""
+        """SHA-256 over images and labels, in hexadecimal. With the same one, images and labels are the same."""
         digest = hashlib.sha256(self.images.contiguous().numpy())
         digest.update(self.labels.contiguous().numpy())
         return digest.hexdigest()

@@ -122,7 +122,7 @@ def to_rgb_batch(images: np.ndarray) -> np.ndarray:
     if not len(images):
         raise ValueError("there are no images")
     if images.dtype != np.uint8:
-        raise ValueError(f"the pixels are {images.dtype}; they should be uint8, 0 to 255")
+        raise ValueError(f"the pixels are {images.dtype}; they should be uint8, 0 to 255: convert them first")
     if images.ndim == 3:
         images = images[..., None]
     if images.ndim == 4 and images.shape[3] not in (1, 3) and images.shape[1] in (1, 3):
