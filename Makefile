@@ -42,6 +42,7 @@ bench: $(STAMP)
 	$(BIN)/python benchmarks/shapes10.py
 	$(BIN)/python benchmarks/models.py
 	$(BIN)/python benchmarks/batches.py
+	$(BIN)/python -m benchmarks.reading
 
 clean:
 	rm -rf _build dist .pytest_cache .ruff_cache $(VENV)

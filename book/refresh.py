@@ -19,7 +19,7 @@ def run(path: Path) -> None:
     """Execute one notebook, strip it, write it back."""
     notebook = nbformat.read(path, as_version=4)
     started = time.perf_counter()
-    NotebookClient(notebook, timeout=300, coalesce_streams=True, resources={"metadata": {"path": str(BOOK)}}).execute()
+    NotebookClient(notebook, timeout=600, coalesce_streams=True, resources={"metadata": {"path": str(BOOK)}}).execute()
     seconds = time.perf_counter() - started
     strip(notebook)
     nbformat.write(notebook, path)

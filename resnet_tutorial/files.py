@@ -1,6 +1,7 @@
 """Reading files with one line for every failure; writing them whole or not at all."""
 
 import contextlib
+import errno
 import os
 import threading
 from collections.abc import Iterator
@@ -8,6 +9,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 from .errors import InputError
+
+
+def cannot_write(path: Path, error: OSError) -> InputError:
+    """One line about a file that the operating system does not let us write."""
+    full = error.errno in (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", None))
+    advice = "free some space there or choose another folder" if full else "choose a folder that you may write to"
+    return InputError(f"cannot write {path} ({error.strerror or error}): {advice}")
 
 
 @contextlib.contextmanager
@@ -37,9 +45,7 @@ def open_atomic(path: Path, *, sync: bool = True) -> Iterator[BinaryIO]:
         with contextlib.suppress(OSError):
             temporary.unlink()
         if isinstance(error, OSError):
-            raise InputError(
-                f"cannot write {path} ({error.strerror or error}): free some space there or choose another folder"
-            ) from None
+            raise cannot_write(path, error) from None
         raise
 
 

@@ -96,7 +96,7 @@ AUGMENTATIONS = {  # how strong each can be, as options of a Transform; where th
 }
 IMAGE_STYLE = """
 .rt-nets figure { margin: 0.4em 0; max-width: 36em; }
-.rt-nets figcaption { margin: 0; padding: 0; text-align: left; font-size: inherit; color: inherit; }
+.rt-nets figcaption { margin: 0; padding: 0; text-align: left; font: inherit; color: inherit; }
 .rt-nets.rt-nets img { display: block; width: 100%; margin: 0; image-rendering: pixelated; background: none; }
 .rt-nets ol { display: flex; margin: 0.2em 0; padding: 0; list-style: none; }
 .rt-nets ol li { flex: 1 1 0; min-width: 0; margin: 0; text-align: center; overflow-wrap: anywhere; }
@@ -550,10 +550,10 @@ def _augmented(dataset: ImageDataset, label: int, kind: str, strength: str, imag
 def _figure(images: torch.Tensor, labels: torch.Tensor, classes: tuple[str, ...], caption: str) -> str:
     """Images in a row, with the label of each below it."""
     alt = f'alt="{escape(caption)}: {len(images)} images side by side"'
+    # The theme changes the colors of images in the dark, except for this class.
+    img = f'<img class="dark-light" src="{_strip(images)}" {alt}>'
     names = "".join(f"<li>{escape(_label_text(shares, classes))}</li>" for shares in labels)
-    return (
-        f'<figure><figcaption>{escape(caption)}</figcaption><img src="{_strip(images)}" {alt}><ol>{names}</ol></figure>'
-    )
+    return f"<figure><figcaption>{escape(caption)}</figcaption>{img}<ol>{names}</ol></figure>"
 
 
 def _label_text(shares: torch.Tensor, classes: tuple[str, ...]) -> str:

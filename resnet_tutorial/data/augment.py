@@ -131,7 +131,8 @@ class Transform:
     def __post_init__(self):
         operations, magnitude = self.rand_augment or (1, 0)
         for name, ok, rule in (
-            ("std", all(s > 0 for s in self.std), "above 0"),
+            ("mean", len(self.mean) == 3, "three numbers, for red, green and blue"),
+            ("std", len(self.std) == 3 and all(s > 0 for s in self.std), "three numbers above 0"),
             ("erase", 0 <= self.erase <= 1, "in [0, 1]"),
             ("cutout", self.cutout >= 0, "at least 0"),
             ("rand_augment", operations >= 1 and 0 <= magnitude <= 30, "(operations from 1 on, magnitude 0 to 30)"),

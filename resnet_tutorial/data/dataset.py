@@ -43,6 +43,10 @@ class ImageDataset:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def __getitem__(self, index: int) -> None:
+        """An image alone has no one form: `images`, `labels` and `as_torch` each give another one."""
+        raise TypeError("take .images[i] and .labels[i], or .as_torch() for a DataLoader")
+
     def __repr__(self) -> str:
         height, width = self.images.shape[1:3]
         return (
@@ -52,7 +56,7 @@ class ImageDataset:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over images and labels, in hexadecimal. Two data sets with one fingerprint are the same."""
+        """SHA-256 over images and labels, in hexadecimal. With the same one, images and labels are the same."""
         digest = hashlib.sha256(self.images.contiguous().numpy())
         digest.update(self.labels.contiguous().numpy())
         return digest.hexdigest()

@@ -1,6 +1,5 @@
 """Archives fetched from the web: several sources, resumed, checked, placed whole, by one process at a time."""
 
-import builtins
 import contextlib
 import hashlib
 import os
@@ -21,10 +20,13 @@ from filelock import FileLock, Timeout
 from tqdm.auto import tqdm
 
 from ..errors import InputError
+from ..files import cannot_write
+from ..progress import no_bar
 from .cifar import find_cifar
 from .sources import SOURCES, Source
 
 CHUNK = 2**16
+_UNREACHABLE = "cannot be reached"
 AGENT = "resnet-tutorial"  # some hosts refuse urllib's own name
 BUSY = (408, 425, 429, 500, 502, 503, 504)  # answers that may be another one a moment later
 
@@ -98,7 +100,9 @@ def _address(mirror: str, source: Source) -> str:
         fits = False
     if not fits:
         raise InputError(f"the mirror {mirror!r} is no address: it must start with http:// or https:// and name a host")
-    return mirror + source.archive if parts.path.endswith("/") else mirror
+    if not parts.path:
+        mirror += "/"  # a host alone is its root folder
+    return mirror + source.archive if mirror.endswith("/") else mirror
 
 
 def fetch(
@@ -172,8 +176,7 @@ def _disk(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = error.strerror or error
-        raise InputError(f"cannot write {path} ({reason}): free some space there or choose another folder") from None
+        raise cannot_write(path, error) from None
 
 
 class _Failed(Exception):
@@ -240,9 +243,8 @@ class _Job:
             if not waiting:  # those that were slow, the fastest first, and now with patience
                 waiting = [(url, False) for url in sorted(rates, key=rates.__getitem__, reverse=True)]
                 rates = {}
-        story = "; ".join(f"{url}: {outcome}" for url, outcome in outcomes.items())
         kept = f" ({kept})" if (kept := self._kept()) else ""
-        raise InputError(f"no source gave {self.target.name}{kept}: {story}. What to do: {self.advice}")
+        raise InputError(f"no source gave {self.target.name}{kept}: {_story(outcomes)}. What to do: {self.advice}")
 
     def _make_room(self) -> None:
         needed, free = self.size - self.have(), shutil.disk_usage(self.target.parent).free
@@ -290,7 +292,7 @@ class _Job:
     def _transfer(self, url: str, hurried: bool) -> None:
         with self._open(url, self.have()) as response:
             start = self._start(response)
-            done = f", {_mb(start)} are here" if start else ""
+            done = f", {_mb(start)} are here" if start else ", all of it anew" if self.have() else ""
             self.log(f"fetching {self.target.name} ({_mb(self.size)}{done}) from {url}")
             # Unbuffered: what has come is in the file, whatever happens next.
             with open(self.part, "r+b" if self.part.exists() else "wb", buffering=0) as file:
@@ -307,7 +309,7 @@ class _Job:
             answer = f"{error.code} {error.reason}"
             raise (_Broken if error.code in BUSY else _Failed)(answer) from None
         except URLError as error:
-            raise _Failed(f"cannot be reached ({error.reason})") from None
+            raise _Failed(f"{_UNREACHABLE} ({error.reason})") from None
         except (OSError, HTTPException) as error:
             raise _Broken(_reason(error)) from None
 
@@ -321,12 +323,12 @@ class _Job:
         else:  # the whole file, from a source that knows no ranges or was asked for none
             start, total = 0, response.headers.get("Content-Length", str(self.size))
         if total != str(self.size):
-            raise _Failed(f"has another file (of {total} bytes, not {self.size})")
+            folder = "" if urlsplit(response.url).path.endswith(self.target.name) else "; a folder ends with a slash"
+            raise _Failed(f"has another file (of {total} bytes, not {self.size}{folder})")
         return start
 
     def _copy(self, response: HTTPResponse, file: BinaryIO, position: int, hurried: bool) -> None:
         pace = _Pace(self.limits.slow_seconds)
-        notebook = hasattr(builtins, "get_ipython")  # its output is no terminal, and yet shows a bar
         name = self.target.name
         with tqdm(
             desc=name,
@@ -335,7 +337,7 @@ class _Job:
             unit="B",
             unit_scale=True,
             leave=False,
-            disable=False if notebook else None,
+            disable=no_bar(),
         ) as bar:
             for chunk in _chunks(response):
                 position += len(chunk)
@@ -390,6 +392,13 @@ def _write(file: BinaryIO, chunk: bytes) -> None:
     rest = memoryview(chunk)
     while rest:
         rest = rest[file.write(rest) :]
+
+
+def _story(outcomes: dict[str, str]) -> str:
+    """Why none of several sources gave the file, in short: each was reported in full when it failed."""
+    if len(outcomes) > 1 and all(outcome.startswith(_UNREACHABLE) for outcome in outcomes.values()):
+        return f"none of {len(outcomes)} hosts can be reached, so this machine may be offline"
+    return "; ".join(f"{urlsplit(url).netloc}: {outcome}" for url, outcome in outcomes.items())
 
 
 def _reason(error: Exception) -> str:

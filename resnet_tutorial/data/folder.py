@@ -1,6 +1,7 @@
 """A folder of one's own images: ``train/<class>/*`` and ``test/<class>/*``."""
 
 import hashlib
+import logging
 import os
 from collections import Counter
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from .cache import Parts, Reading, cached
 from .dataset import ImageDataset
 from .pictures import SUFFIXES, decode_all
 
+logger = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class _Listing:
@@ -22,8 +25,9 @@ class _Listing:
 
     paths: list[str]
     labels: list[int]
-    state: str  # changes with the name, size and time of change of every file
+    state: str  # changes with the name, size and times of change of every file
     others: Counter  # suffixes of files that are no images
+    astray: int  # image files beside the class folders, and folders inside them
 
 
 def has_image_folder(root: Path) -> bool:
@@ -34,8 +38,9 @@ def has_image_folder(root: Path) -> bool:
 def load_image_folder(root: Path, image_size: int = 32) -> Parts:
     """Read the train and the test part of an image folder. Class names are the names of the folders, sorted.
 
-    The decoded images are kept in the user's cache folder until a file is added, removed or changed. Hidden files are
-    passed over; links are followed, wherever they lead: it is the user's own folder.
+    The decoded images are kept in the user's cache folder until an image is added, removed or changed. Hidden files are
+    passed over; links are followed, wherever they lead: it is the user's own folder. What else is passed over is
+    reported, each time.
 
     Args:
         root: a folder with ``train/<class>/*`` and ``test/<class>/*``.
@@ -55,6 +60,9 @@ def load_image_folder(root: Path, image_size: int = 32) -> Parts:
     name = root.resolve().name
     listings = {split: _list_part(root / split, classes) for split in ("train", "test")}
     state = hashlib.sha256("".join(listing.state for listing in listings.values()).encode(errors="surrogateescape"))
+    for split, listing in listings.items():
+        for notice in _passed_over(listing):
+            logger.warning("%s, %s: %s", name, split, notice)
     return cached(
         f"{root.resolve()} at {image_size} pixels",
         state.hexdigest(),
@@ -75,23 +83,46 @@ def _class_names(part: Path) -> tuple[str, ...]:
 
 def _list_part(part: Path, classes: tuple[str, ...]) -> _Listing:
     paths, labels, state, others = [], [], [], Counter()
+    with reading(part):
+        astray = sum(_has_image_suffix(path) and path.is_file() for path in part.iterdir())
     for label, name in enumerate(classes):
         first = len(paths)
         with reading(part / name), os.scandir(part / name) as found:
             for entry in sorted(found, key=lambda entry: entry.name):
-                suffix = os.path.splitext(entry.name)[1].lower()
                 if entry.name.startswith("."):
                     continue
-                if suffix not in SUFFIXES:
-                    others[suffix or "no suffix"] += 1
+                if entry.is_dir():
+                    astray += 1
+                    continue
+                if not _has_image_suffix(entry):
+                    others[os.path.splitext(entry.name)[1].lower() or "no suffix"] += 1
                     continue
                 stat = _stat(entry)
                 paths.append(entry.path)
                 labels.append(label)
-                state.append(f"{part.name}/{name}/{entry.name}\0{stat.st_size}\0{stat.st_mtime_ns}\n")
+                times = f"{stat.st_mtime_ns}\0{stat.st_ctime_ns}"
+                state.append(f"{part.name}/{name}/{entry.name}\0{stat.st_size}\0{times}\n")
         if len(paths) == first:
             raise InputError(f"no images in {part / name}: add some, or remove the class from train and test")
-    return _Listing(paths, labels, "".join(state), others)
+    return _Listing(paths, labels, "".join(state), others, astray)
+
+
+def _has_image_suffix(path: Path | os.DirEntry) -> bool:
+    return os.path.splitext(path.name)[1].lower() in SUFFIXES
+
+
+def _passed_over(listing: _Listing) -> list[str]:
+    """What lies in a part and is not read, one line each."""
+    notices = []
+    if listing.others:
+        kinds = ", ".join(sorted(listing.others))
+        notices.append(f"passed over, as no images: {listing.others.total():,} files ({kinds})")
+    if listing.astray:
+        notices.append(
+            f"passed over, as not in train/<class>/* or test/<class>/*: {listing.astray:,} (images beside the class "
+            "folders, or folders inside them)"
+        )
+    return notices
 
 
 def _stat(entry: os.DirEntry) -> os.stat_result:
@@ -108,7 +139,4 @@ def _read(listings: dict[str, _Listing], classes: tuple[str, ...], name: str, im
         labels = torch.from_numpy(np.array(listing.labels, dtype=np.int64))
         parts.append(ImageDataset(torch.from_numpy(decoded.images), labels, classes, name, split))
         notices += [f"{name}, {split}: {notice}" for notice in decoded.notices]
-        if listing.others:
-            kinds = ", ".join(sorted(listing.others))
-            notices.append(f"{name}, {split}: {listing.others.total():,} files are no images and passed over ({kinds})")
     return Reading((parts[0], parts[1]), tuple(notices))

@@ -23,7 +23,8 @@ class BatchLoader:
     to be saved, and workers would share it. Hence a seed.
 
     Several processes share each batch without overlap: process ``rank`` of ``world_size`` gets its part, and all parts
-    together are the batch that one process would get. All processes get the same number of batches, and none is empty:
+    together hold the images that one process would get; crops, and which images are mixed, are drawn part by part. All
+    processes get the same number of batches, and none is empty:
     a last batch of fewer images than processes is joined to the one before. No image is dropped or shown twice, so sums
     over the processes score every image once.
 
@@ -71,7 +72,7 @@ class BatchLoader:
             ("num_workers", num_workers, num_workers >= 0, "at least 0"),
             ("world_size", world_size, world_size >= 1, "at least 1"),
             ("rank", rank, 0 <= rank < max(world_size, 1), f"from 0 to {world_size - 1}"),
-            ("batch_size", batch_size, batch_size >= world_size, "at least 1 for each process"),
+            ("batch_size", batch_size, batch_size >= world_size, f"at least 1 for each of {world_size} processes"),
         ):
             if not ok:
                 raise InputError(f"{name} must be {rule}, got {value}")

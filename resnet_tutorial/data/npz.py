@@ -119,8 +119,10 @@ def to_rgb_batch(images: np.ndarray) -> np.ndarray:
     Raises:
         ValueError: if they are something else.
     """
+    if not len(images):
+        raise ValueError("there are no images")
     if images.dtype != np.uint8:
-        raise ValueError(f"the pixels are {images.dtype}; they should be uint8, 0 to 255")
+        raise ValueError(f"the pixels are {images.dtype}; they should be uint8, 0 to 255: convert them first")
     if images.ndim == 3:
         images = images[..., None]
     if images.ndim == 4 and images.shape[3] not in (1, 3) and images.shape[1] in (1, 3):
@@ -164,7 +166,9 @@ def make_parts(train: Arrays, test: Arrays, classes: tuple[str, ...], name: str)
             raise ValueError(f"the {split} part has the label {labels.max()}, but there are {len(classes)} classes")
         counts = np.bincount(labels, minlength=len(classes))
         if not counts.all():
-            raise ValueError(f"class {classes[int(counts.argmin())]!r} has no images in the {split} part")
+            empty = int(counts.argmin())
+            hint = ": do the labels count from 0?" if empty == 0 else ""
+            raise ValueError(f"class {classes[empty]!r} has no images in the {split} part{hint}")
     (height, width), (test_height, test_width) = train[0].shape[1:3], test[0].shape[1:3]
     if (height, width) != (test_height, test_width):
         raise ValueError(f"images of {height}×{width} in the train part, {test_height}×{test_width} in the test part")

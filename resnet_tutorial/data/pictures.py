@@ -14,6 +14,7 @@ from queue import SimpleQueue
 import numpy as np
 
 from ..errors import InputError
+from ..progress import no_bar
 
 SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 _CHUNK = 100  # images that are decoded at once; a second process is worth its start for as many
@@ -78,7 +79,7 @@ def decode_all(sources: Sequence[str | bytes], name_of: Callable[[int], str], im
     images = np.empty((len(sources), image_size, image_size, 3), dtype=np.uint8)
     resized = animated = 0
     starts = range(0, len(sources), _CHUNK)
-    bar = tqdm(total=len(sources), desc="decoding", unit=" images", delay=1, leave=False)
+    bar = tqdm(total=len(sources), desc="decoding", unit=" images", delay=1, leave=False, disable=no_bar())
     workers = max(1, min(os.cpu_count() or 1, len(starts) - 1))
     # The decoders are left first: threads that wait for them when there is an error or Ctrl-C need not wait on.
     with bar, ThreadPoolExecutor(workers) as pool, _decoders(workers) as decode_many:
@@ -145,9 +146,9 @@ def _notices(resized: int, animated: int, n: int, image_size: int) -> list[str]:
     notices = []
     if resized:
         notices.append(
-            f"{resized:,} of {n:,} images were not {image_size}×{image_size}: "
-            f"scaled (shorter side to {image_size} pixels) and cropped at the center"
+            f"not {image_size}×{image_size}: {resized:,} of {n:,} images, which are scaled (shorter side to "
+            f"{image_size} pixels) and cropped at the center"
         )
     if animated:
-        notices.append(f"{animated:,} of {n:,} images have several frames: only the first is used")
+        notices.append(f"with several frames: {animated:,} of {n:,} images, of which only the first frame is used")
     return notices

@@ -5,8 +5,8 @@ function*: the distance in pixels from a point to the outline, negative inside t
 filled shape, its outline of any thickness, and smooth (anti-aliased) edges.
 """
 
+import logging
 import os
-import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,6 +16,8 @@ from numpy.random import PCG64, Generator, SeedSequence
 
 from ..errors import InputError
 from .cache import cache_folder, read_arrays, write_arrays
+
+logger = logging.getLogger(__name__)
 
 CLASSES: tuple[str, ...] = (
     "circle",
@@ -274,7 +276,7 @@ def load_shapes10(
         (10000, 32, 32, 3) uint8 RGB, 0 to 255; labels (50000,) and (10000,) int64, indices into ``CLASSES``.
 
     Raises:
-        Nothing of its own: a damaged cache file is drawn again, and one that cannot be written is a warning.
+        Nothing of its own: a damaged cache file is drawn again, and one that cannot be written is logged.
     """
     folder = Path(cache_dir) if cache_dir is not None else cache_folder()
     path = folder / f"shapes10-v{GENERATOR_VERSION}.cache"
@@ -286,5 +288,5 @@ def load_shapes10(
         try:
             write_arrays(path, arrays)
         except InputError as error:
-            warnings.warn(f"Shapes-10 is not cached and will be drawn again next time: {error}", stacklevel=2)
+            logger.warning("Shapes-10 is not cached and will be drawn again next time: %s", error)
     return (arrays["train_images"], arrays["train_labels"]), (arrays["test_images"], arrays["test_labels"])

@@ -20,6 +20,7 @@ from ..data import BatchLoader, ImageDataset, Transform, load_dataset
 from ..errors import InputError
 from ..files import write_atomic
 from ..models import create_model
+from ..progress import no_bar
 from . import distributed
 from .checkpoint import (
     FORMAT,
@@ -490,8 +491,7 @@ class Trainer:
             return True
         if self.config.progress is not None:
             return not self.config.progress
-        # A page of the book has no kernel that would move a bar; elsewhere tqdm decides.
-        return True if os.environ.get("RESNET_TUTORIAL_STATIC") else None
+        return no_bar()
 
     def _write_tensorboard(self, row: dict) -> None:
         if self._board is not None:

@@ -61,6 +61,8 @@ def test_the_default_split_of_cifar_takes_500_of_each_class():
 def test_the_view_for_pytorch_hands_out_image_and_label():
     dataset = make_dataset(6)
     view = dataset.as_torch()
+    with pytest.raises(TypeError, match="as_torch"):
+        dataset[0]
     image, label = view[3]
     assert (len(view), type(label), label) == (6, int, int(dataset.labels[3]))
     assert torch.equal(image, dataset.images[3].permute(2, 0, 1)) and image.dtype == torch.uint8

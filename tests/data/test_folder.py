@@ -1,4 +1,5 @@
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -33,7 +34,7 @@ def test_any_size_with_one_notice_for_each_part(image_folder, caplog):
         assert train.images.shape == (32, 32, 32, 3)
         assert (train.images[:2] == 200).all()
         (message,) = caplog.messages
-        assert message.startswith("corners, train: 2 of 32 images were not 32×32: scaled")
+        assert message.startswith("corners, train: not 32×32: 2 of 32 images")
 
 
 def test_several_sizes_do_not_clash(image_folder):
@@ -51,7 +52,19 @@ def test_hidden_files_are_ignored_and_others_counted(image_folder, caplog):
     (image_folder / "train" / "right" / "photo.HEIC").write_text("")
     (image_folder / "train" / "left" / "000.png").touch()
     load_dataset("folder", image_folder)
-    assert caplog.messages == ["corners, train: 2 files are no images and passed over (.heic, .txt)"]
+    assert caplog.messages == ["corners, train: passed over, as no images: 2 files (.heic, .txt)"]
+
+
+def test_images_outside_of_class_folders_are_reported_each_time(image_folder, caplog):
+    shutil.copy(image_folder / "train" / "left" / "000.png", image_folder / "train" / "stray.png")
+    (image_folder / "test" / "left" / "more").mkdir()
+    for _ in range(2):
+        assert len(load_dataset("folder", image_folder)[0]) == 32
+        assert [line.partition(" (")[0] for line in caplog.messages] == [
+            f"corners, {part}: passed over, as not in train/<class>/* or test/<class>/*: 1"
+            for part in ("train", "test")
+        ]
+        caplog.clear()
 
 
 def test_links_are_followed_and_broken_ones_named(image_folder, tmp_path):
@@ -102,12 +115,20 @@ def change(root):
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns + 1))
 
 
+def change_unseen(root):
+    """Other bytes, of the same number and with the same time of change."""
+    path = root / "train" / "left" / "000.png"
+    before = path.stat()
+    path.write_bytes(path.read_bytes())
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
 def rename_class(root):
     for part in ("train", "test"):
         (root / part / "left").rename(root / part / "a")
 
 
-@pytest.mark.parametrize("edit", [add, take_away, rename, change, rename_class])
+@pytest.mark.parametrize("edit", [add, take_away, rename, change, change_unseen, rename_class])
 def test_a_changed_folder_is_noticed(image_folder, no_decoding, own_cache, edit):
     load_dataset("folder", image_folder)
     edit(image_folder)

@@ -163,7 +163,7 @@ def test_a_position_of_another_loader_is_refused(change, message):
     ("wrong", "message"),
     [
         ({"batch_size": 0}, "batch_size must be at least 1"),
-        ({"batch_size": 3, "world_size": 4}, "batch_size must be at least 1 for each process, got 3"),
+        ({"batch_size": 3, "world_size": 4}, "batch_size must be at least 1 for each of 4 processes, got 3"),
         ({"seed": -1}, "seed must be at least 0"),
         ({"num_workers": -1}, "num_workers must be at least 0"),
         ({"world_size": 0}, "world_size must be at least 1"),

@@ -90,7 +90,7 @@ def test_another_size_is_scaled_and_cropped_at_the_center(tmp_path):
     assert read_image(tmp_path / "p.png", image_size=48).shape == (48, 48, 3)
     decoded = decode_all([str(tmp_path / "p.png")], str, 32)
     (notice,) = decoded.notices
-    assert notice.startswith("1 of 1 images were not 32×32: scaled") and (decoded.images[0, :, 2:-2] == 200).all()
+    assert notice.startswith("not 32×32: 1 of 1 images") and (decoded.images[0, :, 2:-2] == 200).all()
 
 
 @pytest.mark.parametrize("suffix", ["gif", "webp", "png", "tiff"])
@@ -100,7 +100,7 @@ def test_of_an_animation_the_first_frame_is_taken(tmp_path, suffix):
     frames[0].save(tmp_path / f"p.{suffix}", save_all=True, append_images=frames[1:], **options)
     decoded = decode_all([str(tmp_path / f"p.{suffix}")], str, 32)
     assert (decoded.images == 50).all()
-    assert decoded.notices == ("1 of 1 images have several frames: only the first is used",)
+    assert decoded.notices == ("with several frames: 1 of 1 images, of which only the first frame is used",)
 
 
 def test_files_and_their_content_are_the_same(tmp_path):
@@ -167,7 +167,7 @@ def test_many_images_are_decoded_in_order_by_several_processes(tmp_path, monkeyp
         files.append(content.getvalue())
     decoded = decode_all(files, str, 32)
     assert [tuple(image[5, 5]) for image in decoded.images] == [(i % 256, i // 256, 7) for i in range(505)]
-    assert decoded.notices[0].startswith("202 of 505 images were not 32×32")
+    assert decoded.notices[0].startswith("not 32×32: 202 of 505 images")
 
 
 def test_a_decoder_that_is_killed_is_one_line(monkeypatch):
