@@ -5,8 +5,8 @@ from typing import Any
 import torch
 from torch import nn, optim
 from torch.optim import lr_scheduler
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from .average import MovingAverage
 from .recipe import Recipe
 
 
@@ -163,7 +163,7 @@ def report_train_error(scheduler: "lr_scheduler.LRScheduler | HoldUntilError", t
         scheduler.report(train_error)
 
 
-def make_ema(recipe: Recipe, model: nn.Module) -> AveragedModel | None:
+def make_ema(recipe: Recipe, model: nn.Module) -> MovingAverage | None:
     """Build the exponential moving average of the weights, if the recipe has one.
 
     Args:
@@ -176,8 +176,7 @@ def make_ema(recipe: Recipe, model: nn.Module) -> AveragedModel | None:
     """
     if recipe.ema == 0:
         return None
-    # Without a device named, its counter stays on the CPU, where reading it waits for nothing.
-    return AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema), use_buffers=True)
+    return MovingAverage(model, recipe.ema)
 
 
 def learning_rates(recipe: Recipe, steps_per_epoch: int) -> list[float]:

@@ -8,6 +8,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from resnet_tutorial import create_model
 from resnet_tutorial.data import BatchLoader, Transform
 from resnet_tutorial.training import Device, Sums, evaluate, train_epoch
+from resnet_tutorial.training.average import MovingAverage
 from tests.conftest import make_dataset
 
 CPU = Device(torch.device("cpu"))
@@ -135,11 +136,28 @@ def test_the_gradient_is_clipped_as_one_vector_and_without_its_scale(scaled):
 
 def test_the_average_follows_every_step():
     model = Tiny()
-    ema = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(0.5), use_buffers=True)
+    ema = MovingAverage(model, 0.5)
     weights, step = [], torch.optim.SGD(model.parameters(), 0.1)
     step.register_step_post_hook(lambda *args: weights.append(model[1].weight.detach().clone()))
     train_epoch(model, BatchLoader(make_dataset(20), 8, PLAIN), step, CPU, ema=ema)
     torch.testing.assert_close(ema.module[1].weight, 0.25 * weights[0] + 0.25 * weights[1] + 0.5 * weights[2])
+
+
+def test_the_average_is_that_of_pytorch():
+    torch.manual_seed(0)
+    model = create_model("resnet8", num_classes=2, width=0.25)
+    ours = MovingAverage(model, 0.9)
+    theirs = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(0.9), use_buffers=True)
+    for _ in range(3):
+        model(torch.randn(4, 3, 8, 8))  # moves the statistics
+        for p in model.parameters():
+            p.data += torch.randn_like(p)
+        ours.update_parameters(model)
+        theirs.update_parameters(model)
+    for name, value in theirs.module.state_dict().items():
+        if value.is_floating_point():
+            torch.testing.assert_close(ours.module.state_dict()[name], value)
+    assert ours.module.bn1.num_batches_tracked == 3 == ours.n_averaged
 
 
 def test_an_epoch_in_two_pieces_is_the_epoch():
