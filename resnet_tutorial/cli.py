@@ -8,6 +8,9 @@ import os
 import sys
 from collections.abc import Callable
 
+import torch
+
+from . import __version__
 from .commands.bench import BenchArgs, bench_command
 from .commands.common import fail
 from .commands.compare import CompareArgs, compare_command
@@ -55,6 +58,9 @@ def _dispatch(argv: list[str]) -> int:
         print("usage: resnet-tutorial COMMAND [OPTIONS]\n\ncommands (each with --help):")
         for name, (_, args_class) in COMMANDS.items():
             print(f"  {name:10} {args_class.__doc__}")
+        return 0
+    if argv[0] == "--version":
+        print(f"resnet-tutorial {__version__}, torch {torch.__version__}")
         return 0
     if argv[0] in COMMANDS:
         COMMANDS[argv[0]][0](argv[1:])

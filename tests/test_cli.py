@@ -9,7 +9,7 @@ from dataclasses import asdict
 
 import pytest
 
-from resnet_tutorial import ARCHITECTURES, cli, create_model, list_models, summarize
+from resnet_tutorial import ARCHITECTURES, __version__, cli, create_model, list_models, summarize
 from resnet_tutorial.training import load_checkpoint
 
 FAST = ["--epochs", "1", "--batch-size", "16", "--precision", "fp32"]
@@ -89,6 +89,11 @@ def test_resume_needs_no_other_flags(trained, capsys):
 def test_resume_refuses_another_model_and_another_recipe(trained, capsys):
     assert "another model" in refused(capsys, "train", "--resume", "--model", "resnet32")
     assert "another recipe: lr was" in refused(capsys, "train", "--resume", "--lr", "0.5")
+
+
+def test_version(capsys):
+    code, out, _ = run(capsys, "--version")
+    assert code == 0 and out.startswith(f"resnet-tutorial {__version__}, torch ")
 
 
 def test_summary(capsys):

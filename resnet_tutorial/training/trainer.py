@@ -98,6 +98,7 @@ class Trainer:
         self.model = self._make_model(len(train_set.classes))
         self.name = self.model.arch.name  # "ResNet18" on the command line is resnet18 in the record
         self.folder = config.ckpt_dir or Path("runs", f"{self.name}-{_slug(train_set.name)}-seed{config.seed}")
+        self._loaded_fingerprint = train_set.fingerprint
         if config.train_size is not None:
             train_set = train_set.subset(config.train_size, seed=0)
         self.train_set, self.val_set, self.test_set = train_set, None, test_set
@@ -446,6 +447,7 @@ class Trainer:
                 "train": len(self.train_set),
                 "validation": 0 if val is None else len(val),
                 "test": len(self.test_set),
+                "loaded_fingerprint": self._loaded_fingerprint,
                 "train_fingerprint": self.train_set.fingerprint,
                 "test_fingerprint": self.test_set.fingerprint,
                 "mean": list(self.mean),

@@ -162,6 +162,8 @@ def test_every_seed_holds_out_the_same_images_and_none_of_the_test_part(tmp_path
         assert one.test_set is test
         both = torch.cat([one.train_set.images, one.val_set.images]).flatten(1)
         assert torch.equal(both.unique(dim=0), train.images.flatten(1).unique(dim=0))
+        data = one.record.data
+        assert data["loaded_fingerprint"] == train.fingerprint != data["train_fingerprint"] == one.train_set.fingerprint
     assert parts[0].val_set.fingerprint == parts[1].val_set.fingerprint
 
 
