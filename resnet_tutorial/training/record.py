@@ -26,7 +26,7 @@ class RunRecord:
     Attributes:
         model: name of the network.
         parameters: number of its trainable parameters.
-        data: name and sizes of the data set, and mean and deviation used to normalize; fingerprints of the train part as
+        data: name and sizes of the data set; mean and deviation used to normalize; fingerprints of the train part as
             loaded, of what was trained on (after subset and hold-out), and of the test part.
         recipe: the whole recipe.
         seed: seed of weights, order and augmentation.
