@@ -1,6 +1,7 @@
 """The commands, as a user runs them."""
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -84,6 +85,17 @@ def test_a_short_cosine_is_noted_and_the_run_goes_on(image_folder, tmp_path, cap
 def test_resume_needs_no_other_flags(trained, capsys):
     code, out, _ = run(capsys, "train", "--resume", "--ckpt-dir", trained)
     assert code == 0 and "resuming" in out and "after epoch 1 of 1" in out
+
+
+def test_resume_takes_data_as_typed_or_where_it_has_moved(image_folder, tmp_path, monkeypatch, capsys):
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    typed = os.path.relpath(image_folder)
+    assert run(capsys, "train", typed, *FAST)[0] == 0
+    assert run(capsys, "train", typed, *FAST, "--resume")[0] == 0
+    moved = image_folder.rename(tmp_path / "work" / image_folder.name)
+    assert run(capsys, "train", moved, "--resume")[0] == 0
+    assert "two data folders" in refused(capsys, "train", moved, "--resume", "--root", tmp_path)
 
 
 def test_resume_refuses_another_model_and_another_recipe(trained, capsys):

@@ -32,8 +32,10 @@ class TrainArgs:
 
 def train_command(argv: list[str]) -> None:
     argv = _with_value_of_resume(argv)
-    args = parse(TrainArgs, "train", argv, default=TrainArgs(run=_defaults(argv)))
-    if args.data and args.run.root and args.data != args.run.root:
+    defaults = _defaults(argv)
+    args = parse(TrainArgs, "train", argv, default=TrainArgs(run=defaults))
+    # The folder of a resumed run is a default that DATA overrides: it may be written otherwise, or have moved.
+    if args.data and args.run.root not in (None, args.data, defaults.root):
         raise InputError(f"two data folders are named, {args.data} and --root {args.run.root}: name one")
     config = replace(args.run, root=args.data or args.run.root)
     if args.seeds:
