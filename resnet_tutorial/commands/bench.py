@@ -16,7 +16,7 @@ from .common import parse
 class BenchArgs:
     """Measure training and loading on this machine, and estimate how long a recipe takes."""
 
-    models: Annotated[Positional[tuple[str, ...]], arg(metavar="NETWORK")] = ("resnet20",)
+    models: Annotated[Positional[tuple[str, ...]], arg(metavar="[NETWORK ...]")] = ("resnet20",)
     """Networks to measure."""
     all: bool = False
     """Estimate the time with all other networks, too, scaled from the measured ones by multiply-accumulates."""

@@ -23,7 +23,7 @@ PICTURES = (".png", ".svg", ".pdf")
 class CompareArgs:
     """Put runs side by side: mean and standard deviation over seeds, best validation, costs."""
 
-    runs: Annotated[Positional[tuple[Path, ...]], unset("RUN")]
+    runs: Annotated[Positional[tuple[Path, ...]], unset("RUN [RUN ...]")]
     """Folders of runs, or records (.json), as in runs/*."""
     plot: Annotated[Path | None, unset("FILE")] = None
     """Draw the curves of all runs into this file, .png, .svg or .pdf."""

@@ -23,9 +23,9 @@ FEW_CLASSES = 20  # as many columns of counts fit a line
 class EvaluateArgs:
     """Score a trained network on the test part of a data set."""
 
-    checkpoint: Annotated[Positional[Path | None], unset("RUN")] = None
+    checkpoint: Annotated[Positional[Path | None], unset("[RUN]")] = None
     """Folder or checkpoint of a run, or a file of weights; the newest run in runs/ if not given."""
-    data: Annotated[Positional[Path | None], unset("DATA")] = None
+    data: Annotated[Positional[Path | None], unset("[DATA]")] = None
     """Data folder, as --root; that of the run if not given."""
     root: Annotated[Path | None, unset("DATA")] = None
     """Data folder."""

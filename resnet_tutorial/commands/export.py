@@ -18,11 +18,10 @@ class ExportArgs:
 
     file: Annotated[Positional[Path], arg(metavar="FILE")]
     """File to write; its suffix says the format."""
-    checkpoint: Annotated[Positional[Path | None], unset("RUN")] = None
+    checkpoint: Annotated[Positional[Path | None], unset("[RUN]")] = None
     """Folder or checkpoint of a run, or a file of weights; the newest run in runs/ if not given."""
     input: Literal["uint8", "unit", "normalized"] = "uint8"
-    """Images that the program takes, RGB: uint8, N×H×W×3; unit, float32 N×3×H×W from 0 to 1; normalized, the same
-    with mean and standard deviation applied."""
+    """RGB images: uint8 N×H×W×3; unit, float N×3×H×W from 0 to 1; normalized, likewise, with mean and std applied."""
     weights: OmitArgPrefixes[WeightsArgs] = field(default_factory=WeightsArgs)
 
 

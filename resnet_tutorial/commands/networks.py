@@ -19,7 +19,7 @@ from .common import parse
 class SummaryArgs:
     """Print what a network costs: sizes, parameters, multiply-accumulates, memory in training, receptive field."""
 
-    model: Annotated[Positional[str | None], unset("NETWORK")] = None
+    model: Annotated[Positional[str | None], unset("[NETWORK]")] = None
     """Network; or a pattern such as "plain*", a line for each; all of them if not given."""
     shortcut: Annotated[str | None, unset("{A,B,C}")] = None
     """Option A, B or C; the network's own if not given."""

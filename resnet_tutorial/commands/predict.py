@@ -21,7 +21,7 @@ from .trained import WeightsArgs
 class PredictArgs:
     """Say what is in image files."""
 
-    images: Annotated[Positional[tuple[Path, ...]], unset("IMAGE")]
+    images: Annotated[Positional[tuple[Path, ...]], unset("IMAGE [IMAGE ...]")]
     """Image files of any size, and folders of them."""
     checkpoint: Annotated[Path | None, unset("RUN", aliases=["--weights"])] = None
     """Folder or checkpoint of a run, or a file of weights; the newest run in runs/ if not given."""

@@ -17,7 +17,7 @@ WIDTH = 100
 class RecipesArgs:
     """List the shipped recipes, or print one as a YAML file, with its source and expected accuracy."""
 
-    name: Annotated[Positional[str | None], unset("RECIPE")] = None
+    name: Annotated[Positional[str | None], unset("[RECIPE]")] = None
     """Recipe to print, a shipped one or a YAML file: as a start for one's own, for train -c FILE."""
 
 
@@ -28,15 +28,18 @@ def recipes_command(argv: list[str]) -> None:
         print(f"{_comment(card)}{card.recipe.to_yaml(card.model)}", end="")
         return
     cards = [load_card(name) for name in list_recipes()]
-    print("\n".join(map(_line, cards)))
+    for card, above in zip(cards, [None, *cards], strict=False):
+        print(_line(card, above))
     print("\nOne whole, with source and expected accuracy: resnet-tutorial recipes NAME")
     print("To train with it: resnet-tutorial train -c NAME, or print it into a file, change that, and train -c FILE")
 
 
-def _line(card: RecipeCard) -> str:
+def _line(card: RecipeCard, above: RecipeCard | None) -> str:
+    """One line of the table; the same training for another network refers to the line above."""
     recipe = card.recipe
+    about = f"the same for {card.model}" if above and above.about == card.about else card.about
     length = f"{recipe.epochs:,} epochs" if recipe.steps is None else f"{recipe.steps:,} steps"
-    return f"{card.name:18}  {length:12}  {card.about}"
+    return f"{card.name:18}  {length:12}  {about}"
 
 
 def _comment(card: RecipeCard) -> str:
