@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from resnet_tutorial import Recipe, TrainConfig, save_weights, train
-from resnet_tutorial.training import load_trained, read_record
+from resnet_tutorial.training import describe_machine, load_trained, read_record
 from resnet_tutorial.training.bench import Report
 from tests.conftest import write_image_folder
 from tests.test_cli import refused, run
@@ -154,7 +154,7 @@ def test_compare_refuses(tmp_path, capsys):
     (tmp_path / "last.pt").write_bytes(b"\x80")
     (tmp_path / "log.csv").write_bytes(b"\x80")
     assert f"name the folder of the run, {tmp_path}" in refused(capsys, "compare", tmp_path / "last.pt")
-    assert "no run record: it is no JSON" in refused(capsys, "compare", tmp_path / "log.csv")
+    assert "no readable run record: it is no JSON" in refused(capsys, "compare", tmp_path / "log.csv")
     (tmp_path / "last.pt").unlink()
     assert "no runs named" in refused(capsys, "compare")
     assert "holds no run" in refused(capsys, "compare", tmp_path)
@@ -180,7 +180,7 @@ def test_bench(capsys, monkeypatch):
 
     def slow_to_measure(models, config, **numbers):
         given.update(models=models, config=config, **numbers)
-        return Report({}, "fp32", 1e9, 1.0, (), 7, 8, "short", ())
+        return Report(describe_machine(), "fp32", 1e9, 1.0, (), 7, 8, "short", ())
 
     monkeypatch.setattr(command, "bench", slow_to_measure)
     code, out, _ = run(capsys, "bench", "resnet20", "resnet56", "--images", "7", "--batch-size", "9", "--json")

@@ -128,7 +128,10 @@ def test_runs_share_the_color_of_their_experiment():
 
 def legend(figure):
     entries = figure.legends[0]
-    return [(text.get_text(), line.get_linestyle()) for text, line in zip(entries.texts, entries.legend_handles)]
+    return [
+        (text.get_text(), line.get_linestyle())
+        for text, line in zip(entries.texts, entries.legend_handles, strict=True)
+    ]
 
 
 def test_runs_are_named_by_the_letters_of_compare_and_no_two_look_alike():
