@@ -18,6 +18,7 @@ from .training.optim import learning_rates
 # Okabe and Ito's palette (2008), with a marker for each color.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+VALIDATION, TRAINING = {"linestyle": "-"}, {"linestyle": ":", "markerfacecolor": "white"}
 
 
 def show_images(images: torch.Tensor, titles: list[str] | None = None, columns: int = 10, size: float = 0.9) -> Figure:
@@ -85,8 +86,8 @@ def show_training(record: RunRecord) -> Figure:
 def show_runs(records: list[RunRecord]) -> Figure:
     """Loss and accuracy of many runs, epoch by epoch, in the color and with the marker of their experiment.
 
-    Solid lines are of the validation part, dotted ones of the training images. Runs that differ in their seed alone
-    share color and marker.
+    Solid lines are of the validation part, dotted ones with hollow markers of the training images. Runs that differ in
+    their seed alone share color and marker.
 
     Args:
         records: of runs with at least one epoch; others are left out.
@@ -99,11 +100,12 @@ def show_runs(records: list[RunRecord]) -> Figure:
     for axis, (training, validation, label) in zip(axes, panels, strict=True):
         for runs, look in zip(groups, looks, strict=True):
             for run in runs:
-                _draw_curve(axis, run, validation, "-", look)
-                _draw_curve(axis, run, training, ":", look)
+                _draw_curve(axis, run, validation, look | VALIDATION)
+                _draw_curve(axis, run, training, look | TRAINING)
         style(axis, "epoch", label)
         axis.xaxis.get_major_locator().set_params(integer=True)
-    kinds = [{"label": "validation", "color": "gray"}, {"label": "training", "color": "gray", "linestyle": ":"}]
+    gray = {"color": "gray", "marker": "o", "markersize": 4}
+    kinds = [{"label": "validation", **gray, **VALIDATION}, {"label": "training", **gray, **TRAINING}]
     names = _names_of(groups, recipe_letters(records))
     entries = kinds + [{"label": name, **look} for name, look in zip(names, looks, strict=True)]
     figure.legend(handles=[Line2D([], [], **entry) for entry in entries], frameon=False, loc="outside right upper")
@@ -111,9 +113,9 @@ def show_runs(records: list[RunRecord]) -> Figure:
     return figure
 
 
-def _draw_curve(axis: plt.Axes, run: RunRecord, key: str, line: str, look: dict) -> None:
+def _draw_curve(axis: plt.Axes, run: RunRecord, key: str, look: dict) -> None:
     if key in run.history[0]:  # not every run has a validation part
-        axis.plot([row["epoch"] for row in run.history], [row[key] for row in run.history], line, **look)
+        axis.plot([row["epoch"] for row in run.history], [row[key] for row in run.history], **look)
 
 
 def _names_of(groups: list[list[RunRecord]], recipes: dict[str, str]) -> list[str]:

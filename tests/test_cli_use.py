@@ -111,7 +111,7 @@ def test_predict_goes_on_past_bad_files_and_takes_folders(trained, image_folder,
 def test_export(trained, tmp_path, capsys, name):
     code, out, _ = run(capsys, "export", tmp_path / name, "--input", "unit")
     assert code == 0 and name in out and (tmp_path / name).stat().st_size > 250_000
-    assert out.count("differ by at most") == (name != "net.safetensors")
+    assert out.count("differ from the network's by at most") == (name != "net.safetensors")
     assert ("images: float32, N × 3 × 32 × 32" in out) == (name != "net.safetensors")
     code = textwrap.dedent("\n".join(line for line in out.splitlines() if line.startswith("  ")))
     images = torch.zeros(2, 3, 32, 32)

@@ -29,6 +29,10 @@ def export_command(argv: list[str]) -> None:
     args = parse(ExportArgs, "export", argv)
     trained = args.weights.load(args.checkpoint)
     exported = export(trained, args.file, input=args.input)
-    checked = f"its answers differ by at most {exported.difference:.1g}" if exported.note == "" else exported.note
+    checked = (
+        f"its answers differ from the network's by at most {exported.difference:.1g}"
+        if exported.note == ""
+        else exported.note
+    )
     print(f"{trained.describe()}, is in {exported.path}: {checked}")
     print(exported.usage)

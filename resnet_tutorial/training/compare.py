@@ -256,7 +256,7 @@ def _notes(records: list[RunRecord], tables: list[Table]) -> list[str]:
             "do not compare"
         )
     if any(len({row.train_images for row in table.rows}) > 1 for table in tables):
-        notes.append("not all rows of a table were trained on as many images")
+        notes.append("the rows of a table were not all trained on the same number of images")
     if any(len(set(row.seeds)) < len(row.seeds) for table in tables for row in table.rows):
         notes.append("a seed was run more than once, and each of its runs counts")
     if unfinished := sum(row.unfinished for table in tables for row in table.rows):

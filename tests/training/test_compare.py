@@ -103,8 +103,10 @@ def test_what_one_has_to_know():
     assert row.seeds == (0, 0, 1) and row.unfinished == 1 and running.test is None
     text = str(comparison)
     assert "a seed was run more than once" in text and "1 of 4 runs is not finished" in text
-    assert "different machines" in text and "as many images" not in text
-    assert "as many images" in str(compare([a_run(0), a_run(1, data=DATA | {"train": 50, "train_fingerprint": "e"})]))
+    assert "different machines" in text and "same number of images" not in text
+    assert "same number of images" in str(
+        compare([a_run(0), a_run(1, data=DATA | {"train": 50, "train_fingerprint": "e"})])
+    )
     only_running = compare([running])
     assert only_running.tables[0].rows[0].test is None and "–" in str(only_running)
 
