@@ -180,7 +180,7 @@ def test_recipes_and_help(capsys):
         (["evaluate"], "no trained network in runs", 1),
         (["evaluate", "nowhere"], "no weights at nowhere", 1),
         (["predict", "picture.png"], "no trained network in runs", 1),
-        (["predict"], "no picture named", 1),
+        (["predict"], "no image named", 1),
         (["train", "--resume"], "no trained network in runs", 1),
     ],
 )

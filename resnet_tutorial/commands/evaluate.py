@@ -3,6 +3,7 @@
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Annotated, Literal
 
 from tyro.conf import OmitArgPrefixes, Positional
 
@@ -10,6 +11,7 @@ from ..data import BatchLoader, ImageDataset, load_dataset
 from ..errors import InputError
 from ..training import TrainConfig, TrainedModel, pick_device
 from ..training.scores import Scores, collect_logits, confusions, score
+from .arguments import unset
 from .common import data_of_run, parse
 from .trained import WeightsArgs
 
@@ -21,16 +23,16 @@ FEW_CLASSES = 20  # as many columns of counts fit a line
 class EvaluateArgs:
     """Score a trained network on the test part of a data set."""
 
-    checkpoint: Positional[Path | None] = None
+    checkpoint: Annotated[Positional[Path | None], unset("[RUN]")] = None
     """Folder or checkpoint of a run, or a file of weights; the newest run in runs/ if not given."""
-    data: Positional[Path | None] = None
+    data: Annotated[Positional[Path | None], unset("[DATA]")] = None
     """Data folder, as --root; that of the run if not given."""
-    root: Path | None = None
+    root: Annotated[Path | None, unset("DATA")] = None
     """Data folder."""
     flip: bool = False
     """Show the network each image and its mirror image, and take the mean of the two answers."""
-    device: str = "auto"
-    """auto, cpu, cuda or mps."""
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Device; auto takes the GPU if there is one."""
     weights: OmitArgPrefixes[WeightsArgs] = field(default_factory=WeightsArgs)
     json: bool = False
     """Print JSON, for programs."""
