@@ -354,9 +354,8 @@ class Trainer:
         old, new = state["record"], asdict(self.record)
         for key in ("model", "options", "data", "recipe", "seed"):
             if old[key] != new[key]:
-                raise InputError(
-                    f"the run in {self.folder} cannot be resumed with {_another(key)}: {_difference(old[key], new[key])}"
-                )
+                difference = _difference(old[key], new[key])
+                raise InputError(f"the run in {self.folder} cannot be resumed with {_another(key)}: {difference}")
         for key in ("precision", "processes", "machine"):
             if old[key] != new[key]:
                 difference = _difference(old[key], new[key])
