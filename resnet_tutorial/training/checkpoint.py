@@ -55,7 +55,11 @@ def save_newest(folder: Path, state: dict, best: bool = False) -> None:
     content = to_bytes(state)
     write_atomic(folder / NEXT, content)
     if best:
-        write_atomic(folder / BEST, content)
+        try:
+            write_atomic(folder / BEST, content)
+        except InputError:  # the disk is full: what nobody reads shall not fill it
+            (folder / NEXT).unlink()
+            raise
     # Killed between the two lines, the run goes on from the one before.
     with contextlib.suppress(FileNotFoundError):
         os.replace(folder / LAST, folder / PREVIOUS)

@@ -383,7 +383,9 @@ class Trainer:
             self.folder.mkdir(parents=True, exist_ok=True)
             lock.acquire(blocking=False)
         except filelock.Timeout:
-            raise InputError(f"another run is at work in {self.folder}: choose another --ckpt-dir") from None
+            raise InputError(
+                f"another run is at work in {self.folder}: wait for it, or choose another --ckpt-dir"
+            ) from None
         except OSError as error:
             raise InputError(f"cannot write to {self.folder} ({error.strerror}): choose another --ckpt-dir") from None
         try:
@@ -599,7 +601,8 @@ def _difference(old, new) -> str:
     if not isinstance(old, dict):
         return f"it was {old}, now it is {new}"
     key = next(k for k in {**old, **new} if old.get(k) != new.get(k))
-    return f"{key} was {old.get(key)}, now it is {new.get(key)}"
+    was, now = (values.get(key, "not given") for values in (old, new))
+    return f"{key} was {was}, now it is {now}"
 
 
 def _plain(values: dict) -> dict:

@@ -119,6 +119,14 @@ def test_a_full_disk_leaves_the_old_ones(tmp_path):
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
+def test_a_best_that_cannot_be_written_leaves_nothing_behind(tmp_path):
+    save_newest(tmp_path, state(1))
+    (tmp_path / "best.pt").mkdir()
+    with pytest.raises(InputError, match=r"cannot write .*best.pt"):
+        save_newest(tmp_path, state(2), best=True)
+    assert names(tmp_path) == ["best.pt", "last.pt"] and load_checkpoint(tmp_path)["epoch"] == 1
+
+
 def test_every_generator_goes_on_where_it_was():
     draw = lambda: (torch.rand(3).tolist(), random.random(), np.random.rand(2).tolist())  # noqa: E731
     states = random_states()

@@ -210,7 +210,7 @@ def test_a_finished_run_is_not_overwritten(tmp_path):
         ({"model": "resnet14"}, "another model: it was resnet8, now it is resnet14"),
         (
             {"shortcut": "C", "width": 0.5},
-            "other options: (shortcut was None, now it is C|width was None, now it is 0.5)",
+            "other options: (shortcut was not given, now it is C|width was not given, now it is 0.5)",
         ),
         ({"seed": 3}, "another seed"),
         ({"recipe": replace(RECIPE, lr=0.1)}, "another recipe: lr was 0.05, now it is 0.1"),
