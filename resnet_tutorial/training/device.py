@@ -61,7 +61,9 @@ def choose_device(name: str = "auto", precision: str = "auto", channels_last: bo
     if not there[name]:
         raise InputError(f"no {name} device on this machine: use --device auto or --device cpu")
     if name == "cuda" and number >= torch.cuda.device_count():
-        raise InputError(f"process {number} has no GPU of its own: start {torch.cuda.device_count()} on this machine")
+        raise InputError(
+            f"process {number} has no GPU of its own: start torchrun with --nproc-per-node {torch.cuda.device_count()}"
+        )
     place = torch.device(name, number) if name == "cuda" else torch.device(name)
     return Device(place, _best_precision(name) if precision == "auto" else precision, channels_last)
 
