@@ -15,7 +15,6 @@ from .arguments import unset
 from .common import data_of_run, parse
 from .trained import WeightsArgs
 
-BATCH = 500
 FEW_CLASSES = 20  # as many columns of counts fit a line
 
 
@@ -43,7 +42,7 @@ def evaluate_command(argv: list[str]) -> None:
     trained = args.weights.load(args.checkpoint)
     device = pick_device(TrainConfig(device=args.device))
     test = _test_part(trained, args.data or args.root)
-    batches = BatchLoader(test, BATCH, trained.transform, num_workers=1)
+    batches = BatchLoader(test, device.eval_batch, trained.transform, num_workers=1)
     logits, labels = collect_logits(device.place(trained.model), batches, device, flip=args.flip)
     scores = score(logits, labels, test.classes)
     notes = _notes(trained, test)

@@ -29,6 +29,11 @@ class Device:
         """The order of images and weights in memory."""
         return torch.channels_last if self.channels_last else torch.contiguous_format
 
+    @property
+    def eval_batch(self) -> int:
+        """Images scored at a time. On a CPU, memory for larger batches would be asked of the system again and again."""
+        return 250 if self.device.type == "cpu" else 1000
+
     def autocast(self) -> torch.autocast:
         """A context with convolutions and matrix products in the chosen precision, and the loss in float32."""
         dtype = DTYPES[self.precision]

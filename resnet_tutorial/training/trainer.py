@@ -44,7 +44,6 @@ from .record import RunRecord, current_commit, describe_machine, energy_joules
 from .signals import Signals, Stopped
 from .sums import Sums
 
-EVAL_BATCH = 500
 LOCK = ".lock"
 ASK_EVERY = 10  # steps after which several processes agree on whether to stop
 
@@ -432,7 +431,7 @@ class Trainer:
         copies = self.device.device.type == "cuda" and device.type == "cpu"
         return BatchLoader(
             dataset,
-            min(recipe.batch_size, len(dataset)) if train else EVAL_BATCH,
+            min(recipe.batch_size, len(dataset)) if train else self.device.eval_batch,
             self._augmentation() if train else Transform(self.mean, self.std),
             shuffle=train,
             seed=config.seed,
