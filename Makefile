@@ -21,7 +21,7 @@ book: $(STAMP)
 	data="$(DATA)"; RESNET_TUTORIAL_STATIC=1 RESNET_TUTORIAL_DATA="$${data:+$$(cd "$$data" && pwd)}" PATH="$(CURDIR)/$(BIN):$$PATH" \
 		$(BIN)/jupyter-book build . --all -W -n --keep-going
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/jupyter-book build . --builder singlehtml -W -n --keep-going
-	cp _build/singlehtml/book/index.html _build/html/book/whole.html
+	cp _build/singlehtml/book/index.html _build/html/whole.html
 	$(BIN)/python tests/book/check_site.py _build/html
 	@echo
 	@echo "The book is built. Open it in a browser: file://$(CURDIR)/_build/html/index.html"

@@ -61,10 +61,9 @@ def choose_buttons(app: Sphinx, config: Config) -> None:
 
 def drop_thebe(app: Sphinx, pagename: str, templatename: str, context: dict, doctree: nodes.document | None) -> None:
     """Jupyter Book adds the scripts of Thebe, which runs cells on another host, whether it is in use or not."""
-    scripts = context.get("script_files", [])
-    context["script_files"] = [
-        script for script in scripts if "thebe" not in f"{script} {getattr(script, 'attributes', '')}".lower()
-    ]
+    for kind in ("script_files", "css_files"):
+        files = context.get(kind, [])
+        context[kind] = [file for file in files if "thebe" not in f"{file} {getattr(file, 'attributes', '')}".lower()]
 
 
 def finish(app: Sphinx, error: Exception | None) -> None:
@@ -72,23 +71,26 @@ def finish(app: Sphinx, error: Exception | None) -> None:
     site = Path(app.outdir)
     if error or app.builder.format != "html":
         return
+    single = app.builder.name == "singlehtml"
     for page in [path for path in site.glob("**/*.html") if "_static" not in path.parts]:
+        # The single page is to lie in the root: Sphinx writes its links so.
+        root = "" if single else "../" * (len(page.relative_to(site).parts) - 1)
         text = page.read_text(encoding="utf-8")
-        text = EMBEDDED.sub(lambda match, page=page: f'src="{store(match[1], page, site)}"', text)
-        if app.builder.name == "singlehtml":  # all on one page: Sphinx misses that for names of the package
-            text = text.replace(f'href="{app.config.root_doc}.html#', 'href="#')
+        text = EMBEDDED.sub(lambda match, root=root: f'src="{root}_images/{store(match[1], site)}"', text)
+        if single:  # all is on this page: Sphinx misses that for names of the package
+            text = text.replace(f'href="{app.config.root_doc}.html#', 'href="#').replace('"../whole.html"', '"#"')
         page.write_text(text.replace("<img ", '<img loading="lazy" '), encoding="utf-8")
     pack_pictures(site)
     keep_used_icons(site)
 
 
-def store(data: str, page: Path, site: Path) -> str:
+def store(data: str, site: Path) -> str:
     """Write a picture that is embedded in a page into a file, which a page that hides it need not load."""
     content = base64.b64decode(data)
     path = site / "_images" / f"{hashlib.sha256(content).hexdigest()}.png"
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(content)
-    return "../" * (len(page.relative_to(site).parts) - 1) + f"_images/{path.name}"
+    return path.name
 
 
 def pack_pictures(site: Path) -> None:

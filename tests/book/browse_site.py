@@ -27,7 +27,7 @@ SCROLL = """async () => {
     await new Promise(requestAnimationFrame);
   }
 }"""
-UNLIMITED = {"book/whole.html"}  # the whole book on one page
+UNLIMITED = {"whole.html"}  # the whole book on one page
 TEXT = (".html", ".js", ".css", ".svg", ".json")
 
 
@@ -37,6 +37,10 @@ class Handler(SimpleHTTPRequestHandler):
     def do_GET(self) -> None:
         path = Path(self.translate_path(self.path))
         path = path / "index.html" if path.is_dir() else path
+        if path.name == "favicon.ico":  # browsers ask for it where a page names no icon: the redirect to the front page
+            self.send_response(204)
+            self.end_headers()
+            return
         if not path.is_file():
             self.send_error(404)
             return
