@@ -31,7 +31,8 @@ if find_spec("resnet_tutorial") is None:
 def install_cell() -> nbformat.NotebookNode:
     """The first code cell of every chapter, with the address from `_config.yml`."""
     address = yaml.safe_load((BOOK.parent / "_config.yml").read_text(encoding="utf-8"))["repository"]["url"]
-    metadata = {"tags": ["hide-input"], "jupyter": {"source_hidden": True}}
+    prompts = {"code_prompt_show": "To run this chapter on Colab", "code_prompt_hide": "To run this chapter on Colab"}
+    metadata = {"tags": ["hide-input"], "jupyter": {"source_hidden": True}, "mystnb": prompts}
     return nbformat.v4.new_code_cell(INSTALL.format(address=address), id="install", metadata=metadata)
 
 

@@ -46,13 +46,13 @@ def test_without_an_address_nothing_leads_to_it(tmp_path):
     image, file = Image.effect_noise((120, 120), 90), io.BytesIO()
     image.save(file, "PNG")
     embedded = base64.b64encode(file.getvalue()).decode()
-    formulas = "$x^2$ and $$\\frac{a}{b}$$ (half)"
+    formulas = "$x^2$\n\n$$\\frac{a}{b}$$ (half)"
     page, complaints = build(tmp_path, f'<img src="data:image/png;base64,{embedded}" alt="noise">\n\n{formulas}')
     assert complaints == ""
     assert "colab" not in page and "mybinder" not in page and "github" not in page
     assert "_sources/index.ipynb" in page  # the download stays
     assert "thebe" not in page.split("</head>")[0].lower()
-    assert "<msup><mi>x</mi><mn>2</mn></msup>" in page and "<mfrac>" in page and "mathjax" not in page.lower()
+    assert "<msup><mi>x</mi><mn>2</mn></msup>" in page and "<mfrac>" in page and "mathjax.js" not in page.lower()
     assert '<span class="eqno">(1)' in page
     # An embedded picture lies in a file with the same pixels, which a page loads when it is seen.
     (source,) = re.findall(r'<img loading="lazy" src="(_images/\w+\.webp)" alt="noise">', page)
