@@ -19,7 +19,12 @@ from pathlib import Path
 LIMIT = 1_500_000  # bytes of a first visit to a page, as a server sends them (compressed)
 WIDTHS = (1400, 400)
 # A word, and a page that the search must find with it.
-KNOWN = {"bottleneck": "residual_blocks", "augmentation": "exploring_the_dataset", "checkpoint": "gpu_training"}
+KNOWN = {
+    "receptive": "architecture_table",
+    "augmentation": "exploring_the_dataset",
+    "bottleneck": "residual_blocks",
+    "checkpoint": "gpu_training",
+}
 # Down to the end, a window at a time: pictures are loaded when they come into view.
 SCROLL = """async () => {
   for (let y = 0; y < document.body.scrollHeight; y += innerHeight) {
