@@ -119,11 +119,11 @@ def look(page, address: str, base: str) -> list[str]:
     return found + [f"request to another host: {url}" for url in outside]
 
 
-def search(page, base: str, word: str, wanted: str) -> list[str]:
-    """Type a word into the page of the search."""
+def search(page, base: str, word: str, wanted: str, patience: float = 10_000) -> list[str]:
+    """Ask the site's search for a word, and wait so many milliseconds for a page that it must find."""
     page.goto(f"{base}/search.html?q={word}")
     try:
-        page.wait_for_selector(f"#search-results a[href*='{wanted}']", timeout=10_000)
+        page.wait_for_selector(f"#search-results a[href*='{wanted}']", timeout=patience)
     except Exception as error:
         if type(error).__name__ != "TimeoutError":
             raise
