@@ -176,7 +176,8 @@ if __name__ == "__main__":
     try:
         problems, weights = browse(Path(sys.argv[1]))
     except LookupError as error:
-        sys.exit(f"skipped, nothing was checked: {error}")
+        print(f"skipped, nothing was checked: {error}")
+        sys.exit()
     print("First visits:", *weights, sep="\n")
     print("\n".join(problems) or f"opened every page of {sys.argv[1]}: nothing is wrong")
     sys.exit(bool(problems))
