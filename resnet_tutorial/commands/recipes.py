@@ -29,17 +29,22 @@ def recipes_command(argv: list[str]) -> None:
         return
     cards = [load_card(name) for name in list_recipes()]
     for card, above in zip(cards, [None, *cards], strict=False):
-        print(_line(card, above))
-    print("\nOne whole, with source and expected accuracy: resnet-tutorial recipes NAME")
+        print(_entry(card, above))
+    print("\nOne whole: resnet-tutorial recipes NAME")
     print("To train with it: resnet-tutorial train -c NAME, or print it into a file, change that, and train -c FILE")
 
 
-def _line(card: RecipeCard, above: RecipeCard | None) -> str:
-    """One line of the table; the same training for another network refers to the line above."""
+def _entry(card: RecipeCard, above: RecipeCard | None) -> str:
+    """A recipe with its source and expected accuracy; the same source is not said twice."""
     recipe = card.recipe
-    about = f"the same for {card.model}" if above and above.about == card.about else card.about
+    same = above and above.about == card.about
     length = f"{recipe.epochs:,} epochs" if recipe.steps is None else f"{recipe.steps:,} steps"
-    return f"{card.name:18}  {length:12}  {about}"
+    lines = [f"{card.name:18}  {length:12}  {f'the same for {card.model}' if same else card.about}"]
+    said = [f"expected: {card.expected}"]
+    if not (above and above.source == card.source):
+        said.append(f"source: {card.source}")
+    lines += [textwrap.fill(text, WIDTH, initial_indent=" " * 4, subsequent_indent=" " * 6) for text in said]
+    return "\n".join(lines)
 
 
 def _comment(card: RecipeCard) -> str:
