@@ -1,6 +1,6 @@
 """The book's runs as one campaign: which are wanted, which are done, what fits into the time at hand.
 
-Run it from the repository root; `README.md` in this folder's parent says how, also on a machine without a network:
+Run it from the repository root; `benchmarks/README.md` says how, also on a machine without a network:
 
     python -m benchmarks.campaign --data FOLDER --list
     python -m benchmarks.campaign --data FOLDER --minutes 60

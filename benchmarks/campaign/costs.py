@@ -113,6 +113,7 @@ def _features(config: TrainConfig) -> dict:
 
 
 def _distance(row: dict, wanted: dict) -> tuple:
-    """Less is more alike: first the kind of network, then its size, then settings and batch."""
+    """Less is more alike: first the kind of network, then its size and the network itself, then settings and batch."""
     size, batch = (abs(math.log(row[key] / wanted[key])) for key in ("macs", "batch"))
-    return (row["family"] != wanted["family"], size, row["settings"] != wanted["settings"], batch)
+    other = {key: row[key] != wanted[key] for key in ("family", "network", "settings")}
+    return (other["family"], size, other["network"], other["settings"], batch)

@@ -151,8 +151,8 @@ def _recipe(name: str, overrides: dict[str, Any], file: Path) -> Recipe:
 
 
 def _words(values: dict[str, Any]) -> list[str]:
-    """Settings as parts of a file name, such as ``batch-size-64``."""
-    return [_word(key.replace("_", "-"), value) for key, value in values.items()]
+    """Settings as parts of a file name, such as ``batch-size-64``, in an order that does not depend on the file's."""
+    return [_word(key.replace("_", "-"), value) for key, value in sorted(values.items())]
 
 
 def _word(key: str, value: Any) -> str:

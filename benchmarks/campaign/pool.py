@@ -165,7 +165,6 @@ class Pool:
         if workers is not None and workers != self.costs.workers:
             self.costs.rows = []  # of another number side by side
         self.costs.workers = workers or self.costs.workers or self._choose_workers(first)
-        self._have(self.costs.workers)
         until = time.monotonic() + TRIALS * self.budget
         for run in networks(ordinary or runs):
             if self.costs.rows and time.monotonic() > until:
@@ -176,7 +175,6 @@ class Pool:
 
     def _choose_workers(self, run: Run) -> int:
         numbers = [n for n in CANDIDATES if n <= (os.cpu_count() or 1)]
-        self._have(numbers[-1])
         rates = self._rates(run, numbers)
         if not rates:
             return 1
@@ -187,17 +185,18 @@ class Pool:
         totals = [n * rate for n, rate in zip(numbers, rates, strict=True)]
         best = next(i for i, whole in enumerate(totals) if whole >= GOOD_ENOUGH * max(totals))
         self.costs.learn(run.config, rates[best])
+        self._dismiss(self.workers[numbers[best] :])
         return numbers[best]
 
     def _rates(self, run: Run, numbers: list[int]) -> list[float]:
         """Images a second of each process, for each number of them at the same time; empty if it does not run."""
+        self._have(numbers[-1])
         used = self.workers[: numbers[-1]]
         try:
             self._ask_all(used, "prepare", run.config)
             return [statistics.fmean(self._ask_all(used[:n], "measure", SECONDS)) for n in numbers]
         except _NoAnswer as problem:
             self.log(f"no speed of {run.config.model}: {problem}")
-            self._have(len(self.workers))
             return []
 
     def _ask_all(self, workers: list[Worker], *job) -> list:
@@ -235,31 +234,34 @@ class Pool:
 
     def close(self) -> None:
         """End all workers."""
-        for worker in self.workers:
+        self._dismiss(list(self.workers))
+
+    def _dismiss(self, workers: list[Worker]) -> None:
+        for worker in workers:
             worker.let_go()
-        for worker in self.workers:
+        for worker in workers:  # they go at the same time
             worker.end()
-        self.workers = []
+            self.workers.remove(worker)
 
     def _have(self, number: int) -> None:
-        """Bring the workers to this number, and put new ones in the place of dead ones."""
+        """Bring the workers to this number at least, with new ones in the place of dead ones."""
         alive = [worker for worker in self.workers if worker.run or worker.process.is_alive()]
-        for worker in alive[number:]:
-            worker.end()
         news = [Worker(self.context, self.stop, self.place) for _ in range(number - len(alive))]
-        self.workers = [*alive[:number], *news]
+        self.workers = [*alive, *news]
 
     def _start(self, pending: list[Run]) -> None:
-        self._have(self.costs.workers)
-        for worker in (worker for worker in self.workers if not worker.run):
-            running = [other.run for other in self.workers if other.run]
-            run = self._pick(pending, running)
-            if run is None:
-                return
+        while (running := self._running()) is not None and (run := self._pick(pending, running)):
+            self._have(self.costs.workers)
+            worker = next(worker for worker in self.workers if not worker.run)
             pending.remove(run)
             self.log(f"starting {run.name}, about {self.seconds(run) / 60:.1f} min")
             worker.run, worker.last_epoch = run, None
             worker.ask("train", run, 1 if run.alone else self.costs.workers)
+
+    def _running(self) -> list[Run] | None:
+        """What is at work; None if there is no place for more."""
+        running = [worker.run for worker in self.workers if worker.run]
+        return running if len(running) < self.costs.workers else None
 
     def _pick(self, pending: list[Run], running: list[Run]) -> Run | None:
         left = self.deadline - time.monotonic()
