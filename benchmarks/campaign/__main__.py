@@ -129,7 +129,7 @@ def _campaign(args: argparse.Namespace) -> int:
         rest = len(missing) - len(pool.done)
         log(f"{len(pool.done)} runs done, {len(pool.failed)} failed, {rest} without a record; {_size(args.state)}")
     if args.carry_out:
-        left = take_along(args.state, args.out, args.carry_out, pool.done, [run.name for run in runs])
+        left = take_along(args.state, args.out, args.carry_out, pool.done, [run.name for run in missing])
         log(f"carried out to {args.carry_out}{''.join(f'; left behind: {name}' for name in left)}")
     return 128 + received if received else int(bool(pool.failed))
 

@@ -93,6 +93,8 @@ def take_along(state: Path, out: Path, to: Path, done: list[str], wanted: list[s
         parts[-1].append((name, path))
         room -= size
     to.mkdir(parents=True, exist_ok=True)
+    for earlier in to.glob("campaign-*.tar"):
+        earlier.unlink()
     for i, part in enumerate(parts, start=1):
         with tarfile.open(to / f"campaign-{i}.tar", "w") as archive:
             for name, path in part:
@@ -101,7 +103,7 @@ def take_along(state: Path, out: Path, to: Path, done: list[str], wanted: list[s
 
 
 def bring_in(folder: Path, state: Path, out: Path) -> int:
-    """Unpack what `take_along` wrote; return the number of archives."""
+    """Unpack what `take_along` wrote, where it is newer than what is there; return the number of archives."""
     archives = sorted(folder.glob("campaign-*.tar"))
     for archive in archives:
         _extract(archive, {"out": out, "state": state})
@@ -132,7 +134,9 @@ def _write(members: tarfile.TarFile, member: tarfile.TarInfo, places: dict[str, 
         raise InputError(f"{archive} holds {member.name}, which is no file of a campaign: leave it alone")
     path = places[top].joinpath(*rest)
     if top:
-        write_atomic(path, members.extractfile(member).read())
+        if not path.exists() or path.stat().st_mtime < member.mtime:  # a machine that has gone on keeps what it has
+            write_atomic(path, members.extractfile(member).read())
+            os.utime(path, (member.mtime, member.mtime))
         return
     path.parent.mkdir(parents=True, exist_ok=True)  # one of 60,000 images: the whole folder gets its name at the end
     path.write_bytes(members.extractfile(member).read())

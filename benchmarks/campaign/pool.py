@@ -18,7 +18,7 @@ from .worker import Place, serve
 
 CANDIDATES = (1, 2, 4, 8)  # numbers of workers that are tried on a GPU
 SECONDS = 1.5  # of one measurement
-TRIALS = 0.06  # share of the time that measuring networks may take
+TRIALS = 0.04  # share of the time that measuring networks may take
 GOOD_ENOUGH = 0.97  # of the best throughput: fewer workers are preferred
 MARGIN = 1.1  # estimates are no promises
 LEAST = 0.03  # share of the time below which nothing is started any more
@@ -47,9 +47,13 @@ class Worker:
             self.pipe.send(job)
 
     def answer(self) -> tuple:
-        """The next answer."""
+        """The next answer; a worker that has died or is of no more use is ended."""
         try:
-            return self.pipe.recv()
+            word, value = self.pipe.recv()
+            if word == "broken":
+                self.process.kill()
+                self.process.join()
+            return word, value
         except (EOFError, OSError):
             self.process.join()
             code = self.process.exitcode
@@ -205,7 +209,7 @@ class Pool:
             worker.ask(*job)
         answers = [worker.answer() for worker in workers]
         for word, value in answers:
-            if word in ("failed", "died"):
+            if word in ("failed", "broken", "died"):
                 raise _NoAnswer(value)
         return [value for _, value in answers]
 
@@ -284,7 +288,8 @@ class Pool:
     def _note_epoch(self, worker: Worker, row: dict) -> None:
         run, now = worker.run, time.monotonic()
         self.epochs[run.name] = row["epoch"]
-        if worker.last_epoch is not None and row["epoch"] < epochs(run.config, self.sizes[0]):
+        whole = row["epoch"] < epochs(run.config, self.sizes[0])  # the last may be cut short
+        if worker.last_epoch is not None and whole and not run.alone:  # alone it would be quicker than in company
             images = work(run.config, *self.sizes) / epochs(run.config, self.sizes[0])
             self.costs.learn(run.config, images / (now - worker.last_epoch))
         worker.last_epoch = now

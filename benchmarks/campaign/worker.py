@@ -56,7 +56,8 @@ def serve(pipe: Connection, stop: threading.Event, place: Place) -> None:
     """Do what comes through the pipe, until None comes. Answers are pairs of a word and a value.
 
     ``("prepare", config)`` → ``ready``; ``("measure", seconds)`` → ``rate``, images a second;
-    ``("train", run, side_by_side)`` → ``epoch`` for each, then ``done``, ``stopped`` or ``failed``.
+    ``("train", run, side_by_side)`` → ``epoch`` for each, then ``done``, ``stopped`` or ``failed``; ``broken`` if the process is of
+    no more use.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes, but the first one says what to do
     torch.set_num_threads(place.threads)
@@ -84,7 +85,7 @@ def _answer_all(pipe: Connection, parts: Parts, place: Place, hand: Hand) -> Non
             trial = None
             pipe.send(("failed", str(error)))
         except Exception as error:  # after a fault on a GPU nothing works in this process any more
-            pipe.send(("failed", f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"))
+            pipe.send(("broken", f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"))
             return
         if trial is None:
             hand.trainer = None

@@ -453,6 +453,12 @@ def test_small_archives_hold_the_most_wanted(tmp_path, monkeypatch):
     files = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.glob("*2/**/*") if path.is_file())
     assert files == ["out2/done.json", "state2/a/last.pt", "state2/b/last.pt", "state2/log.txt"]
 
+    (tmp_path / "state2" / "a" / "last.pt").write_bytes(b"newer")  # by a later call on that machine
+    carry.bring_in(tmp_path / "carry", tmp_path / "state2", tmp_path / "out2")
+    assert (tmp_path / "state2" / "a" / "last.pt").read_bytes() == b"newer"
+    carry.take_along(state, out, tmp_path / "carry", [], [])
+    assert [path.name for path in (tmp_path / "carry").iterdir()] == ["campaign-1.tar"]  # nothing of before is left
+
 
 @pytest.mark.parametrize("name", ["../escape", "state/../../escape", "elsewhere/file", "/state/file"])
 def test_archives_write_nowhere_else(name, tmp_path):
