@@ -327,7 +327,7 @@ def campaign(plan: Path, data: Path, *more: str) -> list[str]:
 
 def test_a_campaign_in_two_calls(place, tmp_path, monkeypatch, capsys):
     """The first call is stopped in the first run; in the second, the process of the second run is killed."""
-    entry = {**place.plan.entries[0], "overrides": {**RECIPE, "epochs": 40}}
+    entry = {**place.plan.entries[0], "overrides": {**RECIPE, "epochs": 20}}
     plan = tmp_path / "plan.yml"
     plan.write_text(yaml.safe_dump({"options": {"precision": "fp32"}, "runs": [entry]}))
     pools, make = [], Pool.__init__
@@ -350,7 +350,7 @@ def test_a_campaign_in_two_calls(place, tmp_path, monkeypatch, capsys):
     assert command.main(arguments) == 143  # as after SIGTERM
     output = capsys.readouterr().out
     assert "stopped  resnet8" in output and "0 runs done, 0 failed, 2 without a record" in output
-    assert [0 < done < 40 for done in pools[0].epochs.values()] == [True]
+    assert [0 < done < 20 for done in pools[0].epochs.values()] == [True]
 
     (tmp_path / "state").rename(tmp_path / "left on the first machine")
     assert command.main([*arguments, "--carry-in", str(tmp_path / "carry")]) == 1  # a run failed
@@ -362,7 +362,7 @@ def test_a_campaign_in_two_calls(place, tmp_path, monkeypatch, capsys):
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
     assert [name.rpartition("seed")[2] for name in names] == ["0.json", "0.pt"]
     record = read_record(tmp_path / "out" / names[0])
-    assert len(record.history) == 40 and record.data["train"] + record.data["validation"] == 64
+    assert len(record.history) == 20 and record.data["train"] + record.data["validation"] == 64
 
 
 def test_wrong_use(place, tmp_path, capsys):
