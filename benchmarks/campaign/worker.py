@@ -56,8 +56,8 @@ def serve(pipe: Connection, stop: threading.Event, place: Place) -> None:
     """Do what comes through the pipe, until None comes. Answers are pairs of a word and a value.
 
     ``("prepare", config)`` → ``ready``; ``("measure", seconds)`` → ``rate``, images a second;
-    ``("train", run, side_by_side)`` → ``epoch`` for each, then ``done``, ``stopped`` or ``failed``; to any, ``broken`` if
-    the process is of no more use.
+    ``("train", run, side_by_side)`` → ``epoch`` for each, then ``done``, ``stopped`` or ``failed``; to any,
+    ``broken`` if the process is of no more use.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes, but the first one says what to do
     torch.set_num_threads(place.threads)
