@@ -292,8 +292,9 @@ def _measure_loader(trainer: Trainer, repeats: int) -> float:
 def _format(report: Report) -> str:
     machine = report.machine
     where = machine["processor"] if machine["accelerator"] == "cpu" else machine["accelerator"]
+    threads = machine["threads"]
     lines = [
-        f"{where}, {machine['threads']} threads, torch {machine['torch']}, {report.precision}",
+        f"{where}, {threads} thread{'s' * (threads != 1)}, torch {machine['torch']}, {report.precision}",
         "",
         "measured",
         f"  peak         {_flops(report.peak_flops)} in a product of large matrices",
