@@ -79,11 +79,11 @@ def shuffled_blocks(model: ResNet, swaps: int, generator: torch.Generator) -> It
 
     Args:
         model: the network; its blocks are back in their order afterwards.
-        swaps: how many times two blocks change places. A pair is drawn anew each time.
+        swaps: how many different pairs change places, one after the other.
         generator: source of the random draws.
 
     Raises:
-        InputError: if no stage has two blocks that keep the shape.
+        InputError: if there are not that many pairs.
     """
     pairs = [
         (f"stages.{s}.{i}", f"stages.{s}.{j}")
@@ -92,10 +92,10 @@ def shuffled_blocks(model: ResNet, swaps: int, generator: torch.Generator) -> It
         for i in range(j)
         if keeps_shape(stage[i]) and keeps_shape(stage[j])
     ]
-    if not pairs:
-        raise InputError("no stage has two blocks that keep the shape: take a deeper network")
+    if swaps > len(pairs):
+        raise InputError(f"{swaps} swaps need as many pairs of blocks, got {len(pairs)}: take a deeper network")
     order = {name: model.get_submodule(name) for pair in pairs for name in pair}
-    for k in torch.randint(len(pairs), (swaps,), generator=generator).tolist():
+    for k in torch.randperm(len(pairs), generator=generator)[:swaps].tolist():
         first, second = pairs[k]
         order[first], order[second] = order[second], order[first]
     with _replaced(model, order):
