@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: book test lab clean refresh bench lint
+.PHONY: book site-check test lab clean refresh bench lint
 
 $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or newer is needed: make PYTHON=python3.12 ...")'
@@ -15,13 +15,22 @@ $(STAMP): pyproject.toml
 
 # Run every chapter and build the site. `make book DATA=<folder>` runs them on CIFAR-10 or on your own images.
 # RESNET_TUTORIAL_STATIC: a page has no kernel, so controls that need one give way to a table.
+# The second command sets the same book on one page, to print or to search: nothing is run again.
 book: $(STAMP)
 	@test -z "$(DATA)" || test -d "$(DATA)" || { echo "error: no data folder $(DATA): check DATA=" >&2; exit 1; }
 	data="$(DATA)"; RESNET_TUTORIAL_STATIC=1 RESNET_TUTORIAL_DATA="$${data:+$$(cd "$$data" && pwd)}" PATH="$(CURDIR)/$(BIN):$$PATH" \
 		$(BIN)/jupyter-book build . --all -W -n --keep-going
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/jupyter-book build . --builder singlehtml -W -n --keep-going
+	cp _build/singlehtml/book/index.html _build/html/whole.html
 	$(BIN)/python tests/book/check_site.py _build/html
 	@echo
 	@echo "The book is built. Open it in a browser: file://$(CURDIR)/_build/html/index.html"
+
+# Open every page of the built book in headless Chromium, over http and from the folder.
+site-check: $(STAMP)
+	@test -d _build/html || { echo "error: no site in _build/html: run make book first" >&2; exit 1; }
+	$(BIN)/python -m pip install --quiet --editable ".[site]"
+	$(BIN)/python tests/book/browse_site.py _build/html
 
 # Unit tests, and every chapter through nbval.
 test: $(STAMP)
@@ -43,6 +52,10 @@ bench: $(STAMP)
 	$(BIN)/python benchmarks/models.py
 	$(BIN)/python benchmarks/batches.py
 	$(BIN)/python -m benchmarks.reading
+	$(BIN)/python -m benchmarks.training
+	$(BIN)/python benchmarks/overhead.py
+	$(BIN)/python benchmarks/kill_and_resume.py
+	$(BIN)/python benchmarks/lose_a_process.py
 
 clean:
 	rm -rf _build dist .pytest_cache .ruff_cache $(VENV)

@@ -100,7 +100,7 @@ def measure_evaluation(name: str, rounds: int, steps: int | None) -> None:
     dataset, ours = noise(BATCH * (steps or STEPS.get(name, 3))), pick_device(TrainConfig())
     model = create_model(name).to(ours.device)
     ways = {"ordinary loop": partial(ordinary_evaluation, model, ordinary_loader(dataset, False), ours.device)}
-    loader = BatchLoader(dataset, 500, Transform(MEAN, STD), device=ours.device)
+    loader = BatchLoader(dataset, ours.eval_batch, Transform(MEAN, STD), device=ours.device)
     ways["ours"] = partial(evaluate, ours.place(create_model(name)), loader, ours)
     report(f"{name}, evaluation", ways, len(dataset), rounds)
 

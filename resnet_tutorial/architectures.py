@@ -223,9 +223,13 @@ def _by_rule(depth: int) -> Architecture | None:
 
 
 def _nearest(key: str) -> str | None:
-    """The network with the nearest depth, or else with the nearest spelling."""
-    match = re.fullmatch(r"(resnet|plain|preact)(\d+)", key)
-    if match:
-        kin = [arch for arch in ARCHITECTURES.values() if arch.kind == match[1]]
-        return min(kin, key=lambda arch: abs(arch.depth - int(match[2]))).name
-    return next(iter(difflib.get_close_matches(key, ARCHITECTURES, n=1)), None)
+    """The network of the nearest kind with that depth, or else with the nearest depth or spelling."""
+    match = re.fullmatch(r"([a-z]+)(\d{1,4})", key)
+    kinds = difflib.get_close_matches(match[1], ("resnet", "plain", "preact"), n=1) if match else []
+    if not kinds:
+        return next(iter(difflib.get_close_matches(key, ARCHITECTURES, n=1)), None)
+    kind, depth = kinds[0], int(match[2])
+    if f"{kind}{depth}" not in ARCHITECTURES and _by_rule(depth):  # ``resnet8``, which the table does not list
+        return f"{kind}{depth}"
+    kin = [arch for arch in ARCHITECTURES.values() if arch.kind == kind]
+    return min(kin, key=lambda arch: abs(arch.depth - depth)).name

@@ -58,6 +58,7 @@ def _dispatch(argv: list[str]) -> int:
         print("usage: resnet-tutorial COMMAND [OPTIONS]\n\ncommands (each with --help):")
         for name, (_, args_class) in COMMANDS.items():
             print(f"  {name:10} {args_class.__doc__}")
+        print("\n  --version  Print the versions of resnet-tutorial and torch.")
         return 0
     if argv[0] == "--version":
         print(f"resnet-tutorial {__version__}, torch {torch.__version__}")

@@ -7,6 +7,7 @@ import matplotlib.pyplot as plt
 import torch
 import torch.nn.functional as F
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from torch import fx, nn
 
 from .analysis import ConfidenceBin
@@ -14,12 +15,13 @@ from .architectures import get_architecture
 from .data import ImageDataset
 from .models import ZeroPadShortcut
 from .training import Recipe, RunRecord
-from .training.compare import group_runs, run_name
+from .training.compare import group_runs, recipe_in_short, recipe_letters, run_name
 from .training.optim import learning_rates
 
 # Okabe and Ito's palette (2008), with a marker for each color.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+VALIDATION, TRAINING = {"linestyle": "-"}, {"linestyle": ":", "markerfacecolor": "white"}
 
 
 def show_images(images: torch.Tensor, titles: list[str] | None = None, columns: int = 10, size: float = 0.9) -> Figure:
@@ -85,38 +87,51 @@ def show_training(record: RunRecord) -> Figure:
 
 
 def show_runs(records: list[RunRecord]) -> Figure:
-    """Loss and accuracy of many runs, epoch by epoch: a line for each, in the color of its experiment.
+    """Loss and accuracy of many runs, epoch by epoch, in the color and with the marker of their experiment.
 
-    The accuracy is that on the validation part; a dotted line is the accuracy on the training images of a run without
-    one. Runs that differ in their seed alone share color and marker.
+    Solid lines are of the validation part, dotted ones with hollow markers of the training images. Runs that differ in
+    their seed alone share color and marker.
 
     Args:
         records: of runs with at least one epoch; others are left out.
     """
-    figure, axes = plt.subplots(1, 2, figsize=(10, 3.6))
+    figure, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
     groups = group_runs([record for record in records if record.history])
-    for i, (runs, name) in enumerate(zip(groups, _names_of(groups), strict=True)):
-        look = {"color": COLORS[i % len(COLORS)], "marker": MARKERS[i % len(MARKERS)], "markersize": 4}
-        for k, run in enumerate(runs):
-            key, line = ("val_accuracy", "-") if "val_accuracy" in run.history[0] else ("train_accuracy", ":")
-            epochs = [row["epoch"] for row in run.history]
-            axes[0].plot(epochs, [row["loss"] for row in run.history], **look)
-            values = [row[key] for row in run.history]
-            axes[1].plot(epochs, values, line, label=None if k else name, **look)
-    style(axes[0], "epoch", "training loss (nats)")
-    style(axes[1], "epoch", "accuracy (%)")
-    if groups:
-        axes[1].legend(frameon=False)
-    figure.tight_layout()
+    n = len(COLORS)
+    looks = [{"color": COLORS[i % n], "marker": MARKERS[(i + i // n) % n], "markersize": 4} for i in range(len(groups))]
+    panels = (("loss", "val_loss", "loss (nats)"), ("train_accuracy", "val_accuracy", "accuracy (%)"))
+    for axis, (training, validation, label) in zip(axes, panels, strict=True):
+        for runs, look in zip(groups, looks, strict=True):
+            for run in runs:
+                _draw_curve(axis, run, validation, look | VALIDATION)
+                _draw_curve(axis, run, training, look | TRAINING)
+        style(axis, "epoch", label)
+        axis.xaxis.get_major_locator().set_params(integer=True)
+    gray = {"color": "gray", "marker": "o", "markersize": 4}
+    kinds = [{"label": "validation", **gray, **VALIDATION}, {"label": "training", **gray, **TRAINING}]
+    names = _names_of(groups, recipe_letters(records))
+    entries = kinds + [{"label": name, **look} for name, look in zip(names, looks, strict=True)]
+    figure.legend(handles=[Line2D([], [], **entry) for entry in entries], frameon=False, loc="outside right upper")
     plt.close(figure)
     return figure
 
 
-def _names_of(groups: list[list[RunRecord]]) -> list[str]:
-    """A name for each group of runs, with data, precision and a number where the network alone is not enough."""
+def _draw_curve(axis: plt.Axes, run: RunRecord, key: str, look: dict) -> None:
+    if key in run.history[0]:  # not every run has a validation part
+        axis.plot([row["epoch"] for row in run.history], [row[key] for row in run.history], **look)
+
+
+def _names_of(groups: list[list[RunRecord]], recipes: dict[str, str]) -> list[str]:
+    """A name for each group of runs; with data, recipe, precision and a number where the network is not enough."""
     firsts = [runs[0] for runs in groups]
     names = [run_name(run) for run in firsts]
-    for detail in (lambda run: run.data["name"], lambda run: run.precision):
+    letters = {recipe: letter for letter, recipe in recipes.items()}
+    details = (
+        lambda run: run.data["name"],
+        lambda run: f"recipe {letters[recipe_in_short(run)]}",
+        lambda run: run.precision,
+    )
+    for detail in details:
         if len(set(map(detail, firsts))) > 1:
             names = [f"{name}, {detail(run)}" for name, run in zip(names, firsts, strict=True)]
     doubles = {name for name in names if names.count(name) > 1}

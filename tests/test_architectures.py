@@ -24,7 +24,14 @@ def test_other_spellings(name):
 
 
 @pytest.mark.parametrize(
-    ("wrong", "near"), [("resnet21", "resnet20"), ("ResNt18", "resnet18"), ("resnet1201", "resnet1202")]
+    ("wrong", "near"),
+    [
+        ("resnet21", "resnet20"),
+        ("ResNt18", "resnet18"),
+        ("resnt8", "resnet8"),
+        ("plian21", "plain20"),
+        ("resnet1201", "resnet1202"),
+    ],
 )
 def test_wrong_name_suggests_the_nearest(wrong, near):
     with pytest.raises(InputError, match=f"did you mean {near}"):

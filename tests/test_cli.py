@@ -12,6 +12,7 @@ import pytest
 
 from resnet_tutorial import ARCHITECTURES, __version__, cli, create_model, list_models, summarize
 from resnet_tutorial.training import load_checkpoint
+from resnet_tutorial.training.checkpoint import save_checkpoint
 
 FAST = ["--epochs", "1", "--batch-size", "16", "--precision", "fp32"]
 
@@ -103,6 +104,35 @@ def test_resume_refuses_another_model_and_another_recipe(trained, capsys):
     assert "another recipe: lr was" in refused(capsys, "train", "--resume", "--lr", "0.5")
 
 
+def test_seeds_before_the_data(image_folder, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    code, out, _ = run(capsys, "train", "--model", "resnet8", "--seeds", "3", "1", image_folder, *FAST)
+    assert code == 0 and "seed 3 (1 of 2)" in out and "on corners:" in out
+
+
+def test_the_checkpoint_of_a_run_names_it(trained, image_folder, capsys):
+    code, out, err = run(capsys, "train", "--resume", "--ckpt-dir", trained / "last.pt")
+    assert code == 0 and f"resuming {trained} after epoch 1" in out and not err
+    message = refused(capsys, "train", image_folder, *FAST, "--ckpt-dir", trained / "last.pt")
+    assert f"{trained} holds a run already" in message and "delete its .pt files to start afresh" in message
+    assert "record.json is a file" in refused(capsys, "train", image_folder, "--ckpt-dir", trained / "record.json")
+
+
+def test_a_damaged_checkpoint_is_noted_once(trained, capsys):
+    (trained / "last.pt").write_bytes(b"cut off")
+    code, out, err = run(capsys, "train", "--resume")
+    assert code == 0 and not err
+    assert out.count("damaged") == 1 and out.startswith(f"note: {trained.relative_to(trained.parents[1])}/last.pt is")
+
+
+@pytest.mark.parametrize("where", ["recipe", "run"])
+def test_a_run_of_a_newer_version_is_refused(trained, capsys, where):
+    state = load_checkpoint(trained)
+    (state["record"]["recipe"] if where == "recipe" else state["run"])["unheard_of"] = 1
+    save_checkpoint(trained / "last.pt", state)
+    assert "does not know (unheard_of): a newer version" in refused(capsys, "train", "--resume")
+
+
 def test_version(capsys):
     code, out, _ = run(capsys, "--version")
     assert code == 0 and out.startswith(f"resnet-tutorial {__version__}, torch ")
@@ -150,17 +180,25 @@ def test_summary_for_programs(capsys):
 
 def test_recipes_and_help(capsys):
     assert "cifar10_resnet32" in run(capsys, "recipes")[1]
-    assert all(command in run(capsys, "--help")[1] for command in cli.COMMANDS)
+    main_help = run(capsys, "--help")[1]
+    assert all(word in main_help for word in [*cli.COMMANDS, "--version"])
     code, out, _ = run(capsys, "train", "--help")
     assert code == 0 and "--num-epochs" in out and "Learning rate at its highest" in out
+    assert "None}" not in out and "None," not in out and "(default: )" not in out
+    assert len({len(line) for line in out.splitlines() if line.endswith(("│", "╮", "╯"))}) <= 1
 
 
 @pytest.mark.parametrize(
     ("argv", "message", "status"),
     [
         (["trian"], "did you mean train", 2),
-        (["train", "--modle", "resnet20"], "--modle", 2),
-        (["train", "--epochs", "many"], "--epochs", 2),
+        (["train", "--modle", "resnet20"], "unknown option --modle: did you mean --model? See", 2),
+        (["train", "--epoch=3", "--foo"], "unknown option --epoch: did you mean --epochs? See", 2),
+        (["train", "one", "two"], "unexpected 'two'; see", 2),
+        (["train", "--epochs", "many"], "--epochs: expected INT, got 'many'; see", 2),
+        (["train", "--epochs"], "Missing value for argument '--num-epochs/--epochs'", 2),
+        (["train", "--lr", "x"], "error: --lr: expected FLOAT, got 'x'; see", 2),
+        (["train", "--rand-augment", "2"], "--rand-augment: expected INT INT, got '2'; see", 2),
         (["train", "--model", "resnet21"], "did you mean resnet20", 1),
         (["summary", "rsnet18"], "did you mean resnet18", 1),
         (["summary", "resnet18", "--image-size", "4"], "at least 8", 1),
@@ -180,7 +218,7 @@ def test_recipes_and_help(capsys):
         (["evaluate"], "no trained network in runs", 1),
         (["evaluate", "nowhere"], "no weights at nowhere", 1),
         (["predict", "picture.png"], "no trained network in runs", 1),
-        (["predict"], "no picture named", 1),
+        (["predict"], "no image named", 1),
         (["train", "--resume"], "no trained network in runs", 1),
     ],
 )

@@ -2,11 +2,15 @@
 
 import json
 import re
+import shutil
+import textwrap
 
 import pytest
+import torch
+from PIL import Image
 
 from resnet_tutorial import Recipe, TrainConfig, save_weights, train
-from resnet_tutorial.training import load_trained, read_record
+from resnet_tutorial.training import describe_machine, load_trained, read_record
 from resnet_tutorial.training.bench import Report
 from tests.conftest import write_image_folder
 from tests.test_cli import refused, run
@@ -78,11 +82,42 @@ def test_predict_for_programs(weights, trained, image_folder, capsys):
     assert "--top must be at least 1" in refused(capsys, "predict", pictures[0], "--top", "0")
 
 
+def test_predict_goes_on_past_bad_files_and_takes_folders(trained, image_folder, tmp_path, capsys):
+    """Images of odd kinds in a folder and below it, a text under the name of an image, and a file that is not there."""
+    (tmp_path / "deep").mkdir()
+    Image.new("RGBA", (40, 30), (255, 0, 0, 0)).save(tmp_path / "deep" / "clear.PNG")
+    Image.new("L", (1, 1)).save(tmp_path / "dot.png")
+    (tmp_path / "note.png").write_text("hello")
+    (tmp_path / "note.txt").write_text("no image, and not asked about")
+    (tmp_path / ".hidden.png").write_text("no image, and not asked about")
+    code, out, err = run(capsys, "predict", "gone.png", tmp_path, image_folder / "test/left/000.png", "--top", "1")
+    assert code == 1
+    told = [line.rpartition(": ")[0] for line in out.splitlines()]
+    assert told == [
+        str(tmp_path / "deep" / "clear.PNG"),
+        str(tmp_path / "dot.png"),
+        f"{image_folder}/test/left/000.png",
+    ]
+    gone, note = err.splitlines()
+    assert gone == "error: no such image: gone.png"
+    assert note.startswith(f"error: {tmp_path / 'note.png'} cannot be read as an image (no BMP,")
+    code, out, err = run(capsys, "predict", "gone.png", tmp_path / "*.png", "--json")
+    assert code == 1 and [answer["path"] for answer in json.loads(out)] == [str(tmp_path / "dot.png")]
+    (tmp_path / "empty").mkdir()
+    assert "holds no images (.bmp, " in refused(capsys, "predict", tmp_path / "empty")
+
+
 @pytest.mark.parametrize("name", ["net.onnx", "net.pt2", "net.safetensors"])
 def test_export(trained, tmp_path, capsys, name):
     code, out, _ = run(capsys, "export", tmp_path / name, "--input", "unit")
     assert code == 0 and name in out and (tmp_path / name).stat().st_size > 250_000
-    assert out.count("differ by at most") == (name != "net.safetensors")
+    assert out.count("differ from the network's by at most") == (name != "net.safetensors")
+    assert ("images: float32, N × 3 × 32 × 32" in out) == (name != "net.safetensors")
+    code = textwrap.dedent("\n".join(line for line in out.splitlines() if line.startswith("  ")))
+    images = torch.zeros(2, 3, 32, 32)
+    names = {"images": images.numpy() if name == "net.onnx" else images}
+    exec(code, names)  # the lines that were printed
+    assert "model" in names if name == "net.safetensors" else names["logits"].shape == (2, 2)
 
 
 def test_exported_weights_need_no_flags(trained, tmp_path, image_folder, capsys):
@@ -97,7 +132,7 @@ def test_compare(trained, tmp_path, capsys, name):
     code, out, _ = run(capsys, "compare", trained, trained / "record.json", "--plot", tmp_path / name)
     accuracy = read_record(trained / "record.json").test["accuracy"]
     assert code == 0 and out.startswith("corners: 8 test images") and f"{accuracy:.2f} %" in out
-    assert (tmp_path / name).read_bytes()[:4] in (b"\x89PNG", b"<?xm")
+    assert (tmp_path / name).read_bytes()[:4] in (b"\x89PNG", b"<?xm") and f"curves: {tmp_path / name}" in out
 
 
 def test_compare_for_programs(trained, capsys):
@@ -106,7 +141,21 @@ def test_compare_for_programs(trained, capsys):
     assert table["rows"][0]["name"] == "resnet8" and table["rows"][0]["seeds"] == [0]
 
 
+def test_compare_needs_the_record_only(trained, tmp_path, capsys):
+    shutil.copytree(trained, tmp_path / "run")
+    for name in ("last.pt", "previous.pt", "best.pt"):
+        (tmp_path / "run" / name).write_bytes(b"damaged")
+    code, out, err = run(capsys, "compare", tmp_path / "ru*")
+    assert code == 0 and err == "" and out == run(capsys, "compare", trained)[1]
+
+
 def test_compare_refuses(tmp_path, capsys):
+    assert "no run at runs/*: name the folder of a run" in refused(capsys, "compare", "runs/*")
+    (tmp_path / "last.pt").write_bytes(b"\x80")
+    (tmp_path / "log.csv").write_bytes(b"\x80")
+    assert f"name the folder of the run, {tmp_path}" in refused(capsys, "compare", tmp_path / "last.pt")
+    assert "no readable run record: it is no JSON" in refused(capsys, "compare", tmp_path / "log.csv")
+    (tmp_path / "last.pt").unlink()
     assert "no runs named" in refused(capsys, "compare")
     assert "holds no run" in refused(capsys, "compare", tmp_path)
     assert "written as .png" in refused(capsys, "compare", tmp_path, "--plot", "curves.bmp")
@@ -131,11 +180,13 @@ def test_bench(capsys, monkeypatch):
 
     def slow_to_measure(models, config, **numbers):
         given.update(models=models, config=config, **numbers)
-        return Report({}, "fp32", 1e9, 1.0, (), 7, 8, "short", ())
+        return Report(describe_machine(), "fp32", 1e9, 1.0, (), 7, 8, "short", ())
 
     monkeypatch.setattr(command, "bench", slow_to_measure)
     code, out, _ = run(capsys, "bench", "resnet20", "resnet56", "--images", "7", "--batch-size", "9", "--json")
     assert code == 0 and json.loads(out)["peak_flops"] == 1e9
     assert given["models"] == ("resnet20", "resnet56") and given["images"] == 7
-    assert given["config"].recipe == Recipe(batch_size=9)
+    assert given["config"].recipe == Recipe(batch_size=9) and given["others"] is False
+    assert "--all estimates" in run(capsys, "bench")[1]
+    assert "--all" not in run(capsys, "bench", "--all")[1] and given["others"] is True
     assert "batch_size must be at least 1" in refused(capsys, "bench", "--batch-size", "0")

@@ -2,6 +2,8 @@ import matplotlib
 
 matplotlib.use("Agg")
 
+from dataclasses import asdict, replace
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -112,10 +114,33 @@ def test_runs_share_the_color_of_their_experiment():
     records = [a_run(0), a_run(1), a_run(0, model="resnet32"), a_run(0, precision="bf16")]
     loss, accuracy = plots.show_runs(records).axes
     colors = [line.get_color() for line in accuracy.lines]
-    assert colors[0] == colors[1] and len(set(colors)) == 3 and len(loss.lines) == 4
-    assert list(accuracy.lines[0].get_ydata()) == [50.0, 91.0, 90.0]
-    texts = [text.get_text() for text in accuracy.get_legend().get_texts()]
-    assert texts == ["resnet20, fp32, 2 seeds", "resnet32, fp32", "resnet20, bf16"]
+    assert len(set(colors[:4])) == 1 and len(set(colors)) == 3 and len(loss.lines) == len(accuracy.lines) == 8
+    validation, training = accuracy.lines[:2]
+    assert list(validation.get_ydata()) == [50.0, 91.0, 90.0] and validation.get_linestyle() == "-"
+    assert list(training.get_ydata()) == [50.0, 50.0, 50.0] and training.get_linestyle() == ":"
+    assert legend(loss.figure) == [
+        ("validation", "-"),
+        ("training", ":"),
+        ("resnet20, fp32, 2 seeds", "-"),
+        ("resnet32, fp32", "-"),
+        ("resnet20, bf16", "-"),
+    ]
+
+
+def legend(figure):
+    entries = figure.legends[0]
+    return [
+        (text.get_text(), line.get_linestyle())
+        for text, line in zip(entries.texts, entries.legend_handles, strict=True)
+    ]
+
+
+def test_runs_are_named_by_the_letters_of_compare_and_no_two_look_alike():
+    records = [a_run(recipe=asdict(Recipe(epochs=n))) for n in range(1, 10)]
+    started = replace(records[0], recipe=asdict(Recipe(epochs=99)), history=[])
+    figure = plots.show_runs([started, *records])
+    assert [name for name, _ in legend(figure)[2:]] == [f"resnet20, recipe {letter}" for letter in "bcdefghij"]
+    assert len({(line.get_color(), line.get_marker()) for line in figure.axes[0].lines}) == 9
 
 
 def test_maps_stand_in_the_rows_of_their_layers():

@@ -1,13 +1,16 @@
 """The README states nothing that the code or a record does not."""
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
 import torch
 
-from resnet_tutorial import ARCHITECTURES, create_model, export_weights, summarize
+from resnet_tutorial import ARCHITECTURES, cli, create_model, export_weights, summarize
 from resnet_tutorial.analysis import total
+from resnet_tutorial.commands.common import parse
+from resnet_tutorial.commands.train import _with_value_of_resume
 from resnet_tutorial.models.layouts import LAYOUTS
 from resnet_tutorial.training import read_record
 
@@ -68,3 +71,13 @@ def test_the_lines_on_weights_run(tmp_path, monkeypatch):
 
 def test_the_table_of_layouts():
     assert re.findall(r"^\| `(\w+)` \|", README.partition("## Weights")[2].partition("## ")[0], re.M) == list(LAYOUTS)
+
+
+def test_every_flag_is_known():
+    """Each command of the README, as far as the parser reads it."""
+    seen = set()
+    for line in re.findall(r"^(?:resnet-tutorial|torchrun .* -m resnet_tutorial) (.*)$", README, re.M):
+        command, *words = shlex.split(line, comments=True)
+        parse(cli.COMMANDS[command][1], command, _with_value_of_resume(words))
+        seen.add(command)
+    assert {"train", "evaluate", "predict", "export", "compare", "bench", "summary", "identify"} <= seen

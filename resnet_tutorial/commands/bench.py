@@ -8,18 +8,21 @@ from tyro.conf import Positional, arg
 
 from ..training import TrainConfig, load_recipe
 from ..training.bench import bench
+from .arguments import unset
 from .common import parse
 
 
 @dataclass(frozen=True)
 class BenchArgs:
-    """Measure training and loading on this machine, and estimate how long a recipe takes with every network."""
+    """Measure training and loading on this machine, and estimate how long a recipe takes."""
 
-    models: Positional[tuple[str, ...]] = ("resnet20",)
-    """Networks to measure; the time of the others is estimated from theirs."""
+    models: Annotated[Positional[tuple[str, ...]], arg(metavar="[NETWORK ...]")] = ("resnet20",)
+    """Networks to measure."""
+    all: bool = False
+    """Estimate the time with all other networks, too, scaled from the measured ones by multiply-accumulates."""
     config: Annotated[str, arg(aliases=["-c"])] = "quick"
     """Recipe: the name of a shipped one, or a YAML file."""
-    batch_size: int | None = None
+    batch_size: Annotated[int | None, unset("INT")] = None
     """Images in a batch; that of the recipe if not given."""
     images: int = 50_000
     """Training images that the estimates are for."""
@@ -46,5 +49,7 @@ def bench_command(argv: list[str]) -> None:
         recipe = replace(recipe, batch_size=args.batch_size)
     settings = ("device", "precision", "channels_last", "compile", "cuda_graphs")
     config = TrainConfig(recipe=recipe, **{name: getattr(args, name) for name in settings})
-    report = bench(args.models, config, images=args.images, repeats=args.repeats)
+    report = bench(args.models, config, images=args.images, repeats=args.repeats, others=args.all)
     print(json.dumps(report.as_dict(), indent=2, ensure_ascii=False) if args.json else report)
+    if not (args.all or args.json):
+        print("\n--all estimates the time with the other networks, too")

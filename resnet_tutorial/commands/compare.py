@@ -2,8 +2,10 @@
 
 import io
 import json
+import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 from tyro.conf import Positional
 
@@ -11,6 +13,7 @@ from ..errors import InputError
 from ..files import write_atomic
 from ..training.compare import compare, read_run
 from ..training.record import RunRecord
+from .arguments import expand, unset
 from .common import parse
 
 PICTURES = (".png", ".svg", ".pdf")
@@ -20,9 +23,9 @@ PICTURES = (".png", ".svg", ".pdf")
 class CompareArgs:
     """Put runs side by side: mean and standard deviation over seeds, best validation, costs."""
 
-    runs: Positional[tuple[Path, ...]]
-    """Records (.json) or folders of runs."""
-    plot: Path | None = None
+    runs: Annotated[Positional[tuple[Path, ...]], unset("RUN [RUN ...]")]
+    """Folders of runs, or records (.json), as in runs/*."""
+    plot: Annotated[Path | None, unset("FILE")] = None
     """Draw the curves of all runs into this file, .png, .svg or .pdf."""
     json: bool = False
     """Print JSON, for programs."""
@@ -31,14 +34,15 @@ class CompareArgs:
 def compare_command(argv: list[str]) -> None:
     args = parse(CompareArgs, "compare", argv)
     if not args.runs:
-        raise InputError("no runs named: give records (.json) or folders of runs, as in runs/*")
+        raise InputError("no runs named: give folders of runs or records (.json), as in runs/*")
     if args.plot and args.plot.suffix not in PICTURES:
         raise InputError(f"a plot is written as .png, .svg or .pdf, not {args.plot.name}")
-    records = [read_run(path) for path in args.runs]
+    records = [read_run(path) for path in expand(args.runs)]
     comparison = compare(records)
     print(json.dumps(comparison.as_dict(), indent=2, ensure_ascii=False) if args.json else comparison)
     if args.plot:
         _draw(records, args.plot)
+        print(f"curves: {args.plot}", file=sys.stderr if args.json else sys.stdout)
 
 
 def _draw(records: list[RunRecord], path: Path) -> None:

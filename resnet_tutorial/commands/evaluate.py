@@ -3,6 +3,7 @@
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Annotated, Literal
 
 from tyro.conf import OmitArgPrefixes, Positional
 
@@ -10,10 +11,10 @@ from ..data import BatchLoader, ImageDataset, load_dataset
 from ..errors import InputError
 from ..training import TrainConfig, TrainedModel, pick_device
 from ..training.scores import Scores, collect_logits, confusions, score
+from .arguments import unset
 from .common import data_of_run, parse
 from .trained import WeightsArgs
 
-BATCH = 500
 FEW_CLASSES = 20  # as many columns of counts fit a line
 
 
@@ -21,16 +22,16 @@ FEW_CLASSES = 20  # as many columns of counts fit a line
 class EvaluateArgs:
     """Score a trained network on the test part of a data set."""
 
-    checkpoint: Positional[Path | None] = None
+    checkpoint: Annotated[Positional[Path | None], unset("[RUN]")] = None
     """Folder or checkpoint of a run, or a file of weights; the newest run in runs/ if not given."""
-    data: Positional[Path | None] = None
+    data: Annotated[Positional[Path | None], unset("[DATA]")] = None
     """Data folder, as --root; that of the run if not given."""
-    root: Path | None = None
+    root: Annotated[Path | None, unset("DATA")] = None
     """Data folder."""
     flip: bool = False
     """Show the network each image and its mirror image, and take the mean of the two answers."""
-    device: str = "auto"
-    """auto, cpu, cuda or mps."""
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Device; auto takes the GPU if there is one."""
     weights: OmitArgPrefixes[WeightsArgs] = field(default_factory=WeightsArgs)
     json: bool = False
     """Print JSON, for programs."""
@@ -41,7 +42,7 @@ def evaluate_command(argv: list[str]) -> None:
     trained = args.weights.load(args.checkpoint)
     device = pick_device(TrainConfig(device=args.device))
     test = _test_part(trained, args.data or args.root)
-    batches = BatchLoader(test, BATCH, trained.transform, num_workers=1)
+    batches = BatchLoader(test, device.eval_batch, trained.transform, num_workers=1)
     logits, labels = collect_logits(device.place(trained.model), batches, device, flip=args.flip)
     scores = score(logits, labels, test.classes)
     notes = _notes(trained, test)

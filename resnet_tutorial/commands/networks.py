@@ -3,14 +3,15 @@
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from tyro.conf import Positional
+from tyro.conf import Positional, arg
 
 from ..analysis import LayerCost, format_table, summarize_architecture, total, total_activations
 from ..architectures import Architecture, get_architecture
 from ..errors import InputError
 from ..models import create_model, identify, list_models, model_from_weights, read_weights
+from .arguments import unset
 from .common import parse
 
 
@@ -18,9 +19,9 @@ from .common import parse
 class SummaryArgs:
     """Print what a network costs: sizes, parameters, multiply-accumulates, memory in training, receptive field."""
 
-    model: Positional[str | None] = None
+    model: Annotated[Positional[str | None], unset("[NETWORK]")] = None
     """Network; or a pattern such as "plain*", a line for each; all of them if not given."""
-    shortcut: str | None = None
+    shortcut: Annotated[str | None, unset("{A,B,C}")] = None
     """Option A, B or C; the network's own if not given."""
     stem: str = "cifar"
     """cifar (3×3) or imagenet (7×7 and max-pooling, both with stride 2)."""
@@ -44,7 +45,7 @@ class SummaryArgs:
 class IdentifyArgs:
     """Say which ResNet the weights in a file belong to, and how it departs from the paper."""
 
-    file: Positional[Path]
+    file: Annotated[Positional[Path], arg(metavar="FILE")]
     """File of weights (.safetensors, .pth, .th, .pt) or the folder of a run."""
 
 

@@ -2,10 +2,12 @@
 
 import textwrap
 from dataclasses import dataclass
+from typing import Annotated
 
 from tyro.conf import Positional
 
-from ..training import list_recipes, load_card
+from ..training import RecipeCard, list_recipes, load_card
+from .arguments import unset
 from .common import parse
 
 WIDTH = 100
@@ -13,9 +15,9 @@ WIDTH = 100
 
 @dataclass(frozen=True)
 class RecipesArgs:
-    """List the shipped recipes with source and expected accuracy, or print one as a YAML file."""
+    """List the shipped recipes, or print one as a YAML file, with its source and expected accuracy."""
 
-    name: Positional[str | None] = None
+    name: Annotated[Positional[str | None], unset("[RECIPE]")] = None
     """Recipe to print, a shipped one or a YAML file: as a start for one's own, for train -c FILE."""
 
 
@@ -23,11 +25,34 @@ def recipes_command(argv: list[str]) -> None:
     args = parse(RecipesArgs, "recipes", argv)
     if args.name is not None:
         card = load_card(args.name)
-        print(card.recipe.to_yaml(card.model), end="")
+        print(f"{_comment(card)}{card.recipe.to_yaml(card.model)}", end="")
         return
-    for name in list_recipes():
-        card = load_card(name)
-        print(f"{name}: {card.about}")
-        values = card.recipe.summary().replace("\n", "; ")
-        for title, text in (("values", values), ("source", card.source), ("expected", card.expected)):
-            print(textwrap.fill(f"  {title:8}  {text}", WIDTH, subsequent_indent=" " * 12))
+    cards = [load_card(name) for name in list_recipes()]
+    for card, above in zip(cards, [None, *cards], strict=False):
+        print(_entry(card, above))
+    print("\nOne whole: resnet-tutorial recipes NAME")
+    print("To train with it: resnet-tutorial train -c NAME, or print it into a file, change that, and train -c FILE")
+
+
+def _entry(card: RecipeCard, above: RecipeCard | None) -> str:
+    """A recipe with its source and expected accuracy; the same source is not said twice."""
+    recipe = card.recipe
+    same = above and above.about == card.about
+    length = f"{recipe.epochs:,} epochs" if recipe.steps is None else f"{recipe.steps:,} steps"
+    lines = [f"{card.name:18}  {length:12}  {f'the same for {card.model}' if same else card.about}"]
+    said = [f"expected: {card.expected}"]
+    if not (above and above.source == card.source):
+        said.append(f"source: {card.source}")
+    lines += [textwrap.fill(text, WIDTH, initial_indent=" " * 4, subsequent_indent=" " * 6) for text in said]
+    return "\n".join(lines)
+
+
+def _comment(card: RecipeCard) -> str:
+    """What the recipe's file says about it: as a comment, because it does not hold for a changed recipe."""
+    said = (("about", card.about), ("source", card.source), ("expected", card.expected))
+    lines = [
+        textwrap.fill(f"{key}: {text}", WIDTH, initial_indent="# ", subsequent_indent="#   ")
+        for key, text in said
+        if text
+    ]
+    return "".join(f"{line}\n" for line in lines)

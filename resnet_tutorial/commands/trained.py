@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 from ..training.checkpoint import newest_checkpoint
 from ..training.trained import TrainedModel, load_trained
+from .arguments import unset
 from .common import RUNS
 
 
@@ -12,11 +14,11 @@ from .common import RUNS
 class WeightsArgs:
     """What a file of weights may leave open. A run knows all of it."""
 
-    model: str | None = None
+    model: Annotated[str | None, unset("NETWORK")] = None
     """Network, for a file of weights that does not say which it holds."""
-    mean: tuple[float, float, float] | None = None
+    mean: Annotated[tuple[float, float, float] | None, unset("RED GREEN BLUE")] = None
     """Mean of red, green and blue, on the scale 0 to 1, for a file of weights that does not say it."""
-    std: tuple[float, float, float] | None = None
+    std: Annotated[tuple[float, float, float] | None, unset("RED GREEN BLUE")] = None
     """Standard deviation of red, green and blue, likewise."""
 
     def load(self, path: Path | None) -> TrainedModel:

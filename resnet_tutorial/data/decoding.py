@@ -37,7 +37,7 @@ def decode(source: str | Path | bytes, image_size: int) -> tuple[np.ndarray, boo
             resized = image.size != (image_size, image_size)
             return _to_pixels(image, image_size), resized, animated
     except UnidentifiedImageError:
-        raise ValueError("it is none") from None
+        raise ValueError(f"no {', '.join(FORMATS[:-1])} or {FORMATS[-1]} file") from None
     except Exception as error:  # damaged images make Pillow's decoders fail in many ways
         reason = getattr(error, "strerror", None) or str(error).partition("\n")[0] or type(error).__name__
         raise ValueError(reason) from None

@@ -36,9 +36,11 @@ class LoadedWeights:
 
     Attributes:
         layout: name of the layout.
-        inferred: what the layout, the shortcut option, the mean and the standard deviation were inferred from.
+        inferred: a sentence for people: how ``layout``, ``shortcut``, ``mean`` and ``std`` were found out, as in "the
+            tensors are named as in …; no shortcut parameters: option A; mean and std stand in the file".
         shortcut: shortcut option of the file, which the network has now; ``none`` in a plain network.
-        changed: whether the network had another shortcut option before.
+        changed: True if the network had another shortcut option before, so that its shortcuts were replaced: an
+            optimizer made before holds parameters that are no longer in it. False if only numbers were copied.
         mean: mean of each input channel, on the scale 0 to 1, that the network was trained with; None if not known.
         std: standard deviation of each input channel; None if not known.
         classes: names of the classes; None if the file does not say.
@@ -108,6 +110,9 @@ def load_weights(model: ResNet, path: str | Path, layout: str = "auto") -> Loade
 
 def model_from_weights(path: str | Path) -> ResNet:
     """Build the network that a file of `save_weights`, or a checkpoint of a run, was saved from, with its weights.
+
+    It gives the network alone. `resnet_tutorial.training.load_trained` gives it together with the names of the classes,
+    mean and standard deviation; so does ``load_weights(model, path)``, as ``classes``, ``mean`` and ``std``.
 
     Args:
         path: the file, or the folder of a run.

@@ -83,7 +83,7 @@ class Report:
         images: number of training images that the estimates are for, before validation is held out of them.
         test_images: number of test images, likewise.
         recipe: the recipe in short.
-        estimates: one for each network.
+        estimates: one for each network that was measured, in their order; then, if asked for, for all others.
     """
 
     machine: dict
@@ -112,6 +112,7 @@ def bench(
     test_images: int = 10_000,
     repeats: int = 5,
     seconds: float = 1.0,
+    others: bool = False,
 ) -> Report:
     """Measure the training step of networks and the loader on this machine, and estimate the time of a recipe.
 
@@ -119,12 +120,13 @@ def bench(
     figure is measured ``repeats`` times; the median counts.
 
     Args:
-        models: networks to measure; the estimates for all others are scaled from them.
+        models: networks to measure.
         config: recipe, device, precision and the like; its model, data and folder are not looked at.
         images: number of training images that the estimates are for.
         test_images: number of test images, likewise.
         repeats: number of times that each figure is measured.
         seconds: time of one measurement, about.
+        others: whether to estimate the time with all other networks, too, scaled from the measured ones.
 
     Raises:
         InputError: if a name or a number is wrong, or the device asked for is not there.
@@ -136,6 +138,7 @@ def bench(
     if not models:
         raise InputError("no network named: give one or more to measure, such as resnet20")
     names = list(dict.fromkeys(get_architecture(name).name for name in models))
+    estimated = [*names, *(name for name in list_models() if others and name not in names)]
     device = pick_device(config)
     peak = measure_peak(device, repeats)
     trainers = [_trainer(replace(config, model=name)) for name in names]
@@ -151,7 +154,7 @@ def bench(
         images=images,
         test_images=test_images,
         recipe=recipe.summary().strip().replace("\n", "; "),
-        estimates=tuple(estimate(name, speeds, loader, recipe, images, test_images) for name in _all_models(names)),
+        estimates=tuple(estimate(name, speeds, loader, recipe, images, test_images) for name in estimated),
     )
 
 
@@ -229,10 +232,6 @@ def _wait(device: Device) -> None:
         getattr(torch, device.device.type).synchronize()
 
 
-def _all_models(measured: Sequence[str]) -> list[str]:
-    return [*list_models(), *(name for name in measured if name not in list_models())]
-
-
 def _macs(model: str) -> int:
     return total(summarize_architecture(get_architecture(model), CLASSES))[1]
 
@@ -295,21 +294,26 @@ def _format(report: Report) -> str:
     where = machine["processor"] if machine["accelerator"] == "cpu" else machine["accelerator"]
     lines = [
         f"{where}, {machine['threads']} threads, torch {machine['torch']}, {report.precision}",
-        f"peak: {_flops(report.peak_flops)} in a product of large matrices",
-        f"loader: {report.loader_images_per_second:,.0f} images/s",
         "",
-        "training step, measured (operations: MACs × 2 × 3, for forward and backward)",
+        "measured",
+        f"  peak         {_flops(report.peak_flops)} in a product of large matrices",
+        f"  loader       {report.loader_images_per_second:>9,.0f} images/s prepared",
     ]
     for speed in report.speeds:
         lines.append(
             f"  {speed.model:12} {speed.images_per_second:>9,.0f} images/s ({speed.slowest:,.0f} to "
             f"{speed.fastest:,.0f}), batch {speed.batch_size}: {_flops(speed.flops)}, {speed.of_peak:.0%} of the peak"
         )
-    lines += ["", f"this recipe on this machine, {report.images:,} training images: {report.recipe}"]
+    lines += [
+        "  (training steps: median, slowest and fastest repeat; operations: MACs × 2 × 3, for forward and backward)",
+        "",
+        f"estimated: a whole run on {report.images:,} training images, with validation and test",
+        f"  recipe: {report.recipe}",
+    ]
     for row in report.estimates:
         rate = f"{row.images_per_second:,.0f}" if row.images_per_second >= 10 else f"{row.images_per_second:.1f}"
-        how = "step measured" if row.scaled_from is None else f"estimate, scaled from {row.scaled_from} by MACs"
-        lines.append(f"  {row.model:12} {rate:>9} images/s {duration(row.seconds):>10}  {how}")
+        how = "its own step" if row.scaled_from is None else f"the step of {row.scaled_from}, scaled by MACs"
+        lines.append(f"  {row.model:12} {rate:>9} images/s {duration(row.seconds):>10}, from {how}")
     return "\n".join(lines)
 
 

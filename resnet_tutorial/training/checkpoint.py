@@ -55,11 +55,29 @@ def save_newest(folder: Path, state: dict, best: bool = False) -> None:
     content = to_bytes(state)
     write_atomic(folder / NEXT, content)
     if best:
-        write_atomic(folder / BEST, content)
+        try:
+            write_atomic(folder / BEST, content)
+        except InputError:  # the disk is full: what nobody reads shall not fill it
+            (folder / NEXT).unlink()
+            raise
     # Killed between the two lines, the run goes on from the one before.
     with contextlib.suppress(FileNotFoundError):
         os.replace(folder / LAST, folder / PREVIOUS)
     os.replace(folder / NEXT, folder / LAST)
+
+
+def run_folder(path: Path) -> Path:
+    """The folder of a run, as it is or as somebody typed it: ``RUN/last.pt`` means ``RUN``.
+
+    Raises:
+        InputError: if it is another file.
+    """
+    path = path.expanduser()
+    if path.name == LAST and has_checkpoint(path.parent):
+        return path.parent
+    if path.is_file():
+        raise InputError(f"--ckpt-dir takes the folder of a run, and {path} is a file: name the folder")
+    return path
 
 
 def has_checkpoint(folder: Path) -> bool:
@@ -86,14 +104,31 @@ def load_checkpoint(path: Path, log: Callable[[str], None] | None = None) -> dic
     if last.exists() or not previous.exists():
         try:
             return _load(last)
-        except DamagedCheckpoint as error:
-            if not previous.exists():
-                raise
-            problem = str(error).partition(":")[0]
-    state = _load(previous)
-    line = f"{problem}; reading the checkpoint before it, {PREVIOUS} (after epoch {state['epoch']})"
+        except DamagedCheckpoint:
+            problem = f"{last} is damaged or no checkpoint"
+    try:
+        state = _load(previous)
+    except InputError as error:
+        if previous.exists() and not isinstance(error, DamagedCheckpoint):
+            raise
+        raise DamagedCheckpoint(_what_is_whole(folder)) from None
+    line = f"note: {problem}; reading the checkpoint before it, {PREVIOUS} (after epoch {state['epoch']})"
     log(line) if log else print(line, file=sys.stderr)
     return state
+
+
+def _what_is_whole(folder: Path) -> str:
+    """One line on a run whose newest checkpoints are damaged."""
+    found = [name for name in (LAST, PREVIOUS) if (folder / name).exists()]
+    problem = f"{' and '.join(found)} in {folder} {'are' if len(found) > 1 else 'is'} damaged or no checkpoint"
+    try:
+        epoch = _load(folder / BEST)["epoch"]
+    except InputError:
+        return f"{problem}, and no {BEST} can be read either: train again"
+    return (
+        f"{problem}; {BEST} is whole (after epoch {epoch}): evaluate {folder / BEST}, or copy it to "
+        f"{folder / LAST} to go on from there with --resume"
+    )
 
 
 def to_bytes(state: dict) -> bytes:

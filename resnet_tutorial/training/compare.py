@@ -3,7 +3,7 @@
 import json
 import statistics
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from itertools import groupby
 from pathlib import Path
 
@@ -87,13 +87,23 @@ class Table:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What `compare` finds: a table for each test part, and what one has to know to read them."""
+    """What `compare` finds.
+
+    Attributes:
+        tables: one for each test part.
+        recipes: the recipes of all tables in short, by the letter that stands for them.
+        notes: what one has to know to read the tables.
+    """
 
     tables: tuple[Table, ...]
-    notes: tuple[str, ...] = field(default=())
+    recipes: dict[str, str]
+    notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return "\n\n".join([*map(_format_table, self.tables), *(f"note: {note}" for note in self.notes)])
+        letters = {recipe: letter for letter, recipe in self.recipes.items()}
+        tables = [_format_table(table, letters) for table in self.tables]
+        recipes = "\n".join(f"recipe {letter}: {recipe}" for letter, recipe in self.recipes.items())
+        return "\n\n".join([*tables, recipes, *(f"note: {note}" for note in self.notes)])
 
     def as_dict(self) -> dict:
         """Plain data, for JSON."""
@@ -104,19 +114,24 @@ def read_run(path: str | Path) -> RunRecord:
     """Read the record of a run, also of one that has not come to its end.
 
     Args:
-        path: a ``record.json``, whatever its name, or the folder of a run.
+        path: a ``record.json``, whatever its name, or the folder of a run. Its checkpoints are looked at only where
+            the folder holds no record.
 
     Raises:
         InputError: if there is none, or it is damaged.
     """
     path = Path(path).expanduser()
+    if not path.exists():
+        raise InputError(f"no run at {path}: name the folder of a run, as runs/NAME, or its record (.json)")
+    if path.suffix == ".pt":
+        raise InputError(f"{path} is a checkpoint and no record: name the folder of the run, {path.parent}")
     if not path.is_dir():
         return read_record(path)
     if (path / RECORD).exists():
         return read_record(path / RECORD)
     if has_checkpoint(path):
         return RunRecord(**load_checkpoint(path)["record"])
-    raise InputError(f"{path} holds no run: name a record (.json) or the folder of a run, as in {path}/*")
+    raise InputError(f"{path} holds no run: name the folder of a run, as in {path}/*, or a record (.json)")
 
 
 def compare(records: Iterable[RunRecord]) -> Comparison:
@@ -139,12 +154,22 @@ def compare(records: Iterable[RunRecord]) -> Comparison:
         Table(runs[0][0].data["name"], fingerprint, runs[0][0].data["test"], tuple(map(_row, runs)))
         for fingerprint, runs in _by_first(groups, lambda group: group[0].data["test_fingerprint"])
     ]
-    return Comparison(tuple(tables), tuple(_notes(unique, tables)))
+    return Comparison(tuple(tables), recipe_letters(unique), tuple(_notes(unique, tables)))
 
 
 def group_runs(records: Sequence[RunRecord]) -> list[list[RunRecord]]:
     """Runs that differ in nothing but their seed, together and sorted by it; groups in the order of the records."""
     return [sorted(group, key=lambda record: record.seed) for _, group in _by_first(records, _experiment)]
+
+
+def recipe_letters(records: Iterable[RunRecord]) -> dict[str, str]:
+    """The recipes of the records in short, by letter: ``a``, ``b`` … ``z``, ``aa`` …, in the order of the records."""
+    recipes = dict.fromkeys(map(recipe_in_short, records))
+    return {_letter(i): recipe for i, recipe in enumerate(recipes)}
+
+
+def _letter(i: int) -> str:
+    return (_letter(i // 26 - 1) if i >= 26 else "") + chr(ord("a") + i % 26)
 
 
 def run_name(record: RunRecord) -> str:
@@ -175,7 +200,8 @@ def _recipe_values(record: RunRecord) -> dict:
         return record.recipe
 
 
-def _recipe_in_short(record: RunRecord) -> str:
+def recipe_in_short(record: RunRecord) -> str:
+    """The recipe of a run in one line."""
     try:
         return recipe_from_dict(record.recipe, "of a run").summary().strip().replace("\n", "; ")
     except InputError:
@@ -188,7 +214,7 @@ def _row(runs: list[RunRecord]) -> Row:
     return Row(
         name=run_name(first),
         options=first.options,
-        recipe=_recipe_in_short(first),
+        recipe=recipe_in_short(first),
         precision=first.precision,
         train_images=first.data["train"],
         seeds=tuple(run.seed for run in finished),
@@ -230,7 +256,7 @@ def _notes(records: list[RunRecord], tables: list[Table]) -> list[str]:
             "do not compare"
         )
     if any(len({row.train_images for row in table.rows}) > 1 for table in tables):
-        notes.append("not all rows of a table were trained on as many images")
+        notes.append("the rows of a table were not all trained on the same number of images")
     if any(len(set(row.seeds)) < len(row.seeds) for table in tables for row in table.rows):
         notes.append("a seed was run more than once, and each of its runs counts")
     if unfinished := sum(row.unfinished for table in tables for row in table.rows):
@@ -250,14 +276,11 @@ HEAD = ("network", "recipe", "precision", "trained on", "seeds", "test, last epo
 HEAD += ("parameters", "MMACs")
 
 
-def _format_table(table: Table) -> str:
-    recipes = list(dict.fromkeys(row.recipe for row in table.rows))
-    letters = {recipe: chr(ord("a") + i % 26) for i, recipe in enumerate(recipes)}
+def _format_table(table: Table, letters: dict[str, str]) -> str:
     cells = [HEAD, *(_cells(row, letters[row.recipe]) for row in table.rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = [f"{table.data}: {table.test_images:,} test images (fingerprint {table.fingerprint[:8]})"]
     lines += ["  ".join(cell.ljust(n) for cell, n in zip(row, widths, strict=True)).rstrip() for row in cells]
-    lines += [f"recipe {letters[recipe]}: {recipe}" for recipe in recipes]
     return "\n".join(lines)
 
 

@@ -44,7 +44,7 @@ class TrainConfig:
     ckpt_dir: Path | None = None
     """Folder of the run; runs/<model>-<data>-seed<seed> if not given."""
     resume: Annotated[bool | Literal["auto"], arg(metavar="[auto]")] = False
-    """Go on with the run in ckpt_dir; auto starts it if there is none."""
+    """Go on with the run in --ckpt-dir, or with the newest one; auto starts it if there is none."""
     recipe: OmitArgPrefixes[Recipe] = field(default_factory=Recipe)
     """How to train."""
 

@@ -29,6 +29,11 @@ class Device:
         """The order of images and weights in memory."""
         return torch.channels_last if self.channels_last else torch.contiguous_format
 
+    @property
+    def eval_batch(self) -> int:
+        """Images scored at a time. On a CPU, memory for larger batches would be asked of the system again and again."""
+        return 250 if self.device.type == "cpu" else 1000
+
     def autocast(self) -> torch.autocast:
         """A context with convolutions and matrix products in the chosen precision, and the loss in float32."""
         dtype = DTYPES[self.precision]
@@ -61,7 +66,9 @@ def choose_device(name: str = "auto", precision: str = "auto", channels_last: bo
     if not there[name]:
         raise InputError(f"no {name} device on this machine: use --device auto or --device cpu")
     if name == "cuda" and number >= torch.cuda.device_count():
-        raise InputError(f"process {number} has no GPU of its own: start {torch.cuda.device_count()} on this machine")
+        raise InputError(
+            f"process {number} has no GPU of its own: start torchrun with --nproc-per-node {torch.cuda.device_count()}"
+        )
     place = torch.device(name, number) if name == "cuda" else torch.device(name)
     return Device(place, _best_precision(name) if precision == "auto" else precision, channels_last)
 

@@ -9,6 +9,7 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import torch
@@ -73,6 +74,21 @@ def leave_world() -> None:
 def report_failure(function: Callable) -> Callable:
     """The function, such that torchrun can say which process failed first, and why."""
     return errors.record(function) if "TORCHELASTIC_RUN_ID" in os.environ else function
+
+
+def may_tell() -> bool:
+    """Whether this process prints an error: process 0 at once, another one if process 0 has none to tell soon after."""
+    if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
+        return True
+    with contextlib.suppress(RuntimeError):  # no store any more, or nothing in it in time
+        store, _, _ = next(dist.rendezvous("env://"))
+        told = f"{_attempt()} told"
+        if os.environ["RANK"] == "0":
+            store.set(told, "")
+        else:
+            store.wait([told], timedelta(seconds=5))
+            return False
+    return True
 
 
 def all_sum(tensor: torch.Tensor) -> torch.Tensor:

@@ -3,7 +3,7 @@
 import io
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -30,11 +30,13 @@ class Exported:
         difference: largest difference between its logits and the network's, on random images, as a share of the
             largest logit where that is above 1; None if they were not compared.
         note: why they were not compared; empty if they were.
+        usage: what the file takes and gives, and the lines of Python that use it.
     """
 
     path: Path
     difference: float | None
     note: str = ""
+    usage: str = ""
 
 
 class WithPreparation(nn.Module):
@@ -74,15 +76,24 @@ def export(trained: TrainedModel, path: str | Path, *, input: str = "uint8") -> 
     - ``.pt2``: a program of ``torch.export``, for PyTorch from Python and C++; checked;
     - ``.safetensors``: the weights alone with their metadata, as `save_weights` writes them.
 
-    A program has one input, ``images``, whose number is free while their height and width are those of the training,
-    and one output, ``logits``; the softmax of the logits are the probabilities. In its metadata (ONNX: the model's
-    properties; ``.pt2``: the extra file ``metadata.json``) stand ``model``, ``classes``, ``mean``, ``std``, ``input``
-    and ``image_size``, each as JSON.
+    A program has one input, ``images``, by default uint8 N × H × W × 3 in RGB: N is free, H and W are those of the
+    training. It has one output, ``logits``, float32 N × classes; their softmax are the probabilities. In Python::
+
+        import onnxruntime
+
+        session = onnxruntime.InferenceSession("net.onnx")
+        (logits,) = session.run(["logits"], {"images": images})
+
+    In the metadata of a program (ONNX: the model's properties; ``.pt2``: the extra file ``metadata.json``) stand
+    ``model``, ``classes``, ``mean``, ``std``, ``input`` and ``image_size``, each as JSON.
 
     Args:
         trained: from `load_trained`.
         path: the file; an older one is replaced.
         input: what the program takes, see `WithPreparation`. Programs that take ``uint8`` leave least to get wrong.
+
+    Returns:
+        The file, how far its answers differ, and how to use it.
 
     Raises:
         InputError: if the suffix is another, a package is missing, the file cannot be written, or its answers are not
@@ -99,7 +110,8 @@ def export(trained: TrainedModel, path: str | Path, *, input: str = "uint8") -> 
         return _export_weights(trained, path)
     module = WithPreparation(trained, input).cpu().eval()
     write = _export_onnx if path.suffix == ".onnx" else _export_program
-    return write(module, path, _examples(trained, input), _metadata(trained, input))
+    exported = write(module, path, _examples(trained, input), _metadata(trained, input))
+    return replace(exported, usage=_usage(trained, path, input))
 
 
 def _export_weights(trained: TrainedModel, path: Path) -> Exported:
@@ -113,7 +125,34 @@ def _export_weights(trained: TrainedModel, path: Path) -> Exported:
         recipe=record and record["recipe"],
         record=record,
     )
-    return Exported(path, None, "weights as they are")
+    return Exported(path, None, "weights as they are", _LINES[path.suffix].format(path=str(path)))
+
+
+_LINES = {
+    ".onnx": """\
+  import onnxruntime
+  session = onnxruntime.InferenceSession({path!r})
+  (logits,) = session.run(["logits"], {{"images": images}})  # images: NumPy array""",
+    ".pt2": """\
+  import torch
+  program = torch.export.load({path!r}).module()
+  logits = program(images)  # images: tensor""",
+    ".safetensors": """\
+  from resnet_tutorial import model_from_weights
+  model = model_from_weights({path!r})""",
+}
+
+
+def _usage(trained: TrainedModel, path: Path, input: str) -> str:
+    size = trained.image_size
+    images = {
+        "uint8": f"uint8, N × {size} × {size} × 3 (RGB, 0 to 255)",
+        "unit": f"float32, N × 3 × {size} × {size} (RGB, 0 to 1)",
+        "normalized": f"float32, N × 3 × {size} × {size} (RGB from 0 to 1, less mean, divided by std)",
+    }
+    classes = trained.model.num_classes
+    logits = f"float32, N × {classes} (one for each class; their softmax are the probabilities)"
+    return f"input   images: {images[input]}\noutput  logits: {logits}\n{_LINES[path.suffix].format(path=str(path))}"
 
 
 def _metadata(trained: TrainedModel, input: str) -> dict[str, str]:

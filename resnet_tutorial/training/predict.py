@@ -1,9 +1,10 @@
 """What a trained network says about images that it has not seen."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from ..data import normalize, read_image
@@ -26,7 +27,11 @@ class Prediction:
 
 @torch.inference_mode()
 def predict(
-    trained: TrainedModel | dict, paths: Sequence[str | Path], device: Device | None = None
+    trained: TrainedModel | dict,
+    paths: Sequence[str | Path],
+    device: Device | None = None,
+    *,
+    on_error: Callable[[InputError], None] | None = None,
 ) -> list[Prediction]:
     """Classify image files, many of them in one batch.
 
@@ -34,9 +39,13 @@ def predict(
         trained: from `load_trained`, or a checkpoint from `load_checkpoint`.
         paths: image files of any size; they are scaled and cropped at the center to the size of the training images.
         device: where and how; the CPU in float32 if not given.
+        on_error: receives the error of each file that is missing or no image, which is then left out.
+
+    Returns:
+        A prediction for each image, in the order of the files.
 
     Raises:
-        InputError: if a file is missing or no image.
+        InputError: if a file is missing or no image, and there is no ``on_error``.
     """
     if isinstance(trained, dict):
         trained = trained_from_checkpoint(trained)
@@ -44,11 +53,13 @@ def predict(
     model = device.place(trained.model).eval()
     answers = []
     for batch in _batches([Path(path) for path in paths]):
-        pixels = torch.stack([torch.from_numpy(_read(path, trained.image_size).copy()) for path in batch])
-        images = normalize(pixels.to(device.device), trained.mean, trained.std)
+        found, pixels = _read_all(batch, trained.image_size, on_error)
+        if not found:
+            continue
+        images = normalize(torch.from_numpy(np.stack(pixels)).to(device.device), trained.mean, trained.std)
         with device.autocast():
             logits = model(images)
-        answers += _sorted(batch, logits.float().softmax(dim=1).cpu(), trained.class_names)
+        answers += _sorted(found, logits.float().softmax(dim=1).cpu(), trained.class_names)
     return answers
 
 
@@ -65,7 +76,24 @@ def _sorted(paths: list[Path], probabilities: torch.Tensor, names: tuple[str, ..
     ]
 
 
-def _read(path: Path, image_size: int):
+def _read_all(
+    paths: list[Path], image_size: int, on_error: Callable[[InputError], None] | None
+) -> tuple[list[Path], list[np.ndarray]]:
+    """The files that are images, and their pixels."""
+    found, pixels = [], []
+    for path in paths:
+        try:
+            pixels.append(_read(path, image_size))
+        except InputError as error:
+            if on_error is None:
+                raise
+            on_error(error)
+        else:
+            found.append(path)
+    return found, pixels
+
+
+def _read(path: Path, image_size: int) -> np.ndarray:
     try:
         return read_image(path, image_size)
     except InputError:

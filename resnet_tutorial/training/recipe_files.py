@@ -94,11 +94,7 @@ def _shipped() -> dict[str, dict[str, Any]]:
 def _read(file: str) -> dict[str, Any]:
     path = Path(file).expanduser()
     if not path.is_file():
-        near = difflib.get_close_matches(file, list_recipes(), n=1)
-        hint = f"did you mean {near[0]}? " if near else ""
-        raise InputError(
-            f"no recipe and no file is called {file!r}: {hint}Shipped recipes: {', '.join(list_recipes())}."
-        )
+        raise InputError(f"no recipe and no file is called {file!r}: {_suggestion(file)}")
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
@@ -110,3 +106,11 @@ def _read(file: str) -> dict[str, Any]:
     if not isinstance(values, dict | None):
         raise InputError(f"the recipe {file} must hold `name: value` lines")
     return values or {}
+
+
+def _suggestion(name: str) -> str:
+    begun = [shipped for shipped in list_recipes() if shipped.startswith(name)]
+    near = begun or difflib.get_close_matches(name, list_recipes(), n=1)
+    if len(near) > 1:
+        return f"did you mean one of {', '.join(near)}?"
+    return f"did you mean {near[0]}?" if near else "resnet-tutorial recipes lists those that are shipped"

@@ -71,6 +71,7 @@ def _schedule_words(recipe: Recipe) -> str:
 
 
 def _regularization_words(recipe: Recipe) -> list[str]:
+    held_out = f"{100 * recipe.validation:g} % of the" if recipe.validation else "no"
     words = (
         (True, "crop and flip" if recipe.transform else "no crop and flip"),
         (recipe.label_smoothing, f"label smoothing {recipe.label_smoothing:g}"),
@@ -80,7 +81,7 @@ def _regularization_words(recipe: Recipe) -> list[str]:
         (recipe.mixup, f"MixUp {recipe.mixup:g}"),
         (recipe.cutmix, f"CutMix {recipe.cutmix:g}"),
         (recipe.normalization == "imagenet", "ImageNet's mean and deviation"),
-        (True, f"{100 * recipe.validation:g} % of the training images held out"),
+        (True, f"{held_out} training images held out"),
     )
     return [word for value, word in words if value]
 

@@ -108,8 +108,12 @@ def read_record(path: Path) -> RunRecord:
     """
     try:
         values = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} is no readable run record ({error}): check the path") from None
+    except OSError as error:
+        raise InputError(f"{path} is no readable run record ({error.strerror or error}): check the path") from None
+    except ValueError:
+        raise InputError(
+            f"{path} is no readable run record: it is no JSON; name a record.json or the folder of a run"
+        ) from None
     schema = values.get("schema") if isinstance(values, dict) else None
     if schema not in (1, SCHEMA):
         raise InputError(f"{path} is no run record of schema {SCHEMA} or older: check the file or upgrade the package")

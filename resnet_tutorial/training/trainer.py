@@ -31,6 +31,7 @@ from .checkpoint import (
     load_checkpoint,
     random_states,
     restore_random_states,
+    run_folder,
     save_newest,
 )
 from .config import RUN_OPTIONS, TrainConfig
@@ -43,7 +44,6 @@ from .record import RunRecord, current_commit, describe_machine, energy_joules
 from .signals import Signals, Stopped
 from .sums import Sums
 
-EVAL_BATCH = 500
 LOCK = ".lock"
 ASK_EVERY = 10  # steps after which several processes agree on whether to stop
 
@@ -97,7 +97,8 @@ class Trainer:
         _set_backends(config.deterministic)
         self.model = self._make_model(len(train_set.classes))
         self.name = self.model.arch.name  # "ResNet18" on the command line is resnet18 in the record
-        self.folder = config.ckpt_dir or Path("runs", f"{self.name}-{_slug(train_set.name)}-seed{config.seed}")
+        usual_folder = Path("runs", f"{self.name}-{_slug(train_set.name)}-seed{config.seed}")
+        self.folder = run_folder(config.ckpt_dir or usual_folder)
         self._loaded_fingerprint = train_set.fingerprint
         if config.train_size is not None:
             train_set = train_set.subset(config.train_size, seed=0)
@@ -121,12 +122,14 @@ class Trainer:
             self._restore(state)
         elif self._found and self.world.rank == 0:
             raise InputError(
-                f"{self.folder} holds a run already: add --resume to go on with it, or choose another --ckpt_dir"
+                f"{self.folder} holds a run already: add --resume to go on with it, choose another --ckpt-dir, or "
+                "delete its .pt files to start afresh"
             )
         self.step_model, self.step = self._make_step()
         self.signals = Signals(patient=self.world.size > 1)
         self._polls, self._asked, self._due, self._saved_at = 0, 0, False, time.monotonic()
         self._board = _import_tensorboard() if config.tensorboard and self.world.rank == 0 else None
+        self._warned = False
         self._start_clock()
 
     def fit(self) -> RunRecord:
@@ -186,6 +189,7 @@ class Trainer:
                 self.record.write_csv(self.folder / "log.csv")
                 self._write_tensorboard(row)
             self.log(_epoch_line(row, self.epochs))
+            self._warn(row)
             self.on_epoch(row)
             self._stop_if_asked()
 
@@ -250,10 +254,24 @@ class Trainer:
             return
         step, rate = self.sums.first_bad()
         step += 1 + self.epoch * len(self.batches)
+        other = "" if self.device.precision == "fp32" else " or --precision fp32"
         raise InputError(
             f"the loss is {loss} from step {step:,} on (epoch {self.epoch + 1}, learning rate {rate:g}): start again "
-            f"with a lower --lr or --precision fp32; {self._what_is_saved()}"
+            f"with a lower --lr{other}; {self._what_is_saved()}"
         )
+
+    def _warn(self, row: dict) -> None:
+        """Say once that the network does not learn."""
+        counts = self.train_set.labels.bincount()
+        guessing, chance = math.log(len(counts)), 100 * (counts.max() / counts.sum()).item()
+        advice = f"lower --lr, which is {self.recipe.lr:g}"
+        if row["loss"] > 2 * guessing and not self._warned:
+            self.log(f"note: a loss of {row['loss']:.4g} is far above that of guessing, {guessing:.2f}: {advice}")
+            self._warned = True
+        elif self.epoch == self.epochs and row["train_accuracy"] < 1.1 * chance and not self._warned:
+            self.log(
+                f"note: in the end the network is no better than guessing ({chance:.2f} %): train longer, or {advice}"
+            )
 
     def _evaluate(self, batches: BatchLoader) -> dict:
         model = self._scored_model()
@@ -335,19 +353,17 @@ class Trainer:
         old, new = state["record"], asdict(self.record)
         for key in ("model", "options", "data", "recipe", "seed"):
             if old[key] != new[key]:
-                raise InputError(
-                    f"the run in {self.folder} cannot be resumed with another {key}: {_difference(old[key], new[key])}"
-                )
+                difference = _difference(old[key], new[key])
+                raise InputError(f"the run in {self.folder} cannot be resumed with {_another(key)}: {difference}")
         for key in ("precision", "processes", "machine"):
             if old[key] != new[key]:
-                self.log(
-                    f"note: another {key}, so results may differ in the last bits: {_difference(old[key], new[key])}"
-                )
+                difference = _difference(old[key], new[key])
+                self.log(f"note: {_another(key)}, so results may differ in the last bits: {difference}")
 
     def _what_is_saved(self) -> str:
         if not self._found:
             return "nothing is saved yet"
-        state = load_checkpoint(self.folder, self.log)
+        state = load_checkpoint(self.folder, lambda line: None)
         return f"the run is saved {_position(state)} in {self.folder}; the same command with --resume goes on"
 
     def _on_disk(self) -> list[tuple[int, int]]:
@@ -366,12 +382,14 @@ class Trainer:
             self.folder.mkdir(parents=True, exist_ok=True)
             lock.acquire(blocking=False)
         except filelock.Timeout:
-            raise InputError(f"another run is at work in {self.folder}: choose another --ckpt_dir") from None
+            raise InputError(
+                f"another run is at work in {self.folder}: wait for it, or choose another --ckpt-dir"
+            ) from None
         except OSError as error:
-            raise InputError(f"cannot write to {self.folder} ({error.strerror}): choose another --ckpt_dir") from None
+            raise InputError(f"cannot write to {self.folder} ({error.strerror}): choose another --ckpt-dir") from None
         try:
             if self._on_disk() != self._found:
-                raise InputError(f"another run has just written to {self.folder}: choose another --ckpt_dir")
+                raise InputError(f"another run has just written to {self.folder}: choose another --ckpt-dir")
             for litter in self.folder.glob(f".{NEXT}-*"):  # of a run that was killed while it saved
                 litter.unlink()
             write_atomic(self.folder / "recipe.yml", self.recipe.to_yaml(self.name).encode())
@@ -413,7 +431,7 @@ class Trainer:
         copies = self.device.device.type == "cuda" and device.type == "cpu"
         return BatchLoader(
             dataset,
-            min(recipe.batch_size, len(dataset)) if train else EVAL_BATCH,
+            min(recipe.batch_size, len(dataset)) if train else self.device.eval_batch,
             self._augmentation() if train else Transform(self.mean, self.std),
             shuffle=train,
             seed=config.seed,
@@ -573,11 +591,17 @@ def _epoch_line(row: dict, epochs: int) -> str:
     )
 
 
+def _another(key: str) -> str:
+    plurals = {"options": "other options", "data": "other data", "processes": "another number of processes"}
+    return plurals.get(key, f"another {key}")
+
+
 def _difference(old, new) -> str:
     if not isinstance(old, dict):
         return f"it was {old}, now it is {new}"
     key = next(k for k in {**old, **new} if old.get(k) != new.get(k))
-    return f"{key} was {old.get(key)}, now it is {new.get(key)}"
+    was, now = (values.get(key, "not given") for values in (old, new))
+    return f"{key} was {was}, now it is {now}"
 
 
 def _plain(values: dict) -> dict:

@@ -6,14 +6,22 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
+LOADING = ("src", "srcset", "poster", "data")  # attributes whose address a browser fetches by itself
+# In style sheets and scripts: what is loaded without a click.
+LOADED = re.compile(
+    r"""(?:url\(\s*|@import\s+|\bimport\s*\(?\s*|\bfrom\s*|\bfetch\(\s*)["']?((?:https?:)?//[^"')\s]+)"""
+)
+
 
 class Page(HTMLParser):
-    """The pictures, links and anchors of one page."""
+    """The pictures, links and anchors of one page, and what it loads."""
 
     def __init__(self, path: Path):
         super().__init__()
-        self.images, self.links, self.ids = [], [], set()
-        self.feed(path.read_text(encoding="utf-8"))
+        self.images, self.links, self.ids, self.loaded = [], [], set(), []
+        text = path.read_text(encoding="utf-8")
+        self.feed(text)
+        self.code = "".join(re.findall(r"<(?:script|style)[^>]*>(.*?)</(?:script|style)>", text, re.DOTALL))
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = dict(attrs)
@@ -22,14 +30,35 @@ class Page(HTMLParser):
             self.images.append((values.get("src", ""), values.get("alt") or ""))
         if tag == "a" and values.get("href"):
             self.links.append(values["href"])
+        if tag == "link" and values.get("rel") not in ("canonical", "alternate"):
+            self.loaded.append(values.get("href") or "")
+        if tag not in ("a", "area"):
+            self.loaded += [values[name] for name in LOADING if values.get(name)]
+
+
+def is_elsewhere(address: str) -> bool:
+    return bool(re.match(r"(https?:)?//", address))
+
+
+def elsewhere(site: Path) -> list[str]:
+    """What style sheets and scripts load from other hosts."""
+    assets = [*site.glob("**/*.css"), *site.glob("**/*.js")]
+    return [
+        f"{path.relative_to(site)}: loads {address}"
+        for path in sorted(assets)
+        for address in LOADED.findall(re.sub(r"/\*.*?\*/", "", path.read_text(encoding="utf-8"), flags=re.DOTALL))
+    ]
 
 
 def problems(site: Path) -> list[str]:
     """All that a reader would stumble over, a line each."""
     pages = {path.resolve(): Page(path) for path in sorted(site.glob("**/*.html")) if "_static" not in path.parts}
     found = [] if pages else [f"no pages in {site}"]
+    found += elsewhere(site)
     for path, page in pages.items():
         name = path.relative_to(site.resolve())
+        loaded = [*filter(is_elsewhere, page.loaded), *LOADED.findall(page.code)]
+        found += [f"{name}: loads {address}" for address in loaded]
         for source, alt in page.images:
             # Without a text of ours, Sphinx writes the file's name, a hash, into alt.
             if len(alt.split()) < 2 and "logo" not in source:

@@ -1,3 +1,5 @@
+import pytest
+
 from tests.book.check_site import problems
 
 
@@ -23,3 +25,29 @@ def test_it_finds_what_is_wrong(tmp_path):
 
 def test_an_empty_site_is_a_problem(tmp_path):
     assert problems(tmp_path) == [f"no pages in {tmp_path}"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '<script src="https://example.org/a.js"></script>',
+        '<img src="//example.org/a.png" alt="A described picture">',
+        '<link rel="stylesheet" href="http://example.org/a.css">',
+        "<style>@import 'https://example.org/a.css';</style>",
+        '<script type="module">import x from "https://example.org/a.js"</script>',
+    ],
+)
+def test_a_page_that_needs_another_host_is_a_problem(tmp_path, content):
+    (tmp_path / "index.html").write_text(content)
+    (line,) = problems(tmp_path)
+    assert "index.html: loads" in line and "example.org/a" in line
+
+
+def test_style_sheets_and_scripts_are_looked_at_and_links_may_leave(tmp_path):
+    (tmp_path / "index.html").write_text(
+        '<a href="https://example.org">x</a><link rel="canonical" href="https://b.org">'
+    )
+    assert problems(tmp_path) == []
+    (tmp_path / "a.css").write_text("@font-face { src: url(https://example.org/a.woff2) }")
+    (tmp_path / "b.js").write_text('const more = await import("https://example.org/b.js")')
+    assert problems(tmp_path) == ["a.css: loads https://example.org/a.woff2", "b.js: loads https://example.org/b.js"]

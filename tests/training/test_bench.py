@@ -57,7 +57,7 @@ def test_the_peak_is_that_of_its_own_matrices():
 def report():
     recipe = Recipe(epochs=2, batch_size=8, mixup=0.2, ema=0.9)
     config = TrainConfig(recipe=recipe, device="cpu", precision="fp32")
-    return bench(["ResNet8", "resnet8"], config, images=1000, repeats=2, seconds=0.0)
+    return bench(["ResNet8", "resnet8"], config, images=1000, repeats=2, seconds=0.0, others=True)
 
 
 def test_the_report(report):
@@ -66,25 +66,29 @@ def test_the_report(report):
     assert speed.slowest <= speed.images_per_second <= speed.fastest
     assert speed.flops == pytest.approx(6 * macs("resnet8") * speed.images_per_second)
     assert speed.of_peak == pytest.approx(speed.flops / report.peak_flops)
-    assert [row.model for row in report.estimates] == [*list_models(), "resnet8"]
-    assert [row.scaled_from for row in report.estimates] == ["resnet8"] * len(list_models()) + [None]
+    assert [row.model for row in report.estimates] == ["resnet8", *list_models()]
+    assert [row.scaled_from for row in report.estimates] == [None] + ["resnet8"] * len(list_models())
     again = estimate(
         "resnet20", report.speeds, report.loader_images_per_second, Recipe(epochs=2, batch_size=8), 1000, 10
     )
-    assert again.images_per_second == pytest.approx(report.estimates[list_models().index("resnet20")].images_per_second)
+    (resnet20,) = (row for row in report.estimates if row.model == "resnet20")
+    assert again.images_per_second == pytest.approx(resnet20.images_per_second)
 
 
 def test_the_report_as_text_and_as_data(report):
     text = str(report)
     assert "MACs × 2 × 3" in text and "of the peak" in text and "1,000 training images" in text
-    assert text.count("step measured") == 1 and text.count("estimate, scaled from resnet8") == len(list_models())
+    measured, estimated = text.split("estimated: ")
+    assert measured.count("resnet") == 1 and estimated.count("from its own step") == 1
+    assert estimated.count("from the step of resnet8, scaled by MACs") == len(list_models())
     plain = json.loads(json.dumps(report.as_dict()))
     assert plain["precision"] == "fp32" and len(plain["estimates"]) == len(report.estimates)
 
 
-def test_nothing_is_written(report, tmp_path, monkeypatch):
+def test_nothing_is_written_and_other_networks_are_left_out(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    bench(["resnet8"], TrainConfig(recipe=Recipe(batch_size=4), device="cpu"), repeats=1, seconds=0.0)
+    report = bench(["resnet8"], TrainConfig(recipe=Recipe(batch_size=4), device="cpu"), repeats=1, seconds=0.0)
+    assert [row.model for row in report.estimates] == ["resnet8"]
     assert list(tmp_path.iterdir()) == []
 
 

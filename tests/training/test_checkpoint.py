@@ -12,6 +12,7 @@ from resnet_tutorial.training.checkpoint import (
     newest_checkpoint,
     random_states,
     restore_random_states,
+    run_folder,
     save_checkpoint,
     save_newest,
 )
@@ -70,8 +71,29 @@ def test_a_damaged_one_is_noticed_and_the_one_before_is_used(tmp_path, how, caps
     load_checkpoint(tmp_path)
     assert "previous.pt" in capsys.readouterr().err
     damage(tmp_path / "previous.pt", how)
-    with pytest.raises(InputError, match=r"previous.pt is damaged"):
+    with pytest.raises(InputError, match=r"last.pt and previous.pt in .* are damaged .* no best.pt .*: train again"):
         load_checkpoint(tmp_path)
+
+
+def test_of_three_the_best_alone_is_whole(tmp_path):
+    save_newest(tmp_path, state(1), best=True)
+    save_newest(tmp_path, state(2))
+    for name in ("last.pt", "previous.pt"):
+        damage(tmp_path / name, "cut in half")
+    with pytest.raises(
+        InputError, match=r"best.pt is whole \(after epoch 1\): evaluate .*best.pt, or copy it to .*last.pt"
+    ):
+        load_checkpoint(tmp_path)
+    (tmp_path / "last.pt").write_bytes((tmp_path / "best.pt").read_bytes())
+    assert load_checkpoint(tmp_path)["epoch"] == 1
+
+
+def test_a_folder_named_by_its_checkpoint(tmp_path):
+    save_newest(tmp_path, state(1), best=True)
+    assert run_folder(tmp_path / "last.pt") == run_folder(tmp_path) == tmp_path
+    assert run_folder(tmp_path / "new") == tmp_path / "new"
+    with pytest.raises(InputError, match=r"best.pt is a file: name the folder"):
+        run_folder(tmp_path / "best.pt")
 
 
 def test_a_kill_between_the_two_renames(tmp_path):
@@ -95,6 +117,14 @@ def test_a_full_disk_leaves_the_old_ones(tmp_path):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_best_that_cannot_be_written_leaves_nothing_behind(tmp_path):
+    save_newest(tmp_path, state(1))
+    (tmp_path / "best.pt").mkdir()
+    with pytest.raises(InputError, match=r"cannot write .*best.pt"):
+        save_newest(tmp_path, state(2), best=True)
+    assert names(tmp_path) == ["best.pt", "last.pt"] and load_checkpoint(tmp_path)["epoch"] == 1
 
 
 def test_every_generator_goes_on_where_it_was():

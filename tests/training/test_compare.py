@@ -6,7 +6,7 @@ import pytest
 from resnet_tutorial import InputError, Recipe, create_model
 from resnet_tutorial.analysis import summarize, total
 from resnet_tutorial.training import RunRecord, TrainConfig, Trainer
-from resnet_tutorial.training.compare import compare, duration, group_runs, read_run
+from resnet_tutorial.training.compare import compare, duration, group_runs, read_run, recipe_letters
 from tests.conftest import make_dataset
 
 DATA = {"name": "Corners", "train": 40, "validation": 4, "test": 20, "mean": [0.5] * 3, "std": [0.2] * 3}
@@ -85,6 +85,17 @@ def test_different_test_parts_stand_in_tables_of_their_own():
     assert "test parts" not in str(compare([a_run(0)]))
 
 
+def test_a_recipe_has_one_letter_in_all_tables():
+    other, slow = DATA | {"name": "Others", "test_fingerprint": "dd" * 32}, asdict(Recipe(lr=0.1))
+    comparison = compare([a_run(0), a_run(1, data=other, recipe=slow), a_run(2, recipe=slow)])
+    first, second, recipes = str(comparison).split("\n\n")[:3]
+    letters = [[line.split()[1] for line in table.splitlines()[2:]] for table in (first, second)]
+    assert letters == [["a", "b"], ["b"]]
+    assert [line[:9] for line in recipes.splitlines()] == ["recipe a:", "recipe b:"] and "lr 0.1" in recipes
+    many = [a_run(recipe=asdict(Recipe(epochs=n))) for n in range(1, 30)]
+    assert list(recipe_letters(many))[24:] == ["y", "z", "aa", "ab", "ac"]
+
+
 def test_what_one_has_to_know():
     running = a_run(3, finished=False)
     comparison = compare([a_run(0), a_run(0, 91.0), running, a_run(1, machine={"processor": "two"})])
@@ -92,8 +103,10 @@ def test_what_one_has_to_know():
     assert row.seeds == (0, 0, 1) and row.unfinished == 1 and running.test is None
     text = str(comparison)
     assert "a seed was run more than once" in text and "1 of 4 runs is not finished" in text
-    assert "different machines" in text and "as many images" not in text
-    assert "as many images" in str(compare([a_run(0), a_run(1, data=DATA | {"train": 50, "train_fingerprint": "e"})]))
+    assert "different machines" in text and "same number of images" not in text
+    assert "same number of images" in str(
+        compare([a_run(0), a_run(1, data=DATA | {"train": 50, "train_fingerprint": "e"})])
+    )
     only_running = compare([running])
     assert only_running.tables[0].rows[0].test is None and "–" in str(only_running)
 
@@ -132,7 +145,7 @@ def test_reading_runs(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="holds no run"):
         read_run(tmp_path / "empty")
-    with pytest.raises(InputError, match="no readable run record"):
+    with pytest.raises(InputError, match="no run at"):
         read_run(tmp_path / "gone.json")
     with pytest.raises(InputError, match="no runs to compare"):
         compare([])

@@ -67,6 +67,11 @@ def test_a_process_that_fails_ends_all_with_its_reason(tmp_path):
     assert re.search(r"rank +: 1 ", failure) and "this one has no luck" in failure
 
 
+def test_an_error_of_all_processes_is_told_once_and_by_the_first():
+    done = torchrun("-m", "resnet_tutorial", "train", "--seed", "-1")
+    assert done.returncode == 1 and done.stderr.count("error: seed must be") == 1
+
+
 def test_alone_nothing_is_exchanged():
     assert distributed.join_world(cuda=False) == distributed.World(0, 1, 0)
     assert distributed.gather("a") == ["a"] and distributed.from_first("a") == "a"

@@ -63,3 +63,14 @@ def test_a_picture_that_is_none(trained, tmp_path):
         predict(trained, [tmp_path / "note.txt"])
     with pytest.raises(InputError, match="no such image"):
         predict(trained, [tmp_path / "gone.png"])
+
+
+def test_bad_files_are_told_and_left_out(trained, pictures, tmp_path, monkeypatch):
+    """In every batch, also in one with no image at all."""
+    import sys
+
+    monkeypatch.setattr(sys.modules[predict_function.__module__], "BATCH", 2)
+    gone, errors = tmp_path / "gone.png", []
+    answers = predict(trained, [gone, gone, pictures[0], gone, *pictures[1:]], on_error=errors.append)
+    assert [answer.path for answer in answers] == pictures and answers[1:] == predict(trained, pictures)[1:]
+    assert [str(error) for error in errors] == [f"no such image: {gone}"] * 3

@@ -129,3 +129,7 @@ def test_numbers_that_yaml_reads_as_text(tmp_path):
 def test_an_unknown_recipe_suggests_one():
     with pytest.raises(InputError, match="did you mean cifar10_resnet32"):
         load_recipe("cifar10_resnet23")
+    with pytest.raises(InputError, match=r"one of cifar10_resnet20, .*, cifar10_resnet1202\?$"):
+        load_recipe("cifar10_resnet")
+    with pytest.raises(InputError, match=r"no file is called 'none.yml': resnet-tutorial recipes lists"):
+        load_recipe("none.yml")

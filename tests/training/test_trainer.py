@@ -13,6 +13,7 @@ import torch.utils
 
 from resnet_tutorial import InputError, Recipe, TrainConfig, Trainer
 from resnet_tutorial.training import Stopped, load_checkpoint, model_from_checkpoint, predict, read_record, trainer
+from resnet_tutorial.training.checkpoint import save_checkpoint
 from tests.conftest import make_dataset
 
 RECIPE = Recipe(epochs=3, batch_size=16, lr=0.05, random_erasing=0.25)
@@ -209,11 +210,11 @@ def test_a_finished_run_is_not_overwritten(tmp_path):
         ({"model": "resnet14"}, "another model: it was resnet8, now it is resnet14"),
         (
             {"shortcut": "C", "width": 0.5},
-            "another options: (shortcut was None, now it is C|width was None, now it is 0.5)",
+            "other options: (shortcut was not given, now it is C|width was not given, now it is 0.5)",
         ),
         ({"seed": 3}, "another seed"),
         ({"recipe": replace(RECIPE, lr=0.1)}, "another recipe: lr was 0.05, now it is 0.1"),
-        ({"train_size": 20}, "another data: train was 36, now it is 18"),
+        ({"train_size": 20}, "other data: train was 36, now it is 18"),
     ],
 )
 def test_a_run_is_resumed_only_as_itself(tmp_path, change, message):
@@ -225,7 +226,7 @@ def test_a_run_is_resumed_only_as_itself(tmp_path, change, message):
 def test_other_data_of_the_same_size_are_noticed(tmp_path):
     run(tmp_path, epochs=1)
     config = TrainConfig("resnet8", ckpt_dir=tmp_path, recipe=RECIPE, precision="fp32", resume=True)
-    with pytest.raises(InputError, match="another data"):
+    with pytest.raises(InputError, match="other data"):
         Trainer(config, make_dataset(40, seed=9), make_dataset(20, "test", 1), log=lambda line: None)
 
 
@@ -241,10 +242,35 @@ def test_a_loss_that_is_no_number_stops_the_run(tmp_path):
     one.step = poisoned
     with pytest.raises(InputError, match=r"the loss is nan from step 5 on \(epoch 2, learning rate 0.001\)") as stop:
         one.fit()
-    assert "start again with a lower --lr" in str(stop.value) and "saved after epoch 1" in str(stop.value)
+    assert "start again with a lower --lr; the run" in str(stop.value) and "saved after epoch 1" in str(stop.value)
     assert all(value.isfinite().all() for value in load_checkpoint(tmp_path)["model_state"].values())
     with pytest.raises(InputError, match="nothing is saved yet"):
         run(tmp_path / "at once", recipe=replace(RECIPE, lr=1e20))
+
+
+def test_a_run_that_does_not_learn_is_noted_once(tmp_path):
+    def notes(folder, **scores):
+        lines = []
+        one = make(folder, log=lines.append)
+        original = one._run_epoch
+        one._run_epoch = lambda: original() | scores
+        one.fit()
+        return [line for line in lines if line.startswith("note:")]
+
+    (note,) = notes(tmp_path / "exploding", loss=1.5)
+    assert note == "note: a loss of 1.5 is far above that of guessing, 0.69: lower --lr, which is 0.05"
+    (note,) = notes(tmp_path / "guessing", loss=0.69, train_accuracy=51.0)
+    assert "no better than guessing (50.00 %)" in note and "lower --lr" in note
+    assert notes(tmp_path / "learning", loss=1.3, train_accuracy=60.0) == []
+
+
+def test_another_number_of_processes_is_noted(tmp_path):
+    run(tmp_path, epochs=1)
+    state = load_checkpoint(tmp_path)
+    save_checkpoint(tmp_path / "last.pt", {**state, "record": {**state["record"], "processes": 2}})
+    lines = []
+    make(tmp_path, resume=True, log=lines.append)
+    assert lines[0].startswith("note: another number of processes, so") and "it was 2, now it is 1" in lines[0]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,11 @@
+"""The book's runs as one campaign: which are wanted, which are done, what fits into the time at hand.
+
+Run it from the repository root; `benchmarks/README.md` says how, also on a machine without a network:
+
+    python -m benchmarks.campaign --data FOLDER --list
+    python -m benchmarks.campaign --data FOLDER --minutes 60
+"""
+
+from .bare import stand_in
+
+stand_in()  # before anything of the package is imported, here and in the workers
