@@ -1,13 +1,16 @@
 """The book's figures, in one style: matplotlib, colors that color-blind readers can tell apart, never color alone."""
 
 import operator
+from html import escape
 
 import matplotlib.pyplot as plt
 import torch
+import torch.nn.functional as F
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from torch import fx, nn
 
+from .analysis import ConfidenceBin
 from .architectures import get_architecture
 from .data import ImageDataset
 from .models import ZeroPadShortcut
@@ -467,3 +470,134 @@ def _module_name(module: nn.Module) -> str:
         return ", ".join(filter(None, map(_module_name, module)))
     names = {nn.Identity: "", nn.BatchNorm2d: "BatchNorm", nn.ReLU: "ReLU"}
     return names.get(type(module), type(module).__name__)
+
+
+def show_maps(rows: dict[str, torch.Tensor], images: torch.Tensor | None = None) -> Figure:
+    """Feature maps, a row for each layer, each map from its own smallest value (dark) to its largest (bright).
+
+    Args:
+        rows: for each title maps, channels × h × w; as many in each row.
+        images: one image for each row, uint8 N × H × W × 3, which stands first, if given.
+    """
+    columns = len(next(iter(rows.values()))) + (images is not None)
+    figure, axes = plt.subplots(len(rows), columns, figsize=(0.85 * columns + 1, 0.85 * len(rows)), squeeze=False)
+    for row, (title, maps) in enumerate(rows.items()):
+        shown = [] if images is None else [images[row]]
+        for axis, picture in zip(axes[row], [*shown, *maps], strict=True):
+            axis.axis("off")
+            axis.imshow(picture.numpy(), cmap="viridis", interpolation="nearest")
+        axes[row, 0].text(-0.15, 0.5, title, transform=axes[row, 0].transAxes, ha="right", va="center", fontsize=9)
+    figure.subplots_adjust(left=1.2 / (columns + 1.2), right=0.99, top=0.98, bottom=0.02, wspace=0.06, hspace=0.06)
+    plt.close(figure)
+    return figure
+
+
+def show_heat(images: torch.Tensor, maps: torch.Tensor, titles: list[str], columns: int = 5) -> Figure:
+    """Images, and below each the same image in gray under a map: bright and inside the line is where it is high.
+
+    Args:
+        images: uint8 N × H × W × 3.
+        maps: N × h × w, 0 or larger; each is scaled to its own largest value. The line stands at half of it.
+        titles: one for each image.
+        columns: images in a row.
+    """
+    rows, size = -(-len(images) // columns), images.shape[1:3]
+    figure, axes = plt.subplots(2 * rows, columns, figsize=(1.7 * columns, 3.7 * rows), squeeze=False)
+    for axis in axes.flat:
+        axis.axis("off")
+    heats = F.interpolate(maps[:, None], tuple(size), mode="bilinear")[:, 0]
+    for i, (image, heat) in enumerate(zip(images, heats, strict=True)):
+        above, below = axes[2 * (i // columns) : 2 * (i // columns) + 2, i % columns]
+        above.imshow(image.numpy(), interpolation="nearest")
+        above.set_title(titles[i], fontsize=8)
+        below.imshow(image.float().mean(dim=-1).numpy(), cmap="gray", interpolation="nearest")
+        below.imshow(heat.numpy(), cmap="inferno", alpha=0.6, vmin=0)
+        if heat.max() > heat.min():
+            below.contour(heat.numpy(), levels=[heat.max().item() / 2], colors="white", linewidths=1.5)
+    figure.tight_layout(pad=0.3)
+    plt.close(figure)
+    return figure
+
+
+def show_surfaces(surfaces: dict[str, torch.Tensor], along: list[float]) -> Figure:
+    """Loss surfaces as contour lines that carry their value, a panel each, with the same levels; + is the network.
+
+    Args:
+        surfaces: for each title the losses, in nats, first direction × second direction.
+        along: places on both directions.
+    """
+    low = min(surface.min().item() for surface in surfaces.values())
+    high = max(surface.max().item() for surface in surfaces.values())
+    levels = [
+        low * (high / low) ** (k / 9) for k in range(10)
+    ]  # equal factors: the valley is shown as well as the walls
+    figure, axes = plt.subplots(1, len(surfaces), figsize=(4.4 * len(surfaces), 4.2), squeeze=False, sharey=True)
+    for axis, (title, surface) in zip(axes[0], surfaces.items(), strict=True):
+        axis.contourf(along, along, surface.T.numpy(), levels=levels, cmap="Blues", norm="log", extend="both")
+        lines = axis.contour(along, along, surface.T.numpy(), levels=levels, colors="black", linewidths=0.7)
+        axis.clabel(lines, fontsize=8, fmt="%.2g")
+        axis.plot(0, 0, marker="+", markersize=12, color=COLORS[1])
+        axis.set_title(title, fontsize=10)
+        axis.set_aspect("equal")
+        style(axis, "first direction", "second direction" if axis is axes[0, 0] else "")
+    figure.tight_layout()
+    plt.close(figure)
+    return figure
+
+
+def show_reliability(panels: dict[str, list[ConfidenceBin]]) -> Figure:
+    """Reliability diagrams: the share of right answers against the confidence, bin by bin, a panel each.
+
+    A bar that ends below the dashed line says that the network is surer than it is right.
+
+    Args:
+        panels: for each title, what `resnet_tutorial.analysis.reliability` returns.
+    """
+    figure, axes = plt.subplots(1, len(panels), figsize=(4 * len(panels), 3.8), squeeze=False, sharey=True)
+    for axis, (title, bins) in zip(axes[0], panels.items(), strict=True):
+        for entry in bins:
+            width = entry.high - entry.low
+            axis.bar(entry.low, entry.accuracy, width, align="edge", color=COLORS[5], edgecolor="black")
+            axis.text((entry.low + entry.high) / 2, entry.accuracy + 0.02, entry.images, ha="center", fontsize=7)
+        axis.plot([entry.confidence for entry in bins], [entry.accuracy for entry in bins], "o", color=COLORS[0])
+        axis.plot([0, 1], [0, 1], linestyle="--", color=COLORS[6])
+        axis.set_xlim(0, 1)
+        axis.set_ylim(0, 1.08)
+        axis.set_title(title, fontsize=10)
+        style(axis, "confidence", "share of right answers" if axis is axes[0, 0] else "")
+    figure.tight_layout()
+    plt.close(figure)
+    return figure
+
+
+class DataTable:
+    """What `data_table` returns: it shows itself in a notebook, and as text elsewhere."""
+
+    def __init__(self, columns: dict[str, list], caption: str):
+        self.caption = caption
+        self.head = list(columns)
+        self.rows = [[_cell(value) for value in row] for row in zip(*columns.values(), strict=True)]
+
+    def __repr__(self) -> str:
+        return "\n".join([self.caption, *("  ".join(row) for row in [self.head, *self.rows])])
+
+    def _repr_html_(self) -> str:
+        head = "".join(f'<th scope="col">{escape(name)}</th>' for name in self.head)
+        lines = ("".join(f"<td>{escape(text)}</td>" for text in row) for row in self.rows)
+        body = "".join(f"<tr>{line}</tr>" for line in lines)
+        table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        return f"<details><summary>{escape(self.caption)}</summary>{table}</details>"
+
+
+def data_table(columns: dict[str, list], caption: str = "The data of this figure") -> DataTable:
+    """The numbers behind a figure, in a table that opens on a click.
+
+    Args:
+        columns: for each heading its column; numbers are shown with four digits.
+        caption: what to click on.
+    """
+    return DataTable(columns, caption)
+
+
+def _cell(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from resnet_tutorial import Recipe, plots
+from resnet_tutorial.analysis import ConfidenceBin
 from resnet_tutorial.models import BasicBlock, Bottleneck, PlainBasicBlock, PreActBasicBlock
 from tests.conftest import make_dataset
 from tests.training.test_compare import a_run
@@ -140,3 +141,42 @@ def test_runs_are_named_by_the_letters_of_compare_and_no_two_look_alike():
     figure = plots.show_runs([started, *records])
     assert [name for name, _ in legend(figure)[2:]] == [f"resnet20, recipe {letter}" for letter in "bcdefghij"]
     assert len({(line.get_color(), line.get_marker()) for line in figure.axes[0].lines}) == 9
+
+
+def test_maps_stand_in_the_rows_of_their_layers():
+    figure = plots.show_maps({"stem": torch.rand(3, 8, 8), "stage 1": torch.rand(3, 4, 4)}, make_dataset(2).images)
+    assert [axis.texts[0].get_text() for axis in figure.axes if axis.texts] == ["stem", "stage 1"]
+    shapes = [axis.images[0].get_array().shape for axis in figure.axes]
+    assert shapes == [(32, 32, 3), *[(8, 8)] * 3, (32, 32, 3), *[(4, 4)] * 3]
+
+
+def test_heat_lies_on_the_image_at_its_place():
+    maps = torch.zeros(3, 4, 4)
+    maps[0, 0, 3] = 1  # one map is high at the upper right, the others nowhere
+    figure = plots.show_heat(make_dataset(4).images[:3], maps, list("abc"), columns=2)
+    assert [axis.get_title() for axis in figure.axes if axis.get_title()] == list("abc")
+    heat = figure.axes[2].images[1].get_array()
+    assert heat.shape == (32, 32) and heat[0, 31] == 1 and heat[31, 0] == 0
+
+
+def test_surfaces_share_their_levels_and_the_first_direction_runs_to_the_right():
+    along = [-1.0, 0.0, 1.0]
+    slope = torch.tensor([1.0, 2.0, 4.0])[:, None].expand(3, 3)  # rises along the first direction
+    left, right = plots.show_surfaces({"a": slope, "b": 2 * slope}, along).axes
+    assert list(left.collections[0].levels) == list(right.collections[0].levels)
+    verticals = [path.vertices for path in left.collections[1].get_paths() if len(path.vertices)]
+    assert all(abs(v[:, 0] - v[0, 0]).max() < 1e-6 for v in verticals)
+
+
+def test_reliability_shows_accuracy_and_number_of_each_bin():
+    bins = [ConfidenceBin(0.4, 0.5, 3, 0.45, 0.25), ConfidenceBin(0.9, 1.0, 7, 0.99, 0.9)]
+    [axis] = plots.show_reliability({"trained": bins}).axes
+    assert [(bar.get_x(), bar.get_height()) for bar in axis.patches] == [(0.4, 0.25), (0.9, 0.9)]
+    assert [text.get_text() for text in axis.texts] == ["3", "7"]
+
+
+def test_a_table_shows_the_numbers_of_a_figure():
+    table = plots.data_table({"block": ["1.1", "a < b"], "loss": [0.123456, 2]})
+    assert "<td>0.1235</td>" in table._repr_html_() and "a &lt; b" in table._repr_html_()
+    assert table._repr_html_().startswith("<details><summary>The data of this figure</summary>")
+    assert repr(table).splitlines()[1:] == ["block  loss", "1.1  0.1235", "a < b  2"]

@@ -1,5 +1,31 @@
-"""The book's instruments: what a network costs."""
+"""The book's instruments: what a network costs, and what can be seen inside one."""
 
+from .ablation import droppable_blocks, dropped_blocks, shuffled_blocks
+from .attribution import grad_cam
+from .calibration import ConfidenceBin, reliability
 from .cost import LayerCost, format_table, summarize, summarize_architecture, total, total_activations
+from .features import block_names, feature_maps, recorded
+from .gradients import BlockGradient, block_gradients
+from .landscape import filter_normalized_direction, loss_surface
 
-__all__ = ["LayerCost", "format_table", "summarize", "summarize_architecture", "total", "total_activations"]
+__all__ = [
+    "BlockGradient",
+    "ConfidenceBin",
+    "LayerCost",
+    "block_gradients",
+    "block_names",
+    "droppable_blocks",
+    "dropped_blocks",
+    "feature_maps",
+    "filter_normalized_direction",
+    "format_table",
+    "grad_cam",
+    "loss_surface",
+    "recorded",
+    "reliability",
+    "shuffled_blocks",
+    "summarize",
+    "summarize_architecture",
+    "total",
+    "total_activations",
+]
