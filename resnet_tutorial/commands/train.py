@@ -56,7 +56,9 @@ def _with_data_first(argv: list[str]) -> list[str]:
         after = argv.index(flag) + 1
         numbers = len(list(itertools.takewhile(str.isdecimal, argv[after:])))
         data = argv[after + numbers : after + numbers + 1]
-        if numbers and data and not data[0].startswith("-"):
+        if not numbers:
+            raise InputError(f"{flag} takes whole numbers, as in {flag} {'3' if flag == '--seeds' else '100 150'}")
+        if data and not data[0].startswith("-"):
             return [*data, *argv[: after + numbers], *argv[after + numbers + 1 :]]
     return argv
 

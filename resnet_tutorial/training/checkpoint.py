@@ -8,7 +8,6 @@ import contextlib
 import hashlib
 import io
 import os
-import pickle
 import random
 import sys
 from collections.abc import Callable
@@ -23,7 +22,7 @@ from ..files import reading, write_atomic
 from ..models import ResNet, create_model
 
 FORMAT = 2
-LAST, PREVIOUS, BEST = "last.pt", "previous.pt", "best.pt"
+LAST, PREVIOUS, BEST = NEWEST_FIRST = "last.pt", "previous.pt", "best.pt"
 NEXT = "next.pt"  # for the moment between writing it and giving it its name
 MARK = b"sha256:"
 
@@ -81,8 +80,8 @@ def run_folder(path: Path) -> Path:
 
 
 def has_checkpoint(folder: Path) -> bool:
-    """Whether a folder holds a checkpoint to go on from."""
-    return (folder / LAST).exists() or (folder / PREVIOUS).exists()
+    """Whether a folder holds a run, were it only its best network."""
+    return any((folder / name).exists() for name in NEWEST_FIRST)
 
 
 def load_checkpoint(path: Path, log: Callable[[str], None] | None = None) -> dict:
@@ -90,7 +89,8 @@ def load_checkpoint(path: Path, log: Callable[[str], None] | None = None) -> dic
 
     Args:
         path: the file or folder.
-        log: receives a line if the newest is damaged and the one before is read; without it, standard error does.
+        log: receives a line if the newest is damaged or missing and one before it is read; without it, standard error
+            does.
 
     Raises:
         InputError: if it is missing, damaged, or no checkpoint of this package.
@@ -99,36 +99,20 @@ def load_checkpoint(path: Path, log: Callable[[str], None] | None = None) -> dic
     if not path.is_dir() and path.name != LAST:
         return _load(path)
     folder = path if path.is_dir() else path.parent
-    last, previous = folder / LAST, folder / PREVIOUS
-    problem = f"{last} is missing"
-    if last.exists() or not previous.exists():
+    names = [name for name in NEWEST_FIRST if (folder / name).exists()]
+    for name in names or [LAST]:
         try:
-            return _load(last)
+            state = _load(folder / name)
         except DamagedCheckpoint:
-            problem = f"{last} is damaged or no checkpoint"
-    try:
-        state = _load(previous)
-    except InputError as error:
-        if previous.exists() and not isinstance(error, DamagedCheckpoint):
-            raise
-        raise DamagedCheckpoint(_what_is_whole(folder)) from None
-    line = f"note: {problem}; reading the checkpoint before it, {PREVIOUS} (after epoch {state['epoch']})"
-    log(line) if log else print(line, file=sys.stderr)
-    return state
-
-
-def _what_is_whole(folder: Path) -> str:
-    """One line on a run whose newest checkpoints are damaged."""
-    found = [name for name in (LAST, PREVIOUS) if (folder / name).exists()]
-    problem = f"{' and '.join(found)} in {folder} {'are' if len(found) > 1 else 'is'} damaged or no checkpoint"
-    try:
-        epoch = _load(folder / BEST)["epoch"]
-    except InputError:
-        return f"{problem}, and no {BEST} can be read either: train again"
-    return (
-        f"{problem}; {BEST} is whole (after epoch {epoch}): evaluate {folder / BEST}, or copy it to "
-        f"{folder / LAST} to go on from there with --resume"
-    )
+            continue
+        if name != LAST:
+            problem = "damaged or no checkpoint" if LAST in names else "missing"
+            read = f"reading the checkpoint before it, {name} (after epoch {state['epoch']})"
+            line = f"note: {folder / LAST} is {problem}; {read}"
+            log(line) if log else print(line, file=sys.stderr)
+        return state
+    damaged = f"{' and '.join(names)} in {folder} {'are' if len(names) > 1 else 'is'} damaged or no checkpoint"
+    raise DamagedCheckpoint(f"{damaged}: use another folder, or delete the .pt files and train again")
 
 
 def to_bytes(state: dict) -> bytes:
@@ -151,7 +135,7 @@ def _load(path: Path) -> dict:
         raise _damaged(path)
     try:
         state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, pickle.UnpicklingError, EOFError, ValueError):
+    except Exception:  # on bytes that are no pickle, the unpickler fails in many ways
         raise _damaged(path) from None
     if not isinstance(state, dict) or "format" not in state or "model_state" not in state:
         raise InputError(f"{path} was not written by `resnet-tutorial train`: it holds no run to load")
@@ -182,9 +166,11 @@ def newest_checkpoint(runs: Path) -> Path:
     Raises:
         InputError: if there is none.
     """
-    found = [*runs.glob(f"*/{LAST}"), *runs.glob(f"*/{PREVIOUS}")]
+    found = [path for name in NEWEST_FIRST for path in runs.glob(f"*/{name}")]
     if not found:
-        raise InputError(f"no trained network in {runs}: train one first, or name a checkpoint with --checkpoint")
+        raise InputError(
+            f"no trained network in {runs}: train one first, or name the folder of a run (train: --ckpt-dir FOLDER)"
+        )
     return max(found, key=lambda path: path.stat().st_mtime).with_name(LAST)
 
 

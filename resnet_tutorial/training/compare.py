@@ -260,7 +260,7 @@ def _notes(records: list[RunRecord], tables: list[Table]) -> list[str]:
     if any(len(set(row.seeds)) < len(row.seeds) for table in tables for row in table.rows):
         notes.append("a seed was run more than once, and each of its runs counts")
     if unfinished := sum(row.unfinished for table in tables for row in table.rows):
-        notes.append(f"{unfinished} of {len(records)} runs {_are(unfinished)} not finished and left out of the means")
+        notes.append(f"{unfinished} of {len(records)} not finished, and left out of the means")
     if len({json.dumps(record.machine, sort_keys=True) for record in records}) > 1:
         notes.append("the runs were on different machines or versions of torch: times do not compare")
     return notes

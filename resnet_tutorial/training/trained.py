@@ -47,8 +47,11 @@ class TrainedModel:
 
     def describe(self) -> str:
         """Network and origin, such as ``resnet20, epoch 10 of runs/first``."""
-        epoch = f"epoch {self.run['epoch']} of " if self.run else "weights from "
-        return f"{self.model.arch.name}, {epoch}{self.path}"
+        if self.run is None:
+            return f"{self.model.arch.name}, weights from {self.path}"
+        steps = self.run.get("loader", {}).get("batch", 0)
+        more = f" and {steps:,} steps" if steps else ""
+        return f"{self.model.arch.name}, epoch {self.run['epoch']}{more} of {self.path}"
 
 
 def load_trained(

@@ -24,9 +24,8 @@ from ..progress import no_bar
 from . import distributed
 from .checkpoint import (
     FORMAT,
-    LAST,
+    NEWEST_FIRST,
     NEXT,
-    PREVIOUS,
     has_checkpoint,
     load_checkpoint,
     random_states,
@@ -141,7 +140,7 @@ class Trainer:
             InputError: if the loss stops being a number, memory runs out, a file cannot be written, or another run is
                 at work in the folder.
         """
-        with self._locked(), self.signals, _explaining_memory():
+        with self._locked(), self.signals, _explaining():
             self._start_clock()
             self._announce()
             try:
@@ -354,7 +353,10 @@ class Trainer:
         for key in ("model", "options", "data", "recipe", "seed"):
             if old[key] != new[key]:
                 difference = _difference(old[key], new[key])
-                raise InputError(f"the run in {self.folder} cannot be resumed with {_another(key)}: {difference}")
+                raise InputError(
+                    f"the run in {self.folder} cannot be resumed with {_another(key)}: {difference}; leave that out, "
+                    "or begin another run in another --ckpt-dir"
+                )
         for key in ("precision", "processes", "machine"):
             if old[key] != new[key]:
                 difference = _difference(old[key], new[key])
@@ -368,7 +370,7 @@ class Trainer:
 
     def _on_disk(self) -> list[tuple[int, int]]:
         """What tells one checkpoint from another, without reading it."""
-        files = [path.stat() for path in (self.folder / LAST, self.folder / PREVIOUS) if path.exists()]
+        files = [path.stat() for path in (self.folder / name for name in NEWEST_FIRST) if path.exists()]
         return [(file.st_mtime_ns, file.st_size) for file in files]
 
     @contextlib.contextmanager
@@ -555,11 +557,15 @@ def _set_backends(deterministic: bool) -> None:
 
 
 @contextlib.contextmanager
-def _explaining_memory() -> Iterator[None]:
-    """Turn "out of memory", which every device words differently, into what to do."""
+def _explaining() -> Iterator[None]:
+    """Turn "out of memory", which every device words differently, and the loss of a process into what to do."""
     try:
         yield
     except (RuntimeError, MemoryError) as error:
+        if "Connection closed by peer" in str(error):  # by gloo
+            raise InputError(
+                "another process of this run has ended; with --resume auto the same command goes on"
+            ) from None
         signs = ("out of memory", "can't allocate memory", "not enough memory")
         if not isinstance(error, MemoryError) and not any(sign in str(error) for sign in signs):
             raise

@@ -9,6 +9,7 @@ import torch
 from resnet_tutorial import InputError, create_model
 from resnet_tutorial.training import load_checkpoint, model_from_checkpoint
 from resnet_tutorial.training.checkpoint import (
+    has_checkpoint,
     newest_checkpoint,
     random_states,
     restore_random_states,
@@ -71,21 +72,24 @@ def test_a_damaged_one_is_noticed_and_the_one_before_is_used(tmp_path, how, caps
     load_checkpoint(tmp_path)
     assert "previous.pt" in capsys.readouterr().err
     damage(tmp_path / "previous.pt", how)
-    with pytest.raises(InputError, match=r"last.pt and previous.pt in .* are damaged .* no best.pt .*: train again"):
+    with pytest.raises(
+        InputError, match=r"last.pt and previous.pt in .* are damaged .*: use another folder, or delete"
+    ):
         load_checkpoint(tmp_path)
 
 
-def test_of_three_the_best_alone_is_whole(tmp_path):
+@pytest.mark.parametrize("how", ["damaged", "gone"])
+def test_of_three_the_best_alone_is_whole(tmp_path, how):
     save_newest(tmp_path, state(1), best=True)
     save_newest(tmp_path, state(2))
     for name in ("last.pt", "previous.pt"):
-        damage(tmp_path / name, "cut in half")
-    with pytest.raises(
-        InputError, match=r"best.pt is whole \(after epoch 1\): evaluate .*best.pt, or copy it to .*last.pt"
-    ):
-        load_checkpoint(tmp_path)
-    (tmp_path / "last.pt").write_bytes((tmp_path / "best.pt").read_bytes())
-    assert load_checkpoint(tmp_path)["epoch"] == 1
+        (tmp_path / name).unlink()
+        if how == "damaged":
+            (tmp_path / name).write_bytes(b"cut")
+    lines = []
+    assert has_checkpoint(tmp_path)
+    assert load_checkpoint(tmp_path, lines.append)["epoch"] == 1
+    assert len(lines) == 1 and "the checkpoint before it, best.pt (after epoch 1)" in lines[0]
 
 
 def test_a_folder_named_by_its_checkpoint(tmp_path):

@@ -417,7 +417,7 @@ def test_a_run_of_an_older_version_cannot_go_on(tmp_path):
         make(tmp_path, resume=True)
 
 
-@pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"PK\x03\x04 cut"])
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"hello\n", b"PK\x03\x04 cut"])
 def test_damaged_checkpoints_are_refused(tmp_path, content):
     (tmp_path / "last.pt").write_bytes(content)
     with pytest.raises(InputError, match="damaged or no checkpoint"):
