@@ -176,7 +176,8 @@ def _examples(trained: TrainedModel, input: str) -> list[Tensor]:
 
 
 def _capture(module: nn.Module, example: Tensor) -> torch.export.ExportedProgram:
-    program = torch.export.export(module, (example,), dynamic_shapes={"images": {0: torch.export.Dim("batch")}})
+    batch = torch.export.Dim("batch", max=2**31 - 1)  # torch 2.6 refuses a size without a bound
+    program = torch.export.export(module, (example,), dynamic_shapes={"images": {0: batch}})
     for node in program.graph.nodes:
         node.meta.pop("stack_trace", None)  # it names the files of this machine
     return program
