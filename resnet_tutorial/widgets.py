@@ -712,7 +712,8 @@ def _scrolling(table: str, label: str) -> str:
 # --- Plan a run ---
 
 PLAN_STYLE = """
-.rt-plan .rt-form { display: grid; gap: 0.6em 1em; grid-template-columns: repeat(auto-fill, minmax(min(15em, 100%), 1fr)); }
+.rt-plan .rt-form { display: grid; gap: 0.6em 1em;
+  grid-template-columns: repeat(auto-fill, minmax(min(15em, 100%), 1fr)); }
 .rt-plan [hidden] { display: none; }
 .rt-plan .rt-form label { display: block; padding: 0; }
 .rt-plan .rt-form :is(select, input[type=number]) { display: block; width: 100%; padding: 0.3em; font: inherit;
@@ -752,7 +753,8 @@ PLAN_SCRIPT = """
     let measured = `Measured: ${basis.title} at ${rate(1 / (basis.step + basis.loading))} images/s, ${basis.source}, `;
     measured += `in batches of ${number(basis.batch_size)}.`;
     if (basis.model !== name) {
-      measured += ` Scaled: ${network.title} has ${number(factor, 2)} times its MACs; a step is taken to be slower by as much.`;
+      measured += ` Scaled: ${network.title} has ${number(factor, 2)} times its MACs; `;
+      measured += "a step is taken to be slower by as much.";
     }
     return {summary: `${network.title}, ${number(epochs)} epoch${epochs === 1 ? "" : "s"}: ${time} and ${size(whole)}.`,
       basis: measured, time, "images per second": rate(1 / seconds), steps: number(epochs * Math.ceil(images / batch)),
