@@ -715,11 +715,13 @@ PLAN_STYLE = """
 .rt-plan .rt-form { display: grid; gap: 0.6em 1em;
   grid-template-columns: repeat(auto-fill, minmax(min(15em, 100%), 1fr)); }
 .rt-plan [hidden] { display: none; }
-.rt-plan .rt-form label { display: block; padding: 0; }
+.rt-plan .rt-form label.rt-field { display: block; padding: 0; font-weight: normal; text-decoration: none; }
 .rt-plan .rt-form :is(select, input[type=number]) { display: block; width: 100%; padding: 0.3em; font: inherit;
   color: var(--rt-text); background: var(--rt-page); border: 1px solid #888; border-radius: 0.2em; }
-.rt-plan .rt-form label:focus-within { outline: none; }
+.rt-plan .rt-form label.rt-field:focus-within { outline: none; }
 .rt-plan .rt-form :is(select, input):focus-visible { outline: 2px solid currentColor; }
+.rt-plan.rt-plan [data-plan] { padding-left: 0; }
+.rt-plan.rt-plan .rt-results th { font-weight: normal; white-space: normal; }
 .rt-plan.rt-plan .rt-whole :is(th, td) { font-weight: bold; }
 """
 NUMBERS = {"epochs": 10, "batch size": 128, "training images": 50_000}
@@ -813,12 +815,15 @@ class RunPlanner:
             "machine": _options({str(i): name for i, name in enumerate(self.machines)}),
             "optimizer": _options(optimizers),
         }
-        controls = [f'<label>{name}<select name="{name}">{html}</select></label>' for name, html in selects.items()]
+        controls = [
+            f'<label class="rt-field">{name}<select name="{name}">{html}</select></label>'
+            for name, html in selects.items()
+        ]
         controls += [
-            f'<label>{name}<input type="number" name="{name}" min="1" step="1" value="{value}"></label>'
+            f'<label class="rt-field">{name}<input type="number" name="{name}" min="1" step="1" value="{value}"></label>'
             for name, value in NUMBERS.items()
         ]
-        controls.append(f'<label><input type="checkbox" name="checkpointing"> {CHECKPOINTING}</label>')
+        controls.append(f'<label class="rt-field"><input type="checkbox" name="checkpointing"> {CHECKPOINTING}</label>')
         return f'<fieldset><legend>Plan a run</legend><div class="rt-form">{"".join(controls)}</div></fieldset>'
 
     def _facts(self) -> dict:
@@ -934,12 +939,12 @@ def _plan_html(planned: Plan) -> str:
     texts = planned.as_text()
     summary, basis = (f'<span data-plan="{name}">{escape(texts.pop(name))}</span>' for name in ("summary", "basis"))
     parts = {name: f"memory: {name}" for name in asdict(planned.memory)} | {"memory": "memory, all counted"}
-    parts["copies"] = "memory: copies of the weights in 16 bits"
+    parts["copies"] = "memory: 16-bit copies of the weights"
     whole = ("time", "memory")
     lines = "".join(
         f'<tr{" class=rt-whole" if name in whole else ""}><th scope="row">{parts.get(name, name)}</th>'
         f'<td {NUMBER} data-plan="{name}">{text}</td></tr>'
         for name, text in texts.items()
     )
-    table = _scrolling(f"<table>{lines}</table>", "Time and memory")
+    table = _scrolling(f'<table class="rt-results">{lines}</table>', "Time and memory")
     return f'<p role="status">{summary}</p>{table}<p>{basis}</p>'

@@ -17,7 +17,7 @@ def read(name: str) -> str:
 def test_the_map_shows_every_chapter_in_order_with_its_minutes():
     _, *items = re.split(r"^\d+\. \*\*\[", read("index.md").partition("chapter-map")[2], flags=re.M)
     shown = [
-        (re.search(r"\]\((\w+)\.ipynb\)\*\*", item)[1], int(re.search(r"(\d+) minutes$", item, re.M)[1]))
+        (re.search(r"\]\((\w+)\.ipynb\)\*\*", item)[1], int(re.search(r"^ +(\d+) minutes · needs ", item, re.M)[1]))
         for item in items
     ]
     assert shown == [(name, minutes_of(name)) for name in (Path(chapter["file"]).name for chapter in CHAPTERS)]
