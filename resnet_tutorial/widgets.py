@@ -756,7 +756,7 @@ PLAN_SCRIPT = """
     measured += `in batches of ${number(basis.batch_size)}.`;
     if (basis.model !== name) {
       measured += ` Scaled: ${network.title} has ${number(factor, 2)} times its MACs; `;
-      measured += "a step is taken to be slower by as much.";
+      measured += "the time of a step is scaled with them.";
     }
     return {summary: `${network.title}, ${number(epochs)} epoch${epochs === 1 ? "" : "s"}: ${time} and ${size(whole)}.`,
       basis: measured, time, "images per second": rate(1 / seconds), steps: number(epochs * Math.ceil(images / batch)),
@@ -820,7 +820,7 @@ class RunPlanner:
             for name, html in selects.items()
         ]
         controls += [
-            f'<label class="rt-field">{name}<input type="number" name="{name}" min="1" step="1" value="{value}"></label>'
+            f'<label class="rt-field">{name}<input type="number" name="{name}" min="1" value="{value}"></label>'
             for name, value in NUMBERS.items()
         ]
         controls.append(f'<label class="rt-field"><input type="checkbox" name="checkpointing"> {CHECKPOINTING}</label>')

@@ -135,7 +135,7 @@ class Plan:
         measured = f"{get_architecture(basis.model).title} at {rate} images/s, {basis.source}"
         text = f"Measured: {measured}, in batches of {basis.batch_size:,}."
         if basis.model != self.model:
-            text += f" Scaled: {title} has {self.factor:,.2f} times its MACs; a step is taken to be slower by as much."
+            text += f" Scaled: {title} has {self.factor:,.2f} times its MACs; the time of a step is scaled with them."
         return text
 
 
