@@ -724,7 +724,7 @@ PLAN_STYLE = """
 .rt-plan.rt-plan .rt-results th { font-weight: normal; white-space: normal; }
 .rt-plan.rt-plan .rt-whole :is(th, td) { font-weight: bold; }
 """
-NUMBERS = {"epochs": 10, "batch size": 128, "training images": 50_000}
+PLAN_NUMBERS = {"epochs": 10, "batch size": 128, "training images": 50_000}
 CHECKPOINTING = "recompute activations (a third more time for a step)"
 # What `Plan` computes, once more, for pages without Python. A test compares the two.
 PLAN_SCRIPT = """
@@ -821,7 +821,7 @@ class RunPlanner:
         ]
         controls += [
             f'<label class="rt-field">{name}<input type="number" name="{name}" min="1" value="{value}"></label>'
-            for name, value in NUMBERS.items()
+            for name, value in PLAN_NUMBERS.items()
         ]
         controls.append(f'<label class="rt-field"><input type="checkbox" name="checkpointing"> {CHECKPOINTING}</label>')
         return f'<fieldset><legend>Plan a run</legend><div class="rt-form">{"".join(controls)}</div></fieldset>'
@@ -838,7 +838,7 @@ class RunPlanner:
         return {
             "networks": {name: _network_facts(name) for name in self.names},
             "machines": machines,
-            "numbers": list(NUMBERS),
+            "numbers": list(PLAN_NUMBERS),
             "recomputed": RECOMPUTED,
             "wide": BYTES_IN_FLOAT32,
         }
@@ -851,7 +851,7 @@ class RunPlanner:
             plans = [plan(name, machine).as_text() for machine in self.machines.values()]
             cells = "".join(f"<td {NUMBER}>{texts['time']}, {texts['memory']}</td>" for texts in plans)
             lines.append(f'<tr><th scope="row">{get_architecture(name).title}</th>{cells}</tr>')
-        words = ", ".join(f"{name} {value:,}" for name, value in NUMBERS.items())
+        words = ", ".join(f"{name} {value:,}" for name, value in PLAN_NUMBERS.items())
         caption = f"<caption>Time and memory: {words}</caption>"
         return _scrolling(f"<table>{caption}{''.join(lines)}</table>", "Time and memory of every network")
 
@@ -897,7 +897,7 @@ def explore_budget(machines: dict[str, Machine]) -> Any:
     machine = widgets.Dropdown(options=list(machines), description="machine")
     optimizer = widgets.Dropdown(options=list(STATES), description="optimizer")
     epochs, batch, images = (
-        widgets.BoundedIntText(value=value, min=1, max=10**9, description=name) for name, value in NUMBERS.items()
+        widgets.BoundedIntText(value=value, min=1, max=10**9, description=name) for name, value in PLAN_NUMBERS.items()
     )
     saving = widgets.Checkbox(description=CHECKPOINTING)
     shown = widgets.HTML()
