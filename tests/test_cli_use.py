@@ -14,6 +14,7 @@ from resnet_tutorial.training import describe_machine, load_trained, read_record
 from resnet_tutorial.training.bench import Report
 from tests.conftest import write_image_folder
 from tests.test_cli import refused, run
+from tests.training.test_export import writes_onnx
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +108,7 @@ def test_predict_goes_on_past_bad_files_and_takes_folders(trained, image_folder,
     assert "holds no images (.bmp, " in refused(capsys, "predict", tmp_path / "empty")
 
 
-@pytest.mark.parametrize("name", ["net.onnx", "net.pt2", "net.safetensors"])
+@pytest.mark.parametrize("name", [pytest.param("net.onnx", marks=writes_onnx), "net.pt2", "net.safetensors"])
 def test_export(trained, tmp_path, capsys, name):
     code, out, _ = run(capsys, "export", tmp_path / name, "--input", "unit")
     assert code == 0 and name in out and (tmp_path / name).stat().st_size > 250_000

@@ -22,6 +22,7 @@ from resnet_tutorial import (
     widgets,
 )
 from resnet_tutorial.analysis import total
+from resnet_tutorial.analysis.budget import Machine, Measurement, plan
 from resnet_tutorial.training import Stopped, load_checkpoint
 from tests.conftest import make_dataset
 
@@ -358,3 +359,97 @@ def test_a_run_without_validation_is_watched_all_the_same(tmp_path, monkeypatch)
     trainer = Trainer(config, make_dataset(40), make_dataset(20, "test", 1), log=lambda line: None)
     html = widgets.TrainingMonitor(trainer).start()._repr_html_()
     assert "validation" not in html and "training accuracy" in html
+
+
+PLANNED = {
+    "a machine, bf16": Machine(
+        "a machine, bf16",
+        "bf16",
+        (Measurement("resnet20", 1 / 749, 0.0, 128, "by bench"), Measurement("resnet18", 0.01, 1e-4, 64, "<by> bench")),
+    ),
+    "another, fp32": Machine("another, fp32", "fp32", (Measurement("resnet56", 1e-5, 2e-6, 1024, "in a run"),)),
+}
+# network, machine, epochs, batch size, images, optimizer, checkpointing
+RUNS = [
+    ("resnet20", "a machine, bf16", 10, 128, 50_000, "SGD", False),
+    ("resnet1202", "a machine, bf16", 200, 128, 45_000, "SGD", True),
+    ("preact18", "a machine, bf16", 1, 100, 7, "AdamW", False),
+    ("plain56", "another, fp32", 164, 999, 1_281_167, "AdamW", True),
+]
+
+
+def test_the_script_computes_what_python_computes(tmp_path):
+    from tests.book.browse_site import start_browser
+
+    (tmp_path / "page.html").write_text(
+        f'<!doctype html><html lang="en"><meta charset="utf-8">{widgets.run_planner(PLANNED)._repr_html_()}', "utf-8"
+    )
+    try:
+        with start_browser() as browser:
+            page, errors = browser.new_page(), []
+            page.on("pageerror", lambda error: errors.append(str(error)))
+            page.goto((tmp_path / "page.html").as_uri())
+            for run in RUNS:
+                assert fill_in(page, *run) == texts_of(*run)
+            page.get_by_label("epochs").fill("0")
+            assert shown_on(page)["summary"] == "epochs: give a whole number of at least 1."
+            assert shown_on(page)["time"] == "–" and not errors
+            offline = browser.new_context(java_script_enabled=False).new_page()
+            offline.goto((tmp_path / "page.html").as_uri())
+            assert not offline.locator("form").is_visible() and offline.locator("noscript").count() == 1
+    except LookupError as error:
+        pytest.skip(str(error))
+
+
+def fill_in(page, network, machine, epochs, batch, images, optimizer, saving) -> dict[str, str]:
+    """Make all choices by their labels, and read the results."""
+    page.get_by_label("network").select_option(network)
+    page.get_by_label("machine").select_option(label=machine)
+    page.get_by_label("optimizer").select_option(label=optimizer)
+    for label, value in (("epochs", epochs), ("batch size", batch), ("training images", images)):
+        page.get_by_label(label).fill(str(value))
+    page.get_by_role("checkbox").set_checked(saving)
+    return shown_on(page)
+
+
+def shown_on(page) -> dict[str, str]:
+    cells = page.locator("[data-plan]").evaluate_all("all => all.map(cell => [cell.dataset.plan, cell.textContent])")
+    return dict(cells)
+
+
+def texts_of(network, machine, epochs, batch, images, optimizer, saving) -> dict[str, str]:
+    options = {"epochs": epochs, "batch_size": batch, "images": images, "optimizer": optimizer}
+    return plan(network, PLANNED[machine], **options, checkpoint_activations=saving).as_text()
+
+
+def test_the_planner_asks_no_other_host_and_names_its_controls():
+    html = widgets.run_planner(PLANNED)._repr_html_()
+    assert not re.search(r"<link|https?:|url\(|@import|fetch\(|\son\w+=| id=", html)
+    page = Document(html.partition("<script>")[0] + "</div>")
+    labels = [text[0].strip() for _, _, text in page.find("label") if text]
+    assert labels == ["network", "machine", "optimizer", "epochs", "batch size", "training images"]
+    assert "recompute activations" in html and "hidden" in page.find("form")[0][1]
+    assert [attrs["value"] for _, attrs, _ in page.find("option")][: len(list_models())] == list_models()
+    for name in list_models():
+        texts = plan(name, PLANNED["another, fp32"]).as_text()
+        assert f"{texts['time']}, {texts['memory']}</td>" in html.partition("<noscript>")[2]
+    assert repr(widgets.run_planner(PLANNED)).count("ResNet-20, 10 epochs: ") == 2
+    with pytest.raises(InputError, match="no machine to plan for"):
+        widgets.run_planner({})
+
+
+def test_the_planner_in_jupyterlab(monkeypatch):
+    pytest.importorskip("ipywidgets")
+    *rows, saving, shown = widgets.explore_budget(PLANNED).children
+    controls = {control.description: control for row in rows for control in row.children}
+    controls["network"].value, controls["machine"].value, saving.value = "plain56", "another, fp32", True
+    controls["batch size"].value, controls["training images"].value, controls["epochs"].value = 999, 1_281_167, 164
+    controls["optimizer"].value = "AdamW"
+    for text in texts_of(*RUNS[-1]).values():
+        assert f">{text}<" in shown.value
+    monkeypatch.setenv(widgets.STATIC, "1")
+    assert isinstance(widgets.explore_budget(PLANNED), widgets.RunPlanner)
+    monkeypatch.delenv(widgets.STATIC)
+    monkeypatch.setitem(sys.modules, "ipywidgets", None)
+    with pytest.raises(InputError, match=r"run_planner\(machines\)"):
+        widgets.explore_budget(PLANNED)

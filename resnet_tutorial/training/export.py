@@ -199,18 +199,24 @@ def _as_object(metadata: dict[str, str]) -> str:
 def _export_onnx(module: nn.Module, path: Path, examples: list[Tensor], metadata: dict[str, str]) -> Exported:
     try:
         import onnx
-        import onnxscript  # noqa: F401  (torch.onnx needs it)
+        import onnxscript
     except ImportError as error:
         raise InputError(f"ONNX needs the package {error.name}: pip install 'resnet-tutorial[export]'") from None
-    with torch.inference_mode():
-        program = torch.onnx.export(
-            _capture(module, examples[-1]),
-            dynamo=True,
-            opset_version=OPSET,
-            input_names=["images"],
-            output_names=["logits"],
-            verbose=False,
-        )
+    try:
+        with torch.inference_mode():
+            program = torch.onnx.export(
+                _capture(module, examples[-1]),
+                dynamo=True,
+                opset_version=OPSET,
+                input_names=["images"],
+                output_names=["logits"],
+                verbose=False,
+            )
+    except torch.onnx.OnnxExporterError:  # as torch 2.6 with the onnxscript of later years
+        raise InputError(
+            f"torch {torch.__version__} and onnxscript {onnxscript.__version__} do not fit together to write ONNX: "
+            "upgrade torch, or write .pt2"
+        ) from None
     graph = _tidy(program.model_proto)
     onnx.helper.set_model_props(graph, metadata)
     onnx.checker.check_model(graph, full_check=True)
