@@ -266,10 +266,6 @@ def _notes(records: list[RunRecord], tables: list[Table]) -> list[str]:
     return notes
 
 
-def _are(n: int) -> str:
-    return "is" if n == 1 else "are"
-
-
 # As text
 
 HEAD = ("network", "recipe", "precision", "trained on", "seeds", "test, last epoch", "best validation", "time a run")
