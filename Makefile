@@ -30,7 +30,7 @@ book: $(STAMP)
 site-check: $(STAMP)
 	@test -d _build/html || { echo "error: no site in _build/html: run make book first" >&2; exit 1; }
 	$(BIN)/python -m pip install --quiet --editable ".[site]"
-	$(BIN)/python tests/book/browse_site.py _build/html
+	$(BIN)/python -m tests.book.browse_site _build/html
 
 # Unit tests, and every chapter through nbval.
 test: $(STAMP)

@@ -1,7 +1,8 @@
 """Open every page of the built site in headless Chromium: `make site-check`.
 
 Each page is opened from a folder (`file://`) and from a server, light and dark, wide and narrow. Reported are requests
-to other hosts, errors on the console, pages that scroll sideways, a search that does not find, and a heavy first visit.
+to other hosts, errors on the console, pages that scroll sideways, pictures without a text, what axe-core calls serious
+or critical, explorers that the keyboard cannot use, a search that does not find, and a heavy first visit.
 It needs the extra `site` and a browser: Chromium or Chrome on the machine, or `playwright install chromium`.
 """
 
@@ -16,8 +17,10 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from .access import grave_findings, keyboard_problems, speechless_pictures
+
 LIMIT = 1_500_000  # bytes of a first visit to a page, as a server sends them (compressed)
-WIDTHS = (1400, 400)
+WIDTHS = (1400, 360)
 # A word, and a page that the search must find with it.
 KNOWN = {
     "receptive": "architecture_table",
@@ -98,23 +101,27 @@ def start_browser() -> Iterator:
         browser.close()
 
 
-def look(page, address: str, base: str) -> list[str]:
-    """Open one address in all its views, and say what is wrong."""
+def look(page, address: str, base: str, closely: bool = True) -> list[str]:
+    """Open one address in all its views, and say what is wrong; `closely`: also for who cannot see or has no mouse."""
     found, requests = [], []
     page.on("request", lambda request: requests.append(request.url))
     page.on("console", lambda message: found.append(f"console: {message.text}") if message.type == "error" else None)
     page.on("pageerror", lambda error: found.append(f"console: {error}"))
     page.goto(address, wait_until="load")
     page.wait_for_load_state("networkidle")
-    for scheme in ("light", "dark"):
+    for scheme, widths in (("light", reversed(WIDTHS)), ("dark", WIDTHS)):
         page.emulate_media(color_scheme=scheme)
-        for width in WIDTHS:
+        for width in widths:
             page.set_viewport_size({"width": width, "height": 900})
             excess = page.evaluate("document.scrollingElement.scrollWidth - document.documentElement.clientWidth")
             if excess > 0:
                 found.append(f"{excess} px too wide, {scheme}, at {width} px")
+        if closely:
+            found += [f"{line}, {scheme}" for line in grave_findings(page)]
     page.evaluate(SCROLL)
     page.wait_for_load_state("networkidle")
+    if closely:
+        found += speechless_pictures(page) + keyboard_problems(page)
     outside = [url for url in requests if not url.startswith((base, "data:", "blob:"))]
     return found + [f"request to another host: {url}" for url in outside]
 
@@ -157,7 +164,7 @@ def browse(site: Path, limit: int = LIMIT) -> tuple[list[str], list[str]]:
             for name in pages_of(site):
                 server.visits.clear()
                 with browser.new_context() as context:  # a context of its own has an empty cache: a first visit
-                    found = look(context.new_page(), f"{base}/{name}", base)
+                    found = look(context.new_page(), f"{base}/{name}", base, closely=kind == "http")
                 whole, sent = (sum(column) for column in zip(*server.visits or [(0, 0)], strict=True))
                 if kind == "http":
                     weights.append(f"{name:40} {sent / 1e3:7,.0f} kB sent, {whole / 1e3:7,.0f} kB unpacked")
@@ -176,8 +183,7 @@ if __name__ == "__main__":
     try:
         problems, weights = browse(Path(sys.argv[1]))
     except LookupError as error:
-        print(f"skipped, nothing was checked: {error}")
-        sys.exit()
+        sys.exit(f"error: nothing was checked: {error}")
     print("First visits:", *weights, sep="\n")
     print("\n".join(problems) or f"opened every page of {sys.argv[1]}: nothing is wrong")
     sys.exit(bool(problems))

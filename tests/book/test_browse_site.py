@@ -1,5 +1,6 @@
 import pytest
 
+from tests.book.access import grave_findings, keyboard_problems, speechless_pictures
 from tests.book.browse_site import browse, search, start_browser
 
 
@@ -10,6 +11,12 @@ def _needs_a_browser():
             pass
     except LookupError as error:
         pytest.skip(str(error))
+
+
+@pytest.fixture(scope="module")
+def tab():
+    with start_browser() as browser:
+        yield browser.new_page()
 
 
 def page(body: str) -> str:
@@ -28,7 +35,7 @@ def test_it_finds_what_is_wrong(tmp_path):
     for kind in ("http", "file"):
         found = [line for line in problems if line.startswith(kind)]
         assert not [line for line in found if "fine.html" in line]
-        assert len([line for line in found if "wide.html" in line and "too wide" in line and "at 400 px" in line]) == 2
+        assert len([line for line in found if "wide.html" in line and "too wide" in line and "at 360 px" in line]) == 2
         assert [line for line in found if "error.html: console: missing is not defined" in line]
         assert f"{kind} away.html: request to another host: https://example.org/a.png" in found
     assert [line for line in problems if "a first visit takes" in line and "heavy.html" in line]
@@ -40,3 +47,38 @@ def test_a_search_that_does_not_find_is_a_problem(tmp_path):
         tab, base = browser.new_page(), tmp_path.as_uri()
         assert search(tab, base, "bottleneck", "blocks") == []
         assert search(tab, base, "bottleneck", "dataset", 200) == ["the search for 'bottleneck' does not find dataset"]
+
+
+def explorer(controls: str, style: str = "") -> str:
+    return page(f'<style>{style}</style><a href="#x">before</a><div class="rt-nets">{controls}</div><a href="#y">z</a>')
+
+
+WORKS = """.rt-nets p { display: none } .rt-nets:has([value=b]:checked) p { display: block }"""
+CHOICE = """<label><input type="radio" name="g" value="a" checked>a</label>
+<label><input type="radio" name="g" value="b">b</label><p>B is chosen</p>"""
+
+
+def test_pictures_need_a_text_that_is_no_hash(tab):
+    tab.set_content(page(f'<img src="a.png"><img src="b.png" alt="_images/{"0f" * 32}.png"><img alt="two curves">'))
+    assert speechless_pictures(tab) == ["no alternative text: a.png", "no alternative text: b.png"]
+
+
+def test_axe_finds_text_that_cannot_be_read(tab):
+    tab.set_content(page('<main><h1>x</h1><p style="color: #ccc">pale</p></main>'))
+    assert [line for line in grave_findings(tab) if "color-contrast" in line]
+    tab.set_content(page("<main><h1>x</h1><p>black</p></main>"))
+    assert grave_findings(tab) == []
+
+
+def test_an_explorer_that_the_keyboard_can_use_is_fine(tab):
+    tab.set_content(explorer(CHOICE, WORKS))
+    assert keyboard_problems(tab) == []
+
+
+def test_dead_hidden_and_unreachable_controls_are_found(tab):
+    tab.set_content(explorer(CHOICE, ".rt-nets p { display: none }"))
+    assert keyboard_problems(tab) == ["explorer 1: ArrowRight on 'g' changes nothing"]
+    tab.set_content(explorer('<button tabindex="-1">go</button>'))
+    assert keyboard_problems(tab) == ["explorer 1: the keyboard does not reach 'go'"]
+    tab.set_content(explorer(CHOICE, f"{WORKS} :focus {{ outline: none }}"))
+    assert keyboard_problems(tab) == ["explorer 1: no sign of the focus on 'g'"]
