@@ -1,6 +1,5 @@
 """The book's figures, in one style: matplotlib, colors that color-blind readers can tell apart, never color alone."""
 
-import operator
 from html import escape
 
 import matplotlib.pyplot as plt
@@ -8,12 +7,10 @@ import torch
 import torch.nn.functional as F
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from torch import fx, nn
 
 from .analysis import ConfidenceBin
 from .architectures import get_architecture
 from .data import ImageDataset
-from .models import ZeroPadShortcut
 from .training import Recipe, RunRecord
 from .training.compare import group_runs, recipe_in_short, recipe_letters, run_name
 from .training.optim import learning_rates
@@ -357,119 +354,6 @@ def show_costs(costs: dict[str, tuple[int, int]]) -> Figure:
     figure.tight_layout()
     plt.close(figure)
     return figure
-
-
-def draw_blocks(blocks: dict[str, nn.Module]) -> Figure:
-    """Blocks as flow charts from the input, at the top, to the output, read off what their ``forward`` does.
-
-    Args:
-        blocks: for each title a block, also one of your own. It may add one shortcut to its branch.
-    """
-    charts = {title: _read_block(block) for title, block in blocks.items()}
-    rows = max(len(steps) for steps, _ in charts.values())
-    figure, axes = plt.subplots(1, len(charts), figsize=(2.5 * len(charts), 0.44 * rows + 0.5), squeeze=False)
-    for axis, (title, (steps, shortcut)) in zip(axes[0], charts.items(), strict=True):
-        for row, step in enumerate(steps):
-            _draw_step(axis, row, step)
-        if shortcut:
-            _draw_shortcut(axis, shortcut[0], steps.index("+"), shortcut[1])
-        axis.set_title(title, fontsize=10)
-        axis.set_xlim(-1.0, 1.5)
-        axis.set_ylim(-rows + 0.2, 0.4)
-        axis.axis("off")
-    figure.tight_layout(pad=0.4)
-    plt.close(figure)
-    return figure
-
-
-STEP_COLORS = {"x": "none", "ReLU": "#DCE9F5", "BatchNorm": "#EEEEEE", "+": "#FBE3D0"}
-
-
-def _draw_step(axis: plt.Axes, row: int, step: str) -> None:
-    """One box of a flow chart, with an arrow from the box above it."""
-    shape = "circle,pad=0.15" if step == "+" else "round,pad=0.25"
-    edge = "none" if step == "x" else "black"
-    box = {"boxstyle": shape, "facecolor": STEP_COLORS.get(step, "white"), "edgecolor": edge}
-    axis.text(0, -row, step, ha="center", va="center", fontsize=9, bbox=box)
-    if row:
-        arrow = {"arrowstyle": "->", "color": COLORS[6], "shrinkA": 0, "shrinkB": 0}
-        axis.annotate("", (0, 0.3 - row), (0, 0.7 - row), arrowprops=arrow)
-
-
-def _draw_shortcut(axis: plt.Axes, start: int, end: int, name: str) -> None:
-    """The path around the branch, from below one row to the addition."""
-    leave = -start if start == 0 else -start - 0.45  # from x itself, or from the arrow below a step
-    axis.plot([0.16 if start == 0 else 0, 1.1, 1.1], [leave, leave, -end], color=COLORS[1], linewidth=1.8)
-    arrow = {"arrowstyle": "->", "color": COLORS[1], "linewidth": 1.8, "shrinkA": 0, "shrinkB": 0}
-    axis.annotate("", (0.16, -end), (1.1, -end), arrowprops=arrow)
-    axis.text(1.16, (leave - end) / 2, name, rotation=270, ha="left", va="center", fontsize=9, color=COLORS[1])
-
-
-class _BlockTracer(fx.Tracer):
-    """Traces a block and keeps every module inside it whole."""
-
-    def is_leaf_module(self, module: nn.Module, name: str) -> bool:
-        return True
-
-
-def _read_block(block: nn.Module) -> tuple[list[str], tuple[int, str] | None]:
-    """The steps of a block in order, and its shortcut: the number of steps before it, and its name."""
-    graph = _BlockTracer().trace(block)
-    path = _path_to_input(next(node for node in graph.nodes if node.op == "output").all_input_nodes[0])
-    steps = [text for node in path if (text := _step_name(block, node))]
-    sums = [node for node in path if _is_sum(node)]
-    if not sums:
-        return steps, None
-    beside = _path_to_input(_shortcut_argument(sums[0]))
-    shared = [node for node in beside if node in path]
-    before = [text for node in shared if (text := _step_name(block, node))]
-    own = [text for node in beside if node not in path and (text := _step_name(block, node))]
-    return steps, (len(before) - 1, ", ".join(own) or "identity")
-
-
-def _path_to_input(node: fx.Node) -> list[fx.Node]:
-    """The way from the input to a node; at an addition it follows the branch."""
-    path = [node]
-    while path[0].all_input_nodes:
-        before = path[0]
-        path.insert(0, _branch_argument(before) if _is_sum(before) else before.all_input_nodes[0])
-    return path
-
-
-def _is_sum(node: fx.Node) -> bool:
-    return node.op == "call_function" and node.target in (operator.add, operator.iadd, torch.add)
-
-
-def _branch_argument(node: fx.Node) -> fx.Node:
-    """Of the two things that are added, the one with the longer way behind it."""
-    return max(node.all_input_nodes, key=lambda argument: len(_path_to_input(argument)))
-
-
-def _shortcut_argument(node: fx.Node) -> fx.Node:
-    return min(node.all_input_nodes, key=lambda argument: len(_path_to_input(argument)))
-
-
-def _step_name(block: nn.Module, node: fx.Node) -> str:
-    """What a step is called in a flow chart; empty for a module that changes nothing."""
-    if node.op == "placeholder":
-        return "x"
-    if node.op == "call_module":
-        return _module_name(block.get_submodule(node.target))
-    if _is_sum(node):
-        return "+"
-    return {"relu": "ReLU"}.get(name := getattr(node.target, "__name__", str(node.target)), name)
-
-
-def _module_name(module: nn.Module) -> str:
-    if isinstance(module, nn.Conv2d):
-        stride = f", /{module.stride[0]}" if module.stride[0] > 1 else ""
-        return f"{module.kernel_size[0]}×{module.kernel_size[1]} conv, {module.out_channels}{stride}"
-    if isinstance(module, ZeroPadShortcut):
-        return f"zeros, /{module.stride}" if module.stride > 1 else "zeros"
-    if isinstance(module, nn.Sequential):
-        return ", ".join(filter(None, map(_module_name, module)))
-    names = {nn.Identity: "", nn.BatchNorm2d: "BatchNorm", nn.ReLU: "ReLU"}
-    return names.get(type(module), type(module).__name__)
 
 
 def show_maps(rows: dict[str, torch.Tensor], images: torch.Tensor | None = None) -> Figure:

@@ -6,11 +6,9 @@ from dataclasses import asdict, replace
 
 import pytest
 import torch
-import torch.nn.functional as F
 
 from resnet_tutorial import Recipe, plots
 from resnet_tutorial.analysis import ConfidenceBin
-from resnet_tutorial.models import BasicBlock, Bottleneck, PlainBasicBlock, PreActBasicBlock
 from tests.conftest import make_dataset
 from tests.training.test_compare import a_run
 
@@ -55,59 +53,6 @@ def test_counts_and_images():
     assert plots.show_counts(dataset, make_dataset(4, "test")).axes
     figure = plots.show_images(dataset.images[:5], titles=list("abcde"), columns=2)
     assert [axis.get_title() for axis in figure.axes if axis.images] == list("abcde")
-
-
-def drawn(block):
-    """The texts of a flow chart, and the heights from which and to which its shortcut leads."""
-    axis = plots.draw_blocks({"the block": block}).axes[0]
-    assert axis.get_title() == "the block"
-    heights = [line.get_ydata()[[0, -1]].tolist() for line in axis.lines]
-    return [text.get_text() for text in axis.texts if text.get_text()], heights
-
-
-BRANCH = ["x", "3×3 conv, 8", "BatchNorm", "ReLU", "3×3 conv, 8", "BatchNorm"]
-
-
-@pytest.mark.parametrize(
-    "block, steps, name",
-    [
-        (BasicBlock(8, 8), [*BRANCH, "+", "ReLU"], "identity"),
-        (BasicBlock(8, 8, 1, "C"), [*BRANCH, "+", "ReLU"], "1×1 conv, 8, BatchNorm"),
-        (BasicBlock(4, 8, 1, "A"), [*BRANCH, "+", "ReLU"], "zeros"),
-        (BasicBlock(4, 8, 2, "A"), ["x", "3×3 conv, 8, /2", *BRANCH[2:], "+", "ReLU"], "zeros, /2"),
-        (Bottleneck(8, 2), None, "identity"),
-    ],
-)
-def test_blocks_are_drawn_with_their_shortcuts(block, steps, name):
-    texts, heights = drawn(block)
-    assert texts[-1] == name
-    assert steps is None or texts[:-1] == steps
-    assert heights == [[0, -texts.index("+")]]
-
-
-def test_a_plain_block_is_drawn_without_shortcut():
-    assert drawn(PlainBasicBlock(8, 8)) == ([*BRANCH, "ReLU"], [])
-
-
-def test_the_drawing_shows_where_a_wrong_block_has_its_relu():
-    class ReluFirst(BasicBlock):
-        def forward(self, x):
-            return F.relu(self.branch(x)) + x
-
-    class NoLastRelu(BasicBlock):
-        def forward(self, x):
-            return x + self.branch(x)
-
-    assert drawn(ReluFirst(8, 8))[0] == [*BRANCH, "ReLU", "+", "identity"]
-    assert drawn(NoLastRelu(8, 8))[0] == [*BRANCH, "+", "identity"]
-
-
-def test_an_activated_shortcut_leaves_below_the_first_relu():
-    texts, heights = drawn(PreActBasicBlock(4, 8, 2, "B", drop=0.5, activate_shortcut=True))
-    branch = ["BatchNorm", "ReLU", "3×3 conv, 8, /2", "BatchNorm", "ReLU", "3×3 conv, 8", "StochasticDepth"]
-    assert texts == ["x", *branch, "+", "1×1 conv, 8, /2"]
-    [(start, end)] = heights
-    assert -texts.index("3×3 conv, 8, /2") < start < -texts.index("ReLU") and end == -texts.index("+")
 
 
 def test_runs_share_the_color_of_their_experiment():
