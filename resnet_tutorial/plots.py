@@ -485,3 +485,90 @@ def data_table(columns: dict[str, list], caption: str = "The data of this figure
 
 def _cell(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def with_data(figure: Figure) -> "Tables":
+    """Show a figure, and below it its numbers, read off the figure, in tables that open on a click.
+
+    Args:
+        figure: with lines, bars, or matrices that are shown as images. Of long lines evenly spaced points are listed.
+    """
+    from IPython.display import display
+
+    display(figure)
+    return Tables([table for axis in figure.axes for table in _tables_of(axis)])
+
+
+class Tables(list):
+    """Tables that show themselves one below the other."""
+
+    def __repr__(self) -> str:
+        return "\n\n".join(map(repr, self))
+
+    def _repr_html_(self) -> str:
+        return "".join(table._repr_html_() for table in self)
+
+
+MOST_ROWS = 40
+
+
+def _tables_of(axis: plt.Axes) -> list[DataTable]:
+    """A table for the lines of one panel, for its bars, for its matrix: what there is."""
+    caption = ": ".join(filter(None, ["The data of this figure", axis.get_title()]))
+    parts = (_line_columns(axis), _mark_columns(axis), _bar_columns(axis), _matrix_columns(axis))
+    return [data_table(columns, caption) for columns in parts if columns]
+
+
+def _line_columns(axis: plt.Axes) -> dict[str, list]:
+    """A column of places, and one for each line; if the lines have different places, all points below each other."""
+    x, y = axis.get_xlabel() or "x", axis.get_ylabel() or "y"
+    lines = [(_name_of(line, y), *_points(line)) for line in axis.lines if line.get_transform() == axis.transData]
+    if not lines:
+        return {}
+    if all(places == lines[0][1] for _, places, _ in lines):
+        return {x: lines[0][1]} | {name: values for name, _, values in lines}
+    rows = [(name, place, value) for name, places, values in lines for place, value in zip(places, values, strict=True)]
+    return dict(zip(("line", x, y), map(list, zip(*rows, strict=True)), strict=True))
+
+
+def _name_of(artist: object, otherwise: str) -> str:
+    label = str(artist.get_label())
+    return otherwise if label.startswith("_") else label
+
+
+def _points(line: Line2D) -> tuple[list[float], list[float]]:
+    step = -(-len(line.get_xdata()) // MOST_ROWS)
+    return [float(v) for v in line.get_xdata()[::step]], [float(v) for v in line.get_ydata()[::step]]
+
+
+def _mark_columns(axis: plt.Axes) -> dict[str, list]:
+    """The named vertical lines."""
+    marks = [line for line in axis.lines if line.get_transform() != axis.transData]
+    if not marks:
+        return {}
+    return {"mark": [_name_of(line, "") for line in marks], axis.get_xlabel(): [line.get_xdata()[0] for line in marks]}
+
+
+def _bar_columns(axis: plt.Axes) -> dict[str, list]:
+    """For horizontal bars their names and lengths, a column for each kind of bar; for a histogram the bins."""
+    bars = [(_name_of(bars, axis.get_xlabel()), bar) for bars in axis.containers for bar in bars]
+    if not bars:
+        return {}
+    if axis.containers[0].orientation == "vertical":
+        edges = [(bar.get_x(), bar.get_x() + bar.get_width(), bar.get_height()) for _, bar in bars]
+        return dict(zip(("from", "to", axis.get_ylabel()), map(list, zip(*edges, strict=True)), strict=True))
+    names = [tick.get_text() for tick in axis.get_yticklabels()]
+    columns = {label: ["–"] * len(names) for label, _ in bars}
+    for label, bar in bars:
+        columns[label][round(bar.get_y() + bar.get_height() / 2)] = float(bar.get_width())
+    return {"": names} | columns
+
+
+def _matrix_columns(axis: plt.Axes) -> dict[str, list]:
+    """The rows and columns of a matrix by the names at their ticks; a photo is none."""
+    matrices = [image.get_array() for image in axis.images if image.get_array().ndim == 2]
+    if not matrices:
+        return {}
+    across, down = ([tick.get_text() for tick in ticks] for ticks in (axis.get_xticklabels(), axis.get_yticklabels()))
+    columns = zip(across, matrices[0].T.tolist(), strict=True)
+    return {f"{axis.get_ylabel()} ↓ {axis.get_xlabel()} →": down} | dict(columns)

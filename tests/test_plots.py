@@ -125,3 +125,38 @@ def test_a_table_shows_the_numbers_of_a_figure():
     assert "<td>0.1235</td>" in table._repr_html_() and "a &lt; b" in table._repr_html_()
     assert table._repr_html_().startswith("<details><summary>The data of this figure</summary>")
     assert repr(table).splitlines()[1:] == ["block  loss", "1.1  0.1235", "a < b  2"]
+
+
+def tables_of(figure):
+    return [dict(zip(table.head, zip(*table.rows, strict=True), strict=True)) for table in plots.with_data(figure)]
+
+
+def test_the_numbers_of_curves_are_read_off_the_figure():
+    [table] = tables_of(plots.show_curves({"a": ([1, 2], [3.0, 4.0]), "b": ([1, 2], [5.0, 6.5])}, "step", "loss"))
+    assert table == {"step": ("1", "2"), "a": ("3", "4"), "b": ("5", "6.5")}
+
+
+def test_curves_with_places_of_their_own_stand_below_each_other():
+    [table] = tables_of(plots.show_curves({"a": ([1, 2], [3.0, 4.0]), "b": ([7], [5.0])}, "step", "loss"))
+    assert table == {"line": ("a", "a", "b"), "step": ("1", "2", "7"), "loss": ("3", "4", "5")}
+
+
+def test_long_curves_are_thinned_out():
+    [table] = tables_of(plots.show_curves({"a": (list(range(400)), [0.0] * 400)}, "step", "loss"))
+    assert table["step"][:3] == ("0", "10", "20")
+    assert len(table["step"]) == 40
+
+
+def test_the_numbers_of_bars_and_matrices_are_read_off_the_figure():
+    [counts] = tables_of(plots.show_counts(make_dataset(20), make_dataset(4, "test")))
+    assert counts == {"": ("left", "right"), "train": ("10", "10"), "test": ("2", "2")}
+    [ladder] = tables_of(plots.show_ladder({"here": {"loop": 10.0, "fast": "no GPU", "faster": 25.0}}))
+    assert ladder == {"": ("loop", "fast", "faster"), "images per second": ("10", "–", "25")}
+    [confusion] = tables_of(plots.show_confusion(torch.tensor([[3, 1], [0, 2]]), ("cat", "dog")))
+    assert confusion == {"true ↓ predicted →": ("cat", "dog"), "cat": ("75", "0"), "dog": ("25", "100")}
+
+
+def test_a_histogram_has_its_marks_and_bins_listed():
+    marks, bins = tables_of(plots.show_histogram(torch.tensor([0.0, 1.0, 1.0]), {"mean": 0.5}, "value", bins=2))
+    assert marks == {"mark": ("mean",), "value": ("0.5",)}
+    assert bins == {"from": ("0", "0.5"), "to": ("0.5", "1"), "count": ("1", "2")}
