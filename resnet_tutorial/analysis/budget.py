@@ -222,7 +222,7 @@ def read_machines(*paths: Path | str) -> dict[str, Machine]:
     Args:
         paths: run records, ladders of speeds, what ``resnet-tutorial bench --json`` printed, or folders of such files.
             Of several measurements of one network the fastest counts: the others may have shared the machine. A run of
-            a network with options of its own is passed over.
+            a network with options of its own is passed over, and so is one that other runs stood beside.
 
     Raises:
         InputError: if a file cannot be read, or none tells of a machine.
@@ -282,7 +282,7 @@ def _read(path: Path) -> Machine | None:
 
 
 def _from_record(record: RunRecord) -> Machine | None:
-    if record.options or not record.history:
+    if record.options or not record.history or record.machine.get("side_by_side", 1) > 1:
         return None
     rate = statistics.median(row["images_per_second"] for row in record.history)
     source = f"in a run of {_count(len(record.history), 'epoch')} on {record.data['name']}"

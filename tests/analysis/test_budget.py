@@ -93,6 +93,14 @@ def test_options_change_what_they_should():
     assert saved.seconds == pytest.approx(3 * (0.001 * 4 / 3 + 0.0002))
 
 
+def test_a_run_beside_others_says_nothing_of_a_machine(tmp_path):
+    values = json.loads(RECORD.read_text())
+    values["machine"]["side_by_side"] = 2
+    (tmp_path / "beside.json").write_text(json.dumps(values))
+    with pytest.raises(InputError, match="no measured machine"):
+        read_machines(tmp_path)
+
+
 def test_machines_come_from_records_ladders_and_bench(tmp_path):
     (tmp_path / "ladders").mkdir()
     (tmp_path / "run.json").write_text(RECORD.read_text())
