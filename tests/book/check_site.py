@@ -50,6 +50,19 @@ def elsewhere(site: Path) -> list[str]:
     ]
 
 
+LEAST_OUTPUTS = 5  # a chapter that shows less has not been run
+
+
+def not_run(html: str, text: str) -> list[str]:
+    """What tells that the cells of a chapter were not run: no time taken, or next to nothing shown."""
+    if "This chapter ran in {" not in text:  # the last cell of every chapter
+        return []
+    times = [int(seconds) for seconds in re.findall(r"This chapter ran in (\d+) s", text)]
+    outputs = html.count('class="cell_output')
+    found = [] if times and min(times) > 0 else ["the chapter took no time: its cells were not run"]
+    return found + ([f"the chapter shows {outputs} outputs: were its cells run?"] if outputs < LEAST_OUTPUTS else [])
+
+
 def problems(site: Path) -> list[str]:
     """All that a reader would stumble over, a line each."""
     pages = {path.resolve(): Page(path) for path in sorted(site.glob("**/*.html")) if "_static" not in path.parts}
@@ -72,9 +85,11 @@ def problems(site: Path) -> list[str]:
                 found.append(f"{name}: dead link {link}")
             elif url.fragment and target in pages and unquote(url.fragment) not in pages[target].ids:
                 found.append(f"{name}: dead anchor {link}")
-        if "application/vnd.jupyter.widget-view+json" in path.read_text(encoding="utf-8"):
+        html = path.read_text(encoding="utf-8")
+        if "application/vnd.jupyter.widget-view+json" in html:
             found.append(f"{name}: a widget is dead without a kernel; build with RESNET_TUTORIAL_STATIC=1")
-        text = re.sub(r"<[^>]+>", "", path.read_text(encoding="utf-8"))
+        text = re.sub(r"<[^>]+>", "", html)
+        found += [f"{name}: {line}" for line in not_run(html, text)]
         if "Traceback (most recent call last)" in text:
             found.append(f"{name}: an error is shown on the page")
     return found

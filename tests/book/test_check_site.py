@@ -51,3 +51,17 @@ def test_style_sheets_and_scripts_are_looked_at_and_links_may_leave(tmp_path):
     (tmp_path / "a.css").write_text("@font-face { src: url(https://example.org/a.woff2) }")
     (tmp_path / "b.js").write_text('const more = await import("https://example.org/b.js")')
     assert problems(tmp_path) == ["a.css: loads https://example.org/a.woff2", "b.js: loads https://example.org/b.js"]
+
+
+SOURCE = '<pre>print(f"This chapter ran in <span>{</span>time.perf_counter() - started:.0f} s.")</pre>'
+
+
+@pytest.mark.parametrize(
+    "seconds, outputs, words",
+    [("", 9, ["took no time"]), ("0", 9, ["took no time"]), ("7", 1, ["shows 1 outputs"]), ("7", 9, [])],
+)
+def test_a_chapter_whose_cells_were_not_run_is_a_problem(tmp_path, seconds, outputs, words):
+    ran = f"<pre>This chapter ran in {seconds} s.</pre>" if seconds else ""
+    (tmp_path / "chapter.html").write_text(SOURCE + '<div class="cell_output docutils">x</div>' * outputs + ran)
+    found = problems(tmp_path)
+    assert len(found) == len(words) and all(word in line for word, line in zip(words, found, strict=True))
