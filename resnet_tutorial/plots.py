@@ -470,7 +470,7 @@ class DataTable:
         lines = ("".join(f"<td>{escape(text)}</td>" for text in row) for row in self.rows)
         body = "".join(f"<tr>{line}</tr>" for line in lines)
         table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-        return f"<details><summary>{escape(self.caption)}</summary>{table}</details>"
+        return f'<details class="rt-data"><summary>{escape(self.caption)}</summary>{table}</details>'
 
 
 def data_table(columns: dict[str, list], caption: str = "The data of this figure") -> DataTable:

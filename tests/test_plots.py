@@ -123,7 +123,7 @@ def test_reliability_shows_accuracy_and_number_of_each_bin():
 def test_a_table_shows_the_numbers_of_a_figure():
     table = plots.data_table({"block": ["1.1", "a < b"], "loss": [0.123456, 2]})
     assert "<td>0.1235</td>" in table._repr_html_() and "a &lt; b" in table._repr_html_()
-    assert table._repr_html_().startswith("<details><summary>The data of this figure</summary>")
+    assert table._repr_html_().startswith('<details class="rt-data"><summary>The data of this figure</summary>')
     assert repr(table).splitlines()[1:] == ["block  loss", "1.1  0.1235", "a < b  2"]
 
 
