@@ -5,6 +5,7 @@ from html import escape
 import matplotlib.pyplot as plt
 import torch
 import torch.nn.functional as F
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
@@ -557,7 +558,7 @@ def _bar_columns(axis: plt.Axes) -> dict[str, list]:
     if axis.containers[0].orientation == "vertical":
         edges = [(bar.get_x(), bar.get_x() + bar.get_width(), bar.get_height()) for _, bar in bars]
         return dict(zip(("from", "to", axis.get_ylabel()), map(list, zip(*edges, strict=True)), strict=True))
-    names = [tick.get_text() for tick in axis.get_yticklabels()]
+    names = _tick_names(axis.yaxis)
     columns = {label: ["–"] * len(names) for label, _ in bars}
     for label, bar in bars:
         columns[label][round(bar.get_y() + bar.get_height() / 2)] = float(bar.get_width())
@@ -569,6 +570,10 @@ def _matrix_columns(axis: plt.Axes) -> dict[str, list]:
     matrices = [image.get_array() for image in axis.images if image.get_array().ndim == 2]
     if not matrices:
         return {}
-    across, down = ([tick.get_text() for tick in ticks] for ticks in (axis.get_xticklabels(), axis.get_yticklabels()))
-    columns = zip(across, matrices[0].T.tolist(), strict=True)
-    return {f"{axis.get_ylabel()} ↓ {axis.get_xlabel()} →": down} | dict(columns)
+    columns = zip(_tick_names(axis.xaxis), matrices[0].T.tolist(), strict=True)
+    return {f"{axis.get_ylabel()} ↓ {axis.get_xlabel()} →": _tick_names(axis.yaxis)} | dict(columns)
+
+
+def _tick_names(axis: Axis) -> list[str]:
+    """The names at the ticks, also where another panel shows them."""
+    return axis.get_major_formatter().format_ticks(axis.get_majorticklocs())

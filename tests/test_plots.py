@@ -156,6 +156,14 @@ def test_the_numbers_of_bars_and_matrices_are_read_off_the_figure():
     assert confusion == {"true ↓ predicted →": ("cat", "dog"), "cat": ("75", "0"), "dog": ("25", "100")}
 
 
+def test_panels_that_share_an_axis_have_a_table_each():
+    counts = torch.arange(18).view(2, 3, 3)
+    tables = tables_of(plots.show_offsets(counts, ["as it is", "mirrored"]))
+    assert [list(table) for table in tables][1][1:] == ["-1", "0", "1"]
+    assert [list(table.values())[0] for table in tables] == [("-1", "0", "1")] * 2
+    assert tables[1]["1"] == ("11", "14", "17")
+
+
 def test_a_histogram_has_its_marks_and_bins_listed():
     marks, bins = tables_of(plots.show_histogram(torch.tensor([0.0, 1.0, 1.0]), {"mean": 0.5}, "value", bins=2))
     assert marks == {"mark": ("mean",), "value": ("0.5",)}
