@@ -576,4 +576,4 @@ def _matrix_columns(axis: plt.Axes) -> dict[str, list]:
 
 def _tick_names(axis: Axis) -> list[str]:
     """The names at the ticks, also where another panel shows them."""
-    return axis.get_major_formatter().format_ticks(axis.get_majorticklocs())
+    return [str(name) for name in axis.get_major_formatter().format_ticks(axis.get_majorticklocs())]

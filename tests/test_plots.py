@@ -159,8 +159,8 @@ def test_the_numbers_of_bars_and_matrices_are_read_off_the_figure():
 def test_panels_that_share_an_axis_have_a_table_each():
     counts = torch.arange(18).view(2, 3, 3)
     tables = tables_of(plots.show_offsets(counts, ["as it is", "mirrored"]))
-    assert [list(table) for table in tables][1][1:] == ["-1", "0", "1"]
-    assert [list(table.values())[0] for table in tables] == [("-1", "0", "1")] * 2
+    assert list(tables[1])[1:] == ["-1", "0", "1"]
+    assert [next(iter(table.values())) for table in tables] == [("-1", "0", "1")] * 2
     assert tables[1]["1"] == ("11", "14", "17")
 
 

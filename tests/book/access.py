@@ -1,8 +1,8 @@
 """Who cannot see a page, or has no mouse: what a browser finds out about that. Used by `browse_site.py`."""
 
 GRAVE = ("serious", "critical")  # findings of axe-core that are problems
-# What the theme's own parts are found guilty of: the rule, and what the selector of the part begins with.
-OF_THE_THEME: tuple[tuple[str, str], ...] = ()
+# What the tools' own parts are found guilty of: the rule, and what the selector of the part begins with.
+OF_THE_TOOLS = (("aria-required-children", ".citation-list"),)  # docutils: a list whose items have a role of their own
 
 # Pictures without a text, or with the hash that Sphinx gives to one that has none. `alt=""` is for mere decoration.
 SPEECHLESS = """() => [...document.images]
@@ -50,17 +50,17 @@ KEYS = {
 
 
 def grave_findings(page) -> list[str]:
-    """What axe-core calls serious or critical on a page as it stands, without what is the theme's."""
+    """What axe-core calls serious or critical on a page as it stands, without what is known of the tools."""
     from axe_playwright_python.sync_playwright import Axe
 
     violations = Axe().run(page).response["violations"]
     parts = [(rule, node["target"][0]) for rule in violations if rule["impact"] in GRAVE for node in rule["nodes"]]
-    ours = [(rule, part) for rule, part in parts if not _is_the_theme_s(rule["id"], part)]
+    ours = [(rule, part) for rule, part in parts if not _is_known(rule["id"], part)]
     return [f"axe: {rule['impact']}, {rule['id']} ({rule['help']}): {part}" for rule, part in ours]
 
 
-def _is_the_theme_s(rule: str, part: str) -> bool:
-    return any(rule == known and str(part).startswith(start) for known, start in OF_THE_THEME)
+def _is_known(rule: str, part: str) -> bool:
+    return any(rule == known and str(part).startswith(start) for known, start in OF_THE_TOOLS)
 
 
 def speechless_pictures(page) -> list[str]:
@@ -100,8 +100,9 @@ def _press(page, explorer) -> list[str]:
         chosen = explorer.locator(f"input[name='{name}']:checked") if kind == "radio" else control
         before = explorer.evaluate(VIEW)
         chosen.first.focus()
-        page.keyboard.press(KEYS[kind])
+        for key in KEYS[kind]:
+            page.keyboard.press(key)
         page.wait_for_timeout(50)
         if explorer.evaluate(VIEW) == before:
-            dead.append(f"{KEYS[kind]} on {name!r} changes nothing")
+            dead.append(f"{' '.join(KEYS[kind])} on {name!r} changes nothing")
     return dead

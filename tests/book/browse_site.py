@@ -106,6 +106,7 @@ def look(page, address: str, base: str, closely: bool = True) -> list[str]:
     found, requests = [], []
     page.on("request", lambda request: requests.append(request.url))
     page.on("console", lambda message: found.append(f"console: {message.text}") if message.type == "error" else None)
+    page.on("response", lambda answer: found.append(f"{answer.status}: {answer.url}") if answer.status >= 400 else None)
     page.on("pageerror", lambda error: found.append(f"console: {error}"))
     page.goto(address, wait_until="load")
     page.wait_for_load_state("networkidle")
@@ -117,6 +118,7 @@ def look(page, address: str, base: str, closely: bool = True) -> list[str]:
             if excess > 0:
                 found.append(f"{excess} px too wide, {scheme}, at {width} px")
         if closely:
+            page.wait_for_timeout(500)  # the theme notices after 300 ms what has come to scroll, and lets Tab reach it
             found += [f"{line}, {scheme}" for line in grave_findings(page)]
     page.evaluate(SCROLL)
     page.wait_for_load_state("networkidle")
