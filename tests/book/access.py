@@ -41,11 +41,11 @@ FOCUSED = """() => {
 VIEW = """explorer => explorer.innerText + [...explorer.querySelectorAll('svg *, canvas, img, output')]
   .map(part => `${getComputedStyle(part).display} ${part.getAttribute('d') || part.getAttribute('points') || ''}`)"""
 KEYS = {
-    "radio": "ArrowRight",
-    "checkbox": "Space",
-    "number": "ArrowUp",
-    "range": "ArrowRight",
-    "select-one": "ArrowDown",
+    "radio": ["ArrowRight"],
+    "checkbox": ["Space"],
+    "number": ["End", "0"],  # ten times as many: one more may not show
+    "range": ["ArrowRight"],
+    "select-one": ["ArrowDown"],
 }
 
 
@@ -53,7 +53,8 @@ def grave_findings(page) -> list[str]:
     """What axe-core calls serious or critical on a page as it stands, without what is known of the tools."""
     from axe_playwright_python.sync_playwright import Axe
 
-    violations = Axe().run(page).response["violations"]
+    options = {"resultTypes": ["violations"], "preload": False}  # it would load style sheets anew, from wrong places
+    violations = Axe().run(page, options=options).response["violations"]
     parts = [(rule, node["target"][0]) for rule in violations if rule["impact"] in GRAVE for node in rule["nodes"]]
     ours = [(rule, part) for rule, part in parts if not _is_known(rule["id"], part)]
     return [f"axe: {rule['impact']}, {rule['id']} ({rule['help']}): {part}" for rule, part in ours]
