@@ -49,6 +49,25 @@ def find_experiment(records: Iterable[RunRecord], names: Sequence[str]) -> dict[
     return {name: runs for name, runs in found.items() if runs}
 
 
+def find_repeated(records: Iterable[RunRecord]) -> dict[str, list[RunRecord]]:
+    """The networks that were trained with several seeds, of the experiment that has most such runs.
+
+    Args:
+        records: any runs.
+
+    Returns:
+        For each network, in alphabetical order, its runs by seed. Empty if every network was trained once.
+    """
+    experiments: dict[tuple, dict[str, list[RunRecord]]] = {}
+    for record in records:
+        experiments.setdefault(_setting(record), {}).setdefault(run_name(record), []).append(record)
+    repeated = [
+        {name: runs for name, group in sorted(networks.items()) if len(runs := _one_per_seed(group)) > 1}
+        for networks in experiments.values()
+    ]
+    return max(repeated, key=lambda networks: sum(map(len, networks.values())), default={})
+
+
 def _setting(record: RunRecord) -> tuple:
     return record.data["test_fingerprint"], record.data["train_fingerprint"], recipe_in_short(record)
 

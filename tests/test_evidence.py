@@ -6,7 +6,7 @@ from dataclasses import asdict
 import pytest
 
 from resnet_tutorial.errors import InputError
-from resnet_tutorial.evidence import find_experiment, loaded, read_results, trained
+from resnet_tutorial.evidence import find_experiment, find_repeated, loaded, read_results, trained
 from resnet_tutorial.training import RunRecord, load_recipe
 
 
@@ -73,6 +73,15 @@ def test_options_are_networks_of_their_own():
     found = find_experiment(records, ["resnet14, shortcut B", "resnet14"])
     assert found["resnet14, shortcut B"][0].options == {"shortcut": "B"}
     assert not found["resnet14"][0].options
+
+
+def test_several_seeds_of_the_experiment_with_most_of_them():
+    small = [make_record(name, seed) for name in ("resnet8", "plain8") for seed in (1, 0)]
+    alone = [make_record("resnet14"), make_record("resnet8", 0)]  # one seed, and a seed that was run twice
+    large = [make_record("resnet20", seed, images=5000) for seed in range(3)]
+    found = find_repeated(small + alone + large)
+    assert {name: [run.seed for run in runs] for name, runs in found.items()} == {"plain8": [0, 1], "resnet8": [0, 1]}
+    assert find_repeated(alone) == find_repeated([]) == {}
 
 
 def test_without_runs_there_is_no_experiment():
