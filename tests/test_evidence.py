@@ -94,6 +94,11 @@ def test_a_source_says_what_where_and_when():
     assert "Some CPU, 1 threads, fp32, 2 runs side by side; 2026-11-21." in text
 
 
+def test_a_source_without_runs_says_so():
+    assert str(loaded({})) == "Loaded, not trained here: no such run is recorded yet."
+    assert "no such run" in loaded([])._repr_html_()
+
+
 def test_a_source_as_html_has_each_command_and_escapes_names():
     html = trained([make_record(seed=0), make_record(seed=7, accuracy=61.25)])._repr_html_()
     assert "Trained here" in html
