@@ -49,6 +49,25 @@ def find_experiment(records: Iterable[RunRecord], names: Sequence[str]) -> dict[
     return {name: runs for name, runs in found.items() if runs}
 
 
+def find_repeated(records: Iterable[RunRecord]) -> dict[str, list[RunRecord]]:
+    """The networks that were trained with several seeds, of the experiment that has most such runs.
+
+    Args:
+        records: any runs.
+
+    Returns:
+        For each network, in alphabetical order, its runs by seed. Empty if every network was trained once.
+    """
+    experiments: dict[tuple, dict[str, list[RunRecord]]] = {}
+    for record in records:
+        experiments.setdefault(_setting(record), {}).setdefault(run_name(record), []).append(record)
+    repeated = [
+        {name: runs for name, group in sorted(networks.items()) if len(runs := _one_per_seed(group)) > 1}
+        for networks in experiments.values()
+    ]
+    return max(repeated, key=lambda networks: sum(map(len, networks.values())), default={})
+
+
 def _setting(record: RunRecord) -> tuple:
     return record.data["test_fingerprint"], record.data["train_fingerprint"], recipe_in_short(record)
 
@@ -114,6 +133,8 @@ def _flat(records: Iterable[RunRecord] | Mapping[str, Sequence[RunRecord]]) -> l
 
 def _sentence(records: list[RunRecord]) -> str:
     """What the runs are, how long, on what data, on what machine, when; several values where they differ."""
+    if not records:
+        return "no such run is recorded yet"
     networks = list(dict.fromkeys(map(run_name, records)))
     which = networks[0] if len(networks) == 1 else f"{len(networks)} networks"
     runs = f"{len(records)} runs of {which}" if len(records) > 1 else which

@@ -1,5 +1,6 @@
 """The book's figures, in one style: matplotlib, colors that color-blind readers can tell apart, never color alone."""
 
+from collections.abc import Sequence
 from html import escape
 
 import matplotlib.pyplot as plt
@@ -9,7 +10,7 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from .analysis import ConfidenceBin
+from .analysis import ConfidenceBin, Estimate
 from .architectures import get_architecture
 from .data import ImageDataset
 from .training import Recipe, RunRecord
@@ -326,6 +327,33 @@ def show_curves(
         axis.set_ylim(bottom=0)
     style(axis, x, y)
     axis.legend(frameon=False)
+    figure.tight_layout()
+    plt.close(figure)
+    return figure
+
+
+def show_intervals(
+    estimates: dict[str, Estimate], x: str, points: dict[str, Sequence[float]] | None = None, line: float | None = None
+) -> Figure:
+    """Figures with their intervals, a row each from top to bottom, and the single values behind them.
+
+    Args:
+        estimates: for each name its figure, drawn as a filled circle, and its interval, drawn as a bar.
+        x: name of the axis.
+        points: for each name the single values, drawn as hollow diamonds, if given.
+        line: place of a dashed vertical line, such as 0 for "no difference".
+    """
+    figure, axis = plt.subplots(figsize=(7, 0.9 + 0.36 * len(estimates)))
+    for row, (name, estimate) in enumerate(estimates.items()):
+        single = (points or {}).get(name, ())
+        axis.plot(single, [row] * len(single), "D", color=COLORS[1], markerfacecolor="none", markersize=5)
+        axis.plot([estimate.low, estimate.high], [row, row], "|-", color=COLORS[0], linewidth=2, markersize=10)
+        axis.plot(estimate.value, row, "o", color=COLORS[0])
+    if line is not None:
+        axis.axvline(line, color=COLORS[6], linestyle="--", linewidth=1)
+    axis.set_yticks(range(len(estimates)), estimates)
+    axis.set_ylim(len(estimates) - 0.5, -0.5)
+    style(axis, x, "")
     figure.tight_layout()
     plt.close(figure)
     return figure

@@ -6,7 +6,7 @@ from dataclasses import asdict
 import pytest
 
 from resnet_tutorial.errors import InputError
-from resnet_tutorial.evidence import find_experiment, loaded, read_results, trained
+from resnet_tutorial.evidence import find_experiment, find_repeated, loaded, read_results, trained
 from resnet_tutorial.training import RunRecord, load_recipe
 
 
@@ -75,6 +75,15 @@ def test_options_are_networks_of_their_own():
     assert not found["resnet14"][0].options
 
 
+def test_several_seeds_of_the_experiment_with_most_of_them():
+    small = [make_record(name, seed) for name in ("resnet8", "plain8") for seed in (1, 0)]
+    alone = [make_record("resnet14"), make_record("resnet8", 0)]  # one seed, and a seed that was run twice
+    large = [make_record("resnet20", seed, images=5000) for seed in range(3)]
+    found = find_repeated(small + alone + large)
+    assert {name: [run.seed for run in runs] for name, runs in found.items()} == {"plain8": [0, 1], "resnet8": [0, 1]}
+    assert find_repeated(alone) == find_repeated([]) == {}
+
+
 def test_without_runs_there_is_no_experiment():
     assert find_experiment([], ["resnet8"]) == {}
 
@@ -83,6 +92,11 @@ def test_a_source_says_what_where_and_when():
     text = str(loaded({"resnet8": [make_record(seed=0), make_record(seed=1)]}))
     assert text.startswith("Loaded, not trained here: 2 runs of resnet8, 2 epochs each, on Corners <b> (1,000 training")
     assert "Some CPU, 1 threads, fp32, 2 runs side by side; 2026-11-21." in text
+
+
+def test_a_source_without_runs_says_so():
+    assert str(loaded({})) == "Loaded, not trained here: no such run is recorded yet."
+    assert "no such run" in loaded([])._repr_html_()
 
 
 def test_a_source_as_html_has_each_command_and_escapes_names():

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from resnet_tutorial import Recipe, plots
-from resnet_tutorial.analysis import ConfidenceBin
+from resnet_tutorial.analysis import ConfidenceBin, Estimate
 from tests.conftest import make_dataset
 from tests.training.test_compare import a_run
 
@@ -46,6 +46,15 @@ def test_costs_name_every_network():
     figure = plots.show_costs({"resnet20": (269_722, 40_551_040), "resnet18": (11_173_962, 555_422_720)})
     assert [text.get_text() for text in figure.axes[0].texts] == ["ResNet-20", "ResNet-18"]
     assert figure.axes[0].get_xscale() == figure.axes[0].get_yscale() == "log"
+
+
+def test_intervals_stand_in_rows_with_their_single_values():
+    estimates = {"first": Estimate(90.0, 89.0, 91.0), "second": Estimate(92.0, 90.0, 94.0)}
+    (axis,) = plots.show_intervals(estimates, "accuracy (%)", {"second": [91.0, 93.0]}, line=90.5).axes
+    drawn = [(list(line.get_xdata()), set(line.get_ydata())) for line in axis.lines]
+    assert ([89.0, 91.0], {0}) in drawn and ([90.0, 94.0], {1}) in drawn and ([91.0, 93.0], {1}) in drawn
+    assert [label.get_text() for label in axis.get_yticklabels()] == ["first", "second"] and axis.yaxis_inverted()
+    assert list(axis.lines[-1].get_xdata()) == [90.5, 90.5]
 
 
 def test_counts_and_images():

@@ -16,7 +16,6 @@ from resnet_tutorial.training import read_record
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-RECORDS = sorted((ROOT / "book" / "results").glob("*.json"))
 
 
 RESNETS = [arch for arch in ARCHITECTURES.values() if arch.kind == "resnet"]
@@ -35,15 +34,6 @@ def test_the_result_is_that_of_the_record():
     record = read_record(ROOT / "book/results/resnet20-cifar10-jpeg-quick-seed0.json")
     assert f"**{record.test['accuracy']:.2f} %**" in README and f"{record.seconds / 60:.1f} minutes" in README
     assert record.data["train"] == 50_000 and record.precision in README
-
-
-@pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.stem)
-def test_records_fit_the_code(path):
-    record = read_record(path)
-    with torch.device("meta"):
-        assert record.parameters == sum(p.numel() for p in create_model(record.model).parameters())
-    assert len(record.history) == record.recipe["epochs"]
-    assert not re.search(r'"/|\\\\|/home|/tmp', path.read_text()), "a path of some machine in a published record"
 
 
 def test_the_five_lines_run(tmp_path, monkeypatch):

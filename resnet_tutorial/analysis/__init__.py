@@ -7,13 +7,27 @@ from .cost import LayerCost, format_table, summarize, summarize_architecture, to
 from .features import block_names, feature_maps, recorded
 from .gradients import BlockGradient, block_gradients
 from .landscape import filter_normalized_direction, loss_surface
+from .uncertainty import (
+    Estimate,
+    PairedCounts,
+    bootstrap_interval,
+    count_pairs,
+    mean_interval,
+    seed_difference,
+    seeds_needed,
+    t_quantile,
+)
 
 __all__ = [
     "BlockGradient",
     "ConfidenceBin",
+    "Estimate",
     "LayerCost",
+    "PairedCounts",
     "block_gradients",
     "block_names",
+    "bootstrap_interval",
+    "count_pairs",
     "droppable_blocks",
     "dropped_blocks",
     "feature_maps",
@@ -21,11 +35,15 @@ __all__ = [
     "format_table",
     "grad_cam",
     "loss_surface",
+    "mean_interval",
     "recorded",
     "reliability",
+    "seed_difference",
+    "seeds_needed",
     "shuffled_blocks",
     "summarize",
     "summarize_architecture",
+    "t_quantile",
     "total",
     "total_activations",
 ]
