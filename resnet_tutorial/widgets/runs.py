@@ -101,13 +101,13 @@ class RunExplorer:
     def __init__(self, groups: Mapping[str, Sequence[RunRecord]]):
         started = {name: [run for run in runs if run.history] for name, runs in groups.items()}
         self.groups = {name: runs for name, runs in started.items() if runs}
+        self.figures = {name: _cells(name, runs) for name, runs in self.groups.items()}
         self.quantities = {
             q.name: q for q in QUANTITIES if any(_has(q, run) for runs in self.groups.values() for run in runs)
         }
 
     def __repr__(self) -> str:
-        rows = [_cells(name, runs) for name, runs in self.groups.items()]
-        return "\n".join("  ".join(row.values()) for row in [dict(zip(HEADS, HEADS, strict=True)), *rows])
+        return "\n".join("  ".join(row) for row in [HEADS, *self.figures.values()])
 
     def _repr_html_(self) -> str:
         if not self.groups:
@@ -165,7 +165,7 @@ class RunExplorer:
         lines = [f"<tr>{head}</tr>"]
         for name in names:
             number = numbers.index(name)
-            title, *cells = _cells(name, self.groups[name]).values()
+            title, *cells = self.figures[name]
             first = f'<th scope="row">{_mark(number, name)}{number + 1} {escape(title)}</th>'
             texts = "".join(f"<td {NUMBER}>{text}</td>" for text in cells)
             lines.append(f'<tr data-run="{number}">{first}{texts}</tr>')
@@ -232,11 +232,11 @@ def explore_runs(groups: Mapping[str, Sequence[RunRecord]]) -> Any:
 HEADS = ("network", "seeds", "test error (%)", "training error (%)", "parameters", "million MACs", "time of a run")
 
 
-def _cells(name: str, runs: Sequence[RunRecord]) -> dict[str, str]:
-    """The figures of a network after the last epoch, by the heads of their columns."""
+def _cells(name: str, runs: Sequence[RunRecord]) -> tuple[str, ...]:
+    """The figures of a network after the last epoch, as `HEADS` names them."""
     row = summarize_runs(runs)
     training = spread_of(100 - run.last["train_accuracy"] for run in runs)
-    texts = (
+    return (
         name,
         f"{len(runs)}",
         _plus_minus(row.test and spread_of(100 - accuracy for accuracy in row.test.values)),
@@ -245,7 +245,6 @@ def _cells(name: str, runs: Sequence[RunRecord]) -> dict[str, str]:
         "–" if row.macs is None else f"{row.macs / 1e6:,.1f}",
         "–" if row.seconds is None else duration(row.seconds.mean),
     )
-    return dict(zip(HEADS, texts, strict=True))
 
 
 def _plus_minus(spread: Spread | None) -> str:
