@@ -359,6 +359,27 @@ def show_intervals(
     return figure
 
 
+def show_seeds(groups: dict[str, list[float]], x: str) -> Figure:
+    """One mark for each run, a row for each group of runs, and an upright stroke at the mean of the group.
+
+    Args:
+        groups: for each name one figure for each run.
+        x: name of the axis.
+    """
+    figure, axis = plt.subplots(figsize=(7, 0.45 * len(groups) + 1))
+    for row, values in enumerate(groups.values()):
+        mean = sum(values) / len(values)
+        look = {"color": COLORS[row % len(COLORS)], "marker": MARKERS[row % len(MARKERS)]}
+        axis.plot(values, [row] * len(values), linestyle="none", markersize=7, alpha=0.7, **look)
+        axis.plot([mean, mean], [row - 0.3, row + 0.3], color=COLORS[6], linewidth=1.5)
+    axis.set_yticks(range(len(groups)), groups)
+    axis.set_ylim(len(groups) - 0.5, -0.5)
+    style(axis, x, "")
+    figure.tight_layout()
+    plt.close(figure)
+    return figure
+
+
 def show_costs(costs: dict[str, tuple[int, int]]) -> Figure:
     """Parameters against multiply-accumulates of networks, both logarithmic, one marker for each family.
 

@@ -57,6 +57,14 @@ def test_intervals_stand_in_rows_with_their_single_values():
     assert list(axis.lines[-1].get_xdata()) == [90.5, 90.5]
 
 
+def test_each_run_has_a_mark_in_the_row_of_its_network_and_a_stroke_at_their_mean():
+    axis = plots.show_seeds({"A": [7.0, 9.0], "B": [8.5]}, "test error (%)").axes[0]
+    first, mean, second, _ = axis.lines
+    assert list(first.get_xdata()) == [7, 9] and list(first.get_ydata()) == [0, 0] and list(second.get_ydata()) == [1]
+    assert list(mean.get_xdata()) == [8, 8] and first.get_marker() != second.get_marker()
+    assert [label.get_text() for label in axis.get_yticklabels()] == ["A", "B"] and axis.yaxis_inverted()
+
+
 def test_counts_and_images():
     dataset = make_dataset(20)
     assert plots.show_counts(dataset, make_dataset(4, "test")).axes

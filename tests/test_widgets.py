@@ -25,6 +25,7 @@ from resnet_tutorial.analysis import total
 from resnet_tutorial.analysis.budget import Machine, Measurement, plan
 from resnet_tutorial.training import Stopped, load_checkpoint
 from tests.conftest import make_dataset
+from tests.training.test_compare import a_run as a_record
 
 # Parameters, and millions of multiply-accumulates, worked out apart from this package
 FACTS = {
@@ -453,3 +454,115 @@ def test_the_planner_in_jupyterlab(monkeypatch):
     monkeypatch.setitem(sys.modules, "ipywidgets", None)
     with pytest.raises(InputError, match=r"run_planner\(machines\)"):
         widgets.explore_budget(PLANNED)
+
+
+def recorded_runs() -> dict:
+    """Two networks with three and two seeds, and one with a single seed and nothing held out."""
+    single = a_record(0, 70.0, model="plain20")
+    single.best = None
+    for row in single.history:
+        del row["val_loss"], row["val_accuracy"]
+    return {
+        "resnet20": [a_record(seed, accuracy) for seed, accuracy in enumerate((90.0, 91.0, 92.0))],
+        "resnet20, <b>": [a_record(seed, 80.0, options={"shortcut": "B"}, parameters=272_474) for seed in (0, 1)],
+        "plain20": [single],
+    }
+
+
+def test_the_run_explorer_shows_each_network_in_each_chart_and_its_figures():
+    html = widgets.run_explorer(recorded_runs())._repr_html_()
+    page, style = Document(html), html.partition("</style>")[0]
+    boxes = page.find("input", type="checkbox")
+    assert [attrs["value"] for _, attrs, _ in boxes] == ["0", "1", "2"] and all("checked" in a for _, a, _ in boxes)
+    for number in range(3):
+        assert f'.rt-runs:not(:has([name=run][value="{number}"]:checked)) [data-run="{number}"]' in style
+    # Two quantities of training in two spans for all three, and of validation for those two that have it.
+    curves = [attrs["data-run"] for _, attrs, _ in page.find("g")]
+    assert [curves.count(number) for number in "012"] == [8, 8, 4]
+    assert html.count("Without images held out: plain20.") == 4
+    assert len(page.find("tr")) == 4 and "9.00 ± 1.00" in html and ">30.00</td>" in html and ">272,474</td>" in html
+    assert not page.find("b") and "resnet20, &lt;b&gt;" in html
+
+
+def test_the_run_explorer_draws_the_mean_and_a_band_from_the_lowest_to_the_highest():
+    runs = {"resnet20": recorded_runs()["resnet20"]}
+    html = widgets.run_explorer(runs).chart("validation error", "all epochs", runs)
+    (points,) = re.findall(r'<polyline points="([^"]+)"', html)
+    (band,) = re.findall(r'<polygon points="([^"]+)"', html)
+    scale = [float(text) for text in re.findall(r'top: [\d.]+%">(\d+)</span>', html)]
+    heights = [100 * (max(scale) - error) / max(scale) for error in (50.0, 8.0, 9.0)]
+    drawn = [tuple(map(float, point.split(","))) for point in points.split()]
+    assert min(scale) == 0 and [x for x, _ in drawn] == [0, 50, 100]
+    assert [y for _, y in drawn] == pytest.approx(heights, abs=0.01)
+    edges = [float(point.split(",")[1]) for point in band.split()]
+    assert edges[2] - heights[2] == pytest.approx(-100 / max(scale), abs=0.01)  # a point of error above and below
+    assert edges[3] - heights[2] == pytest.approx(100 / max(scale), abs=0.01)
+    assert "in the last one: resnet20 9.00" in html
+    single = {"resnet20": runs["resnet20"][:1]}
+    assert "<polygon" not in widgets.run_explorer(single).chart("validation error", "all epochs", single)
+
+
+def test_a_long_run_is_thinned_and_its_last_epoch_stays():
+    run = a_record()
+    run.history = [run.history[0] | {"epoch": i + 1} for i in range(1000)]
+    explorer = widgets.run_explorer({"resnet20": [run]})
+    for span, first in (("all epochs", 0), ("second half, enlarged", 500)):
+        (points,) = re.findall(r'<polyline points="([^"]+)"', explorer.chart("training loss", span, ["resnet20"]))
+        assert 25 <= len(points.split()) <= 40 and points.split()[-1].startswith("100.0,"), first
+
+
+def test_the_run_explorer_needs_no_script_and_no_other_host_and_stays_whole_without_runs():
+    html = widgets.run_explorer(recorded_runs())._repr_html_()
+    assert not re.search(r"<script|<link|https?:|url\(|@import|\son\w+=| id=", html)
+    page = Document(html)
+    charts = page.find("div", role="img")
+    assert len(charts) == 8 and all("in the last one: resnet20" in attrs["aria-label"] for _, attrs, _ in charts)
+    assert page.find("p", role="status") and len(page.find("form", method="dialog")) == 1
+    assert repr(widgets.run_explorer(recorded_runs())).count("\n") == 3
+    for none in ({}, {"resnet20": []}):
+        assert "No run of these networks is recorded yet." in widgets.run_explorer(none)._repr_html_()
+
+
+def test_recorded_runs_in_jupyterlab(monkeypatch):
+    pytest.importorskip("ipywidgets")
+    boxes, (quantity, span), shown = (getattr(c, "children", c) for c in widgets.explore_runs(recorded_runs()).children)
+    assert [box.description for box in boxes] == ["1 resnet20", "2 resnet20, <b>", "3 plain20"]
+    assert "Training error (%)" in shown.value and shown.value.count("<tr") == 4
+    boxes[0].value, quantity.value, span.value = False, "validation loss", "second half, enlarged"
+    assert "Validation loss (nats)" in shown.value and shown.value.count("<tr") == 3
+    assert 'data-run="0"' not in shown.value
+    boxes[1].value = boxes[2].value = False
+    assert "Choose at least one network." in shown.value
+    monkeypatch.setitem(sys.modules, "ipywidgets", None)
+    with pytest.raises(InputError, match=r"run_explorer\(groups\)"):
+        widgets.explore_runs(recorded_runs())
+    assert isinstance(widgets.explore_runs({}), widgets.RunExplorer)
+    monkeypatch.setenv(widgets.STATIC, "1")
+    assert isinstance(widgets.explore_runs(recorded_runs()), widgets.RunExplorer)
+
+
+def test_check_boxes_and_buttons_change_what_is_seen(tmp_path):
+    from tests.book.browse_site import start_browser
+
+    html = widgets.run_explorer(recorded_runs())._repr_html_()
+    (tmp_path / "page.html").write_text(f'<!doctype html><html lang="en"><meta charset="utf-8">{html}', "utf-8")
+    try:
+        with start_browser() as browser:
+            page = browser.new_context(java_script_enabled=False, viewport={"width": 360, "height": 800}).new_page()
+            page.goto((tmp_path / "page.html").as_uri())
+            assert seen(page) == (["Training error (%) by epoch"], 3)
+            page.get_by_label("1 resnet20", exact=True).focus()
+            page.keyboard.press("Space")
+            page.get_by_label("validation loss").check()
+            page.get_by_label("second half").check()
+            assert seen(page) == (["Validation loss (nats) by epoch"], 1)
+            assert page.locator("tr:visible").count() == 3
+            assert page.locator("html").bounding_box()["width"] <= 360
+    except LookupError as error:
+        pytest.skip(str(error))
+
+
+def seen(page) -> tuple[list[str], int]:
+    """The captions of the charts that are seen, up to the comma, and how many curves."""
+    captions = page.locator("figcaption:visible").all_text_contents()
+    return [text.partition(",")[0] for text in captions], page.locator("g[data-run]:visible").count()

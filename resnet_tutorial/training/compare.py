@@ -151,7 +151,7 @@ def compare(records: Iterable[RunRecord]) -> Comparison:
         raise InputError("no runs to compare: name records (.json) or folders of runs")
     groups = group_runs(unique)
     tables = [
-        Table(runs[0][0].data["name"], fingerprint, runs[0][0].data["test"], tuple(map(_row, runs)))
+        Table(runs[0][0].data["name"], fingerprint, runs[0][0].data["test"], tuple(map(summarize_runs, runs)))
         for fingerprint, runs in _by_first(groups, lambda group: group[0].data["test_fingerprint"])
     ]
     return Comparison(tuple(tables), recipe_letters(unique), tuple(_notes(unique, tables)))
@@ -208,7 +208,8 @@ def recipe_in_short(record: RunRecord) -> str:
         return "recipe of another version"
 
 
-def _row(runs: list[RunRecord]) -> Row:
+def summarize_runs(runs: Sequence[RunRecord]) -> Row:
+    """One row for runs that differ in nothing but their seed."""
     first, finished = runs[0], [run for run in runs if run.test is not None]
     best = [run.best for run in finished if run.best is not None]
     return Row(
@@ -219,16 +220,17 @@ def _row(runs: list[RunRecord]) -> Row:
         train_images=first.data["train"],
         seeds=tuple(run.seed for run in finished),
         unfinished=len(runs) - len(finished),
-        test=_spread(run.test["accuracy"] for run in finished),
-        validation=_spread(row["val_accuracy"] for row in best),
+        test=spread_of(run.test["accuracy"] for run in finished),
+        validation=spread_of(row["val_accuracy"] for row in best),
         best_epochs=tuple(row["epoch"] for row in best),
-        seconds=_spread(run.wall_seconds for run in finished),
+        seconds=spread_of(run.wall_seconds for run in finished),
         parameters=first.parameters,
         macs=_macs(first),
     )
 
 
-def _spread(values: Iterable[float]) -> Spread | None:
+def spread_of(values: Iterable[float]) -> Spread | None:
+    """Mean and standard deviation of some figures; None if there are none."""
     values = tuple(values)
     if not values:
         return None

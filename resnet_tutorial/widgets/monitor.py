@@ -1,0 +1,172 @@
+"""A run to watch."""
+
+import os
+import threading
+from html import escape
+
+from ..errors import InputError
+from ..training import RunRecord, Trainer
+from ..training.compare import duration
+from .page import NUMBER, STATIC, STYLE
+
+MONITOR_STYLE = """
+.rt-nets progress { width: 100%; max-width: 36em; }
+.rt-nets .rt-charts { display: flex; flex-wrap: wrap; gap: 0 2em; }
+.rt-nets .rt-charts figure { flex: 0 1 20em; margin: 0.4em 0; }
+.rt-nets .rt-charts figcaption { margin: 0; padding: 0; text-align: left; font-size: inherit; color: inherit; }
+.rt-nets svg { display: block; width: 100%; color: inherit; }
+"""
+
+
+class TrainingMonitor:
+    """A run to watch: loss, accuracies, learning rate, speed and time left after each epoch, and a button to end it.
+
+    The run goes on in the background, so that the kernel can answer the button. Where the environment variable
+    ``RESNET_TUTORIAL_STATIC`` is set, as when the book is built, there will be no kernel behind a button: then `start`
+    trains to the end, and what is shown is the finished run.
+
+    Args:
+        trainer: the run, not yet started.
+
+    Raises:
+        InputError: if ipywidgets is not installed.
+    """
+
+    def __init__(self, trainer: Trainer):
+        self.trainer, self.status = trainer, "not started"
+        self._error, self._thread = None, threading.Thread(target=self._run, daemon=True)
+        self._shown = self._button = None
+        trainer.on_epoch = lambda row: self._update("training")
+        if not os.environ.get(STATIC):
+            self._add_controls()
+
+    def start(self) -> "TrainingMonitor":
+        """Begin to train."""
+        self._update("training")
+        if self._button is None:
+            self._run()
+            self.wait()
+        else:
+            self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """Ask the run to save and to end after the step that it is at."""
+        self.trainer.stop()
+        self._update("stopping")
+
+    def wait(self) -> RunRecord:
+        """Wait for the end of the run. An interrupt ends it in order.
+
+        Raises:
+            Stopped: if the run was ended early; a `KeyboardInterrupt` that says what is saved.
+            InputError: as of `Trainer.fit`.
+        """
+        try:
+            while self._thread.is_alive():
+                self._thread.join(timeout=0.2)  # without a limit, not every system lets Ctrl-C through
+        except KeyboardInterrupt:
+            self.stop()
+            self._thread.join()
+        if self._error is not None:
+            raise self._error
+        return self.trainer.record
+
+    def _run(self) -> None:
+        try:
+            record = self.trainer.fit()
+            self._update(f"finished, test accuracy {record.test['accuracy']:.2f} %")
+        except (Exception, KeyboardInterrupt) as error:  # raised again where somebody waits
+            self._error = error
+            self._update(f"ended: {error}")
+        if self._button is not None:
+            self._button.disabled = True
+
+    def _add_controls(self) -> None:
+        try:
+            import ipywidgets as widgets
+        except ImportError:
+            raise InputError("the monitor needs ipywidgets: pip install ipywidgets, or call trainer.fit()") from None
+        self._shown = widgets.HTML()
+        self._button = widgets.Button(description="Stop", tooltip="Save and end after this step")
+        self._button.on_click(lambda button: self.stop())
+        self._box = widgets.VBox([self._shown, self._button])
+
+    def _update(self, status: str) -> None:
+        self.status = status
+        if self._shown is not None:
+            self._shown.value = self._repr_html_()
+
+    def _time_left(self) -> str:
+        """From the last three epochs; nothing before the first and after the last."""
+        seconds = [row["seconds"] for row in self.trainer.record.history[-3:]]
+        left = self.trainer.epochs - self.trainer.epoch
+        return f", {duration(left * sum(seconds) / len(seconds))} left" if seconds and left else ""
+
+    def _repr_html_(self) -> str:
+        epoch, epochs, history = self.trainer.epoch, self.trainer.epochs, self.trainer.record.history
+        status = f"epoch {epoch} of {epochs}: {escape(self.status)}{self._time_left()}"
+        bar = f'<progress max="{epochs}" value="{epoch}" aria-label="epochs finished"></progress>'
+        style = f"<style>{STYLE}{MONITOR_STYLE}</style>"
+        numbers = _latest(history[-1]) + _charts(history, epochs) if history else ""
+        return f'<div class="rt-nets">{style}<p role="status">{status}</p>{bar}{numbers}</div>'
+
+    def __repr__(self) -> str:
+        return f"epoch {self.trainer.epoch} of {self.trainer.epochs}: {self.status}"
+
+    def _ipython_display_(self) -> None:
+        from IPython.display import HTML, display
+
+        display(HTML(self._repr_html_()) if self._button is None else self._box)
+
+
+NUMBERS = {  # of an epoch, with the format of each
+    "loss": ("training loss", "{:.3f} nats"),
+    "val_loss": ("validation loss", "{:.3f} nats"),
+    "train_accuracy": ("training accuracy", "{:.1f} %"),
+    "val_accuracy": ("validation accuracy", "{:.1f} %"),
+    "lr": ("learning rate at the start", "{:.4g}"),
+    "images_per_second": ("speed", "{:,.0f} images/s"),
+}
+
+
+def _latest(row: dict) -> str:
+    """The numbers of an epoch in a table."""
+    lines = [
+        f'<tr><th scope="row">{name}</th><td {NUMBER}>{text.format(row[key])}</td></tr>'
+        for key, (name, text) in NUMBERS.items()
+        if key in row
+    ]
+    return f"<table><caption>Epoch {row['epoch']}</caption>{''.join(lines)}</table>"
+
+
+def _charts(history: list[dict], epochs: int) -> str:
+    losses = ("loss", "val_loss")
+    highest = max(row[key] for row in history for key in losses if key in row)
+    charts = (("Loss (nats)", losses, highest), ("Accuracy (%)", ("train_accuracy", "val_accuracy"), 100.0))
+    drawn = (_chart(title, keys, top, history, epochs) for title, keys, top in charts)
+    return f'<div class="rt-charts">{"".join(drawn)}</div>'
+
+
+def _chart(title: str, keys: tuple[str, str], top: float, history: list[dict], epochs: int) -> str:
+    """Training and validation over the epochs, as SVG in the colors of the page."""
+    width, height, left, low = 300, 150, 34, 130  # the axes meet at (left, low)
+
+    def place(row: dict, key: str) -> str:
+        x = left + (width - left - 8) * row["epoch"] / epochs
+        return f"{x:.1f},{low - (low - 8) * row[key] / top:.1f}"
+
+    lines = ""
+    for key, look in zip(keys, ('stroke="currentColor"', 'stroke="#D55E00" stroke-dasharray="5 3"'), strict=True):
+        points = [place(row, key) for row in history if key in row]
+        points = " ".join(points[:1] + points)  # so that a single one is drawn, too
+        lines += f'<polyline points="{points}" fill="none" stroke-width="2" stroke-linecap="round" {look}/>'
+    frame = f'<path d="M{left} 8V{low}H{width}" fill="none" stroke="currentColor" opacity="0.5"/>'
+    marks = ((left - 4, 12, "end", f"{top:.3g}"), (left - 4, low, "end", "0"), (left, low + 16, "middle", "0"))
+    marks += ((width - 8, low + 16, "end", f"epoch {epochs}"),)
+    texts = "".join(f'<text x="{x}" y="{y}" text-anchor="{anchor}">{text}</text>' for x, y, anchor, text in marks)
+    ends = ", ".join(f"{NUMBERS[key][0]} {history[-1][key]:.2f}" for key in keys if key in history[-1])
+    size = f'viewBox="0 0 {width} {height}" font-size="11" fill="currentColor"'
+    svg = f'<svg {size} role="img" aria-label="{title} by epoch; in the last one {ends}">{frame}{texts}{lines}</svg>'
+    legend = "training (solid), validation (dashed)" if keys[1] in history[-1] else "training"
+    return f"<figure><figcaption>{title}: {legend}</figcaption>{svg}</figure>"

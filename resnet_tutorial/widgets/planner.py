@@ -1,0 +1,253 @@
+"""A run to plan."""
+
+import json
+import os
+from dataclasses import asdict
+from html import escape
+from typing import Any
+
+from ..analysis.budget import BYTES, RECOMPUTED, STATES, Machine, Plan, costs, find_machine, plan
+from ..analysis.cost import BYTES_IN_FLOAT32
+from ..architectures import get_architecture
+from ..errors import InputError
+from ..models import list_models
+from .networks import KINDS
+from .page import NUMBER, STATIC, STYLE, scrolling
+
+PLAN_STYLE = """
+.rt-plan .rt-form { display: grid; gap: 0.6em 1em;
+  grid-template-columns: repeat(auto-fill, minmax(min(15em, 100%), 1fr)); }
+.rt-plan [hidden] { display: none; }
+.rt-plan .rt-form label.rt-field { display: block; padding: 0; font-weight: normal; text-decoration: none; }
+.rt-plan .rt-form :is(select, input[type=number]) { display: block; width: 100%; padding: 0.3em; font: inherit;
+  color: var(--rt-text); background: var(--rt-page); border: 1px solid #888; border-radius: 0.2em; }
+.rt-plan .rt-form label.rt-field:focus-within { outline: none; }
+.rt-plan .rt-form :is(select, input):focus-visible { outline: 2px solid currentColor; }
+.rt-plan.rt-plan [data-plan] { padding-left: 0; }
+.rt-plan.rt-plan .rt-results th { font-weight: normal; white-space: normal; }
+.rt-plan.rt-plan .rt-whole :is(th, td) { font-weight: bold; }
+"""
+PLAN_NUMBERS = {"epochs": 10, "batch size": 128, "training images": 50_000}
+CHECKPOINTING = "recompute activations (a third more time for a step)"
+# What `Plan` computes, once more, for pages without Python. A test compares the two.
+PLAN_SCRIPT = """
+(() => {
+  const root = document.currentScript.parentElement, facts = FACTS;
+  const form = root.querySelector("form"), field = (name) => form.elements[name];
+  const digits = (n) => ({minimumFractionDigits: n, maximumFractionDigits: n});
+  const number = (x, n = 0) => x.toLocaleString("en-US", digits(n));
+  const size = (n) => n >= 1e9 ? number(n / 1e9, 2) + " GB" : number(n / 1e6, 2) + " MB";
+  const rate = (x) => x >= 10 ? number(x) : x.toFixed(1);
+  const duration = (s) => {
+    for (const [unit, length] of [["days", 86400], ["h", 3600], ["min", 60]]) {
+      if (s >= 2 * length) return (s / length).toFixed(1) + " " + unit;
+    }
+    return s.toFixed(s < 10 ? 1 : 0) + " s";
+  };
+  const plan = (name, machine, epochs, batch, images, states, checkpointed) => {
+    const network = facts.networks[name];
+    const apart = (m) => m.model === name ? -1 : Math.abs(Math.log(network.macs / m.macs));
+    const basis = machine.measured.reduce((best, m) => apart(m) < apart(best) ? m : best);
+    const factor = network.macs / basis.macs;
+    const seconds = basis.step * factor * (checkpointed ? facts.recomputed : 1) + basis.loading;
+    const weights = network.parameters * facts.wide, short = machine.bytes;
+    const memory = {weights, gradients: weights, optimizer: states * weights,
+      copies: short < facts.wide ? network.parameters * short : 0,
+      activations: batch * short * (checkpointed ? network.checkpointed : network.activations)};
+    const whole = Object.values(memory).reduce((a, b) => a + b), time = duration(epochs * images * seconds);
+    let measured = `Measured: ${basis.title} at ${rate(1 / (basis.step + basis.loading))} images/s, ${basis.source}, `;
+    measured += `in batches of ${number(basis.batch_size)}.`;
+    if (basis.model !== name) {
+      measured += ` Scaled: ${network.title} has ${number(factor, 2)} times its MACs; `;
+      measured += "the time of a step is scaled with them.";
+    }
+    return {summary: `${network.title}, ${number(epochs)} epoch${epochs === 1 ? "" : "s"}: ${time} and ${size(whole)}.`,
+      basis: measured, time, "images per second": rate(1 / seconds), steps: number(epochs * Math.ceil(images / batch)),
+      ...Object.fromEntries(Object.entries(memory).map(([part, bytes]) => [part, size(bytes)])), memory: size(whole)};
+  };
+  const update = () => {
+    const wrong = facts.numbers.find((name) => !/^[1-9][0-9]{0,11}$/.test(field(name).value));
+    const values = facts.numbers.map((name) => Number(field(name).value));
+    const shown = wrong ? {summary: `${wrong}: give a whole number of at least 1.`} : plan(
+      field("network").value, facts.machines[field("machine").value], ...values,
+      Number(field("optimizer").value), field("checkpointing").checked);
+    for (const cell of root.querySelectorAll("[data-plan]")) cell.textContent = shown[cell.dataset.plan] ?? "–";
+    for (const name of facts.numbers) field(name).setAttribute("aria-invalid", name === wrong);
+  };
+  form.addEventListener("input", update);
+  form.addEventListener("submit", (event) => event.preventDefault());
+  form.hidden = false;
+  update();
+})();
+"""
+
+
+class RunPlanner:
+    """What `run_planner` returns: it shows itself in a notebook, and as text elsewhere."""
+
+    def __init__(self, machines: dict[str, Machine], model: str = "resnet20"):
+        if not machines:
+            raise InputError(
+                "no machine to plan for: take those of read_machines, from resnet_tutorial.analysis.budget"
+            )
+        self.machines = machines
+        self.model = get_architecture(model).name
+        self.names = list(dict.fromkeys([*list_models(), self.model]))
+
+    def __repr__(self) -> str:
+        return "\n".join(str(plan(self.model, machine)) for machine in self.machines.values())
+
+    def _repr_html_(self) -> str:
+        first = plan(self.model, next(iter(self.machines.values())))
+        form = f'<form method="dialog" hidden>{self._controls()}{_plan_html(first)}</form>'
+        script = PLAN_SCRIPT.replace("FACTS", json.dumps(self._facts()).replace("<", "\\u003c"))
+        style = f"<style>{STYLE}{PLAN_STYLE}</style>"
+        table = f"<noscript>{self._table()}</noscript>"
+        return f'<div class="rt-nets rt-plan">{style}{form}{table}<script>{script}</script></div>'
+
+    def _controls(self) -> str:
+        groups: dict[str, dict[str, str]] = {}
+        for name in self.names:
+            arch = get_architecture(name)
+            groups.setdefault(KINDS[arch.kind], {})[name] = arch.title
+        optimizers = {str(n): name for name, n in STATES.items()}
+        selects = {
+            "network": "".join(
+                f'<optgroup label="{kind}">{_options(titles, self.model)}</optgroup>' for kind, titles in groups.items()
+            ),
+            "machine": _options({str(i): name for i, name in enumerate(self.machines)}),
+            "optimizer": _options(optimizers),
+        }
+        controls = [
+            f'<label class="rt-field">{name}<select name="{name}">{html}</select></label>'
+            for name, html in selects.items()
+        ]
+        controls += [
+            f'<label class="rt-field">{name}<input type="number" name="{name}" min="1" value="{value}"></label>'
+            for name, value in PLAN_NUMBERS.items()
+        ]
+        controls.append(f'<label class="rt-field"><input type="checkbox" name="checkpointing"> {CHECKPOINTING}</label>')
+        return f'<fieldset><legend>Plan a run</legend><div class="rt-form">{"".join(controls)}</div></fieldset>'
+
+    def _facts(self) -> dict:
+        """All numbers that the script computes with."""
+        machines = []
+        for machine in self.machines.values():
+            measured = [
+                asdict(m) | {"macs": costs(m.model)[1], "title": get_architecture(m.model).title}
+                for m in machine.measured
+            ]
+            machines.append({"bytes": BYTES[machine.precision], "measured": measured})
+        return {
+            "networks": {name: _network_facts(name) for name in self.names},
+            "machines": machines,
+            "numbers": list(PLAN_NUMBERS),
+            "recomputed": RECOMPUTED,
+            "wide": BYTES_IN_FLOAT32,
+        }
+
+    def _table(self) -> str:
+        """Where there is no script: every network, for the numbers that the form begins with."""
+        heads = "".join(f'<th scope="col" {NUMBER}>{escape(name)}</th>' for name in self.machines)
+        lines = [f'<tr><th scope="col">network</th>{heads}</tr>']
+        for name in self.names:
+            plans = [plan(name, machine).as_text() for machine in self.machines.values()]
+            cells = "".join(f"<td {NUMBER}>{texts['time']}, {texts['memory']}</td>" for texts in plans)
+            lines.append(f'<tr><th scope="row">{get_architecture(name).title}</th>{cells}</tr>')
+        words = ", ".join(f"{name} {value:,}" for name, value in PLAN_NUMBERS.items())
+        caption = f"<caption>Time and memory: {words}</caption>"
+        return scrolling(f"<table>{caption}{''.join(lines)}</table>", "Time and memory of every network")
+
+
+def run_planner(machines: dict[str, Machine], model: str = "resnet20") -> RunPlanner:
+    """A form that plans a run, and needs no kernel: a small script beside it computes what `plan` computes.
+
+    Args:
+        machines: from `resnet_tutorial.analysis.budget.read_machines`.
+        model: the network that is chosen at first.
+
+    Raises:
+        InputError: if there is no machine, or no network of that name.
+    """
+    return RunPlanner(machines, model)
+
+
+def explore_budget(machines: dict[str, Machine]) -> Any:
+    """Controls for network, machine, epochs, batch size, images and optimizer, and below them time and memory.
+
+    Where the environment variable ``RESNET_TUTORIAL_STATIC`` is set, as when the book is built, there will be no kernel
+    behind the controls: then this is the `run_planner`.
+
+    Args:
+        machines: from `resnet_tutorial.analysis.budget.read_machines`.
+
+    Returns:
+        An ipywidgets box, or a `RunPlanner`.
+
+    Raises:
+        InputError: if ipywidgets is not installed, or there is no machine.
+    """
+    planner = run_planner(machines)
+    if os.environ.get(STATIC):
+        return planner
+    try:
+        import ipywidgets as widgets
+    except ImportError:
+        raise InputError(
+            "the planner needs ipywidgets: pip install ipywidgets, or take run_planner(machines)"
+        ) from None
+    network = widgets.Dropdown(options=planner.names, value=planner.model, description="network")
+    machine = widgets.Dropdown(options=list(machines), description="machine")
+    optimizer = widgets.Dropdown(options=list(STATES), description="optimizer")
+    epochs, batch, images = (
+        widgets.BoundedIntText(value=value, min=1, max=10**9, description=name) for name, value in PLAN_NUMBERS.items()
+    )
+    saving = widgets.Checkbox(description=CHECKPOINTING)
+    shown = widgets.HTML()
+
+    def update(change: dict | None = None) -> None:
+        planned = plan(
+            network.value,
+            find_machine(machines, machine.value),
+            epochs=epochs.value,
+            batch_size=batch.value,
+            images=images.value,
+            optimizer=optimizer.value,
+            checkpoint_activations=saving.value,
+        )
+        shown.value = f'<div class="rt-nets rt-plan"><style>{STYLE}{PLAN_STYLE}</style>{_plan_html(planned)}</div>'
+
+    controls = [network, machine, optimizer, epochs, batch, images, saving]
+    for control in controls:
+        control.observe(update, names="value")
+    update()
+    return widgets.VBox([widgets.HBox(controls[:3]), widgets.HBox(controls[3:6]), saving, shown])
+
+
+def _network_facts(name: str) -> dict:
+    (parameters, macs, activations), checkpointed = costs(name), costs(name, True)[2]
+    numbers = {"parameters": parameters, "macs": macs, "activations": activations, "checkpointed": checkpointed}
+    return {"title": get_architecture(name).title, **numbers}
+
+
+def _options(choices: dict[str, str], chosen: str | None = None) -> str:
+    return "".join(
+        f'<option value="{value}"{" selected" if value == chosen else ""}>{escape(text)}</option>'
+        for value, text in choices.items()
+    )
+
+
+def _plan_html(planned: Plan) -> str:
+    """The results of a plan: a sentence that a screen reader speaks when it changes, a table, and what it rests on."""
+    texts = planned.as_text()
+    summary, basis = (f'<span data-plan="{name}">{escape(texts.pop(name))}</span>' for name in ("summary", "basis"))
+    parts = {name: f"memory: {name}" for name in asdict(planned.memory)} | {"memory": "memory, all counted"}
+    parts["copies"] = "memory: 16-bit copies of the weights"
+    whole = ("time", "memory")
+    lines = "".join(
+        f'<tr{" class=rt-whole" if name in whole else ""}><th scope="row">{parts.get(name, name)}</th>'
+        f'<td {NUMBER} data-plan="{name}">{text}</td></tr>'
+        for name, text in texts.items()
+    )
+    table = scrolling(f'<table class="rt-results">{lines}</table>', "Time and memory")
+    return f'<p role="status">{summary}</p>{table}<p>{basis}</p>'
