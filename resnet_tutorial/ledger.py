@@ -272,7 +272,9 @@ def _cells(measured: Measured) -> tuple[str, ...]:
         ", ".join(map(str, row.seeds)),
         _spread(row.test),
         _spread(row.validation) + epochs,
-        f"{duration(row.seconds.mean)} ({measured.machine})",
+        f"{duration(row.seconds.mean)} ({measured.machine})"
+        if row.seconds
+        else f"not timed ({measured.machine}, shared)",
         ", ".join(measured.commits),
     )
 

@@ -47,7 +47,7 @@ class Row:
         test: accuracy on the test part after the last epoch, in percent; None if no run is finished.
         validation: highest accuracy on the validation part, in percent; None without one.
         best_epochs: the epochs in which that was reached.
-        seconds: wall time of a run.
+        seconds: wall time of a run; runs that shared the machine with others do not count.
         parameters: trainable numbers of the network.
         macs: multiply-accumulates for one image of 32×32; None if the network, or that number of parameters, is not
             known here.
@@ -223,7 +223,7 @@ def summarize_runs(runs: Sequence[RunRecord]) -> Row:
         test=spread_of(run.test["accuracy"] for run in finished),
         validation=spread_of(row["val_accuracy"] for row in best),
         best_epochs=tuple(row["epoch"] for row in best),
-        seconds=spread_of(run.wall_seconds for run in finished),
+        seconds=spread_of(run.wall_seconds for run in finished if run.machine.get("side_by_side", 1) == 1),
         parameters=first.parameters,
         macs=_macs(first),
     )
@@ -263,6 +263,8 @@ def _notes(records: list[RunRecord], tables: list[Table]) -> list[str]:
         notes.append("a seed was run more than once, and each of its runs counts")
     if unfinished := sum(row.unfinished for table in tables for row in table.rows):
         notes.append(f"{unfinished} of {len(records)} not finished, and left out of the means")
+    if beside := sum(record.machine.get("side_by_side", 1) > 1 for record in records):
+        notes.append(f"{beside} of {len(records)} shared the machine with others, and their times are left out")
     if len({json.dumps(record.machine, sort_keys=True) for record in records}) > 1:
         notes.append("the runs were on different machines or versions of torch: times do not compare")
     return notes

@@ -153,3 +153,11 @@ def test_reading_runs(tmp_path):
 
 def test_durations():
     assert [duration(s) for s in (3.21, 45, 150, 9000, 400_000)] == ["3.2 s", "45 s", "2.5 min", "2.5 h", "4.6 days"]
+
+
+def test_a_run_that_shared_the_machine_has_no_time():
+    shared = a_run(seed=1)
+    shared.machine["side_by_side"] = 2
+    found = compare([shared])
+    assert found.tables[0].rows[0].seconds is None
+    assert any("1 of 1 shared the machine" in note for note in found.notes)
