@@ -551,10 +551,10 @@ def test_check_boxes_and_buttons_change_what_is_seen(tmp_path):
             page = browser.new_context(java_script_enabled=False, viewport={"width": 360, "height": 800}).new_page()
             page.goto((tmp_path / "page.html").as_uri())
             assert seen(page) == (["Training error (%) by epoch"], 3)
-            page.get_by_label("1 resnet20", exact=True).focus()
+            page.get_by_role("checkbox", name="1 resnet20", exact=True).focus()
             page.keyboard.press("Space")
-            page.get_by_label("validation loss").check()
-            page.get_by_label("second half").check()
+            page.get_by_role("radio", name="validation loss").check()
+            page.get_by_role("radio", name="second half").check()
             assert seen(page) == (["Validation loss (nats) by epoch"], 1)
             assert page.locator("tr:visible").count() == 3
             assert page.locator("html").bounding_box()["width"] <= 360
