@@ -256,7 +256,7 @@
       return;
     }
     root.logits = async (pixels) => (await ask(pixels)).logits; // for those who want to check it
-    part("rest").hidden = false;
+    part("rest").hidden = part("table").hidden = false;
     part("load").hidden = true;
     openChosen();
   });

@@ -23,6 +23,7 @@ CLASSIFIER_STYLE = """
 .rt-classifier .rt-examples { display: flex; flex-wrap: wrap; gap: 0.4em; }
 .rt-classifier .rt-examples label { flex-direction: column; width: 6.5em; text-align: center; }
 .rt-classifier .rt-examples img { width: 48px; height: 48px; margin: 0; background: none; }
+.rt-classifier .rt-own { flex-wrap: wrap; }
 .rt-classifier .rt-both { display: flex; flex-wrap: wrap; gap: 1em 2em; margin: 0.6em 0; }
 .rt-classifier figure { margin: 0; }
 .rt-classifier figcaption { margin: 0; padding: 0; text-align: left; font: inherit; color: inherit; }
@@ -120,9 +121,10 @@ class BrowserClassifier:
 
     def _form(self) -> str:
         size = len(self._text()) / 1e6
+        # The theme's class dark-light: pictures are not dimmed in dark mode.
         examples = "".join(
-            f'<label><img alt="" src="{_picture(drawing)}"><span><input type="radio" name="rt-example"'
-            f"{' checked' if i == 0 else ''}> {name}</span></label>"
+            f'<label><img alt="" class="dark-light" src="{_picture(drawing)}">'
+            f'<span><input type="radio" name="rt-example"{" checked" if i == 0 else ""}> {name}</span></label>'
             for i, (name, drawing) in enumerate(EXAMPLES.items())
         )
         rows = "".join(
@@ -131,19 +133,20 @@ class BrowserClassifier:
         return (
             '<form method="dialog" data-part="form" hidden>'
             f'<p><button type="button" data-part="load">Load the network ({size:.1f} MB)</button></p>'
-            '<p role="status" data-part="status">Nothing is loaded before you press the button.</p>'
             '<div data-part="rest" hidden>'
             f'<fieldset><legend>Choose a picture</legend><div class="rt-examples" data-part="examples">{examples}</div>'
-            '<p><label>or one of your own: <input type="file" accept="image/*" data-part="file"></label></p>'
+            '<p><label class="rt-own">or one of your own: '
+            '<input type="file" accept="image/*" data-part="file"></label></p>'
             "<p>You can also paste one. It does not leave your machine.</p></fieldset>"
-            '<div class="rt-both"><figure><img data-part="picture" alt="">'
+            '<div class="rt-both"><figure><img data-part="picture" class="dark-light" alt="">'
             "<figcaption>what you chose</figcaption></figure>"
             f'<figure><canvas data-part="seen" width="{self.trained.image_size}" height="{self.trained.image_size}" '
             'role="img" aria-label="The same picture, cut and scaled for the network"></canvas>'
             f"<figcaption>what the network sees: {self.trained.image_size}×{self.trained.image_size}</figcaption>"
-            "</figure></div>"
-            '<table class="rt-answers"><caption>Probability of each class</caption>'
-            f'<tbody data-part="answers">{rows}</tbody></table></div></form>'
+            "</figure></div></div>"
+            '<p role="status" data-part="status">Nothing is loaded before you press the button.</p>'
+            '<table class="rt-answers" data-part="table" hidden><caption>Probability of each class</caption>'
+            f'<tbody data-part="answers">{rows}</tbody></table></form>'
         )
 
     def _text(self) -> str:
