@@ -33,7 +33,14 @@ def card(name: str) -> list[str]:
         "repeat it": f"`{record['command']}`",
         "license": told["license"],
     }
-    return [f"## {name}", "", "| | |", "|---|---|", *(f"| {fact} | {text} |" for fact, text in facts.items()), ""]
+    return [
+        f"## {name}",
+        "",
+        "| fact | value |",
+        "|---|---|",
+        *(f"| {fact} | {text} |" for fact, text in facts.items()),
+        "",
+    ]
 
 
 class ModelCards(Directive):
