@@ -32,14 +32,14 @@ def _entry_point(arch: _Architecture) -> _Callable[..., _ResNet]:
 
     shortcut = "no shortcuts" if arch.kind == "plain" else f"shortcut option {arch.shortcut}"
     entry_point.__name__ = entry_point.__qualname__ = arch.name
-    entry_point.__doc__ = f"""{arch.title} with fresh weights, for small images.
+    entry_point.__doc__ = f"""{arch.title} with fresh weights or trained ones, for small images.
 
     {len(arch.blocks)} stages of {", ".join(map(str, arch.blocks))} {arch.block} blocks, {shortcut}.
 
     Args:
         num_classes: number of classes.
-        options: keyword arguments of `create_model`: shortcut, stem, in_channels, width, zero_init_residual,
-            stochastic_depth, checkpoint_activations.
+        options: keyword arguments of `create_model`: pretrained, shortcut, stem, in_channels, width,
+            zero_init_residual, stochastic_depth, checkpoint_activations.
     """
     return entry_point
 

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from resnet_tutorial import list_pretrained
+
 if sys.version_info >= (3, 11):
     import tomllib
 else:
@@ -43,7 +45,8 @@ def test_the_wheel_holds_what_the_package_needs(tmp_path):
     names = set(zipfile.ZipFile(wheel).namelist())
     sources = {path.relative_to(ROOT).as_posix() for path in (ROOT / "resnet_tutorial").rglob("*.py")}
     recipes = {path.relative_to(ROOT).as_posix() for path in (ROOT / "resnet_tutorial").rglob("*.yml")}
-    assert sources | recipes | {"resnet_tutorial/py.typed"} <= names
+    weights = {f"resnet_tutorial/pretrained/{name}.safetensors" for name in list_pretrained()}
+    assert sources | recipes | weights | {"resnet_tutorial/py.typed", "resnet_tutorial/classifier.js"} <= names
     assert len(recipes) >= 2 and not [name for name in names if name.startswith(("tests", "book"))]
 
 

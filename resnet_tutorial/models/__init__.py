@@ -2,6 +2,7 @@
 
 from .blocks import BasicBlock, Bottleneck, PlainBasicBlock, PlainBottleneck, PreActBasicBlock, PreActBottleneck
 from .identify import Identification, identify
+from .pretrained import list_pretrained, pretrained_file
 from .resnet import ResNet, create_model, list_models
 from .shortcuts import ProjectionShortcut, ZeroPadShortcut, make_shortcut
 from .weights import LoadedWeights, export_weights, load_weights, model_from_weights, save_weights
@@ -24,9 +25,11 @@ __all__ = [
     "export_weights",
     "identify",
     "list_models",
+    "list_pretrained",
     "load_weights",
     "make_shortcut",
     "model_from_weights",
+    "pretrained_file",
     "read_weights",
     "save_weights",
 ]

@@ -89,6 +89,15 @@ class ResNet(nn.Module):
         x = x.mean(dim=(2, 3))  # global average pooling
         return self.fc(x)
 
+    def reset_classifier(self, num_classes: int) -> None:
+        """Put a fresh linear layer in place of the old one, to train the network on other classes.
+
+        Args:
+            num_classes: number of classes, at least 1.
+        """
+        self.num_classes = num_classes
+        self.fc = nn.Linear(self.arch.features, num_classes).to(self.fc.weight)
+
     @torch.jit.unused
     def _stages_recomputed(self, x: torch.Tensor) -> torch.Tensor:
         for stage in self.stages:
@@ -178,6 +187,7 @@ def create_model(
     name: str,
     num_classes: int = 10,
     *,
+    pretrained: str | None = None,
     shortcut: str | None = None,
     stem: str = "cifar",
     in_channels: int = 3,
@@ -186,12 +196,13 @@ def create_model(
     stochastic_depth: float = 0.0,
     checkpoint_activations: bool = False,
 ) -> ResNet:
-    """Build a network by name, with fresh weights.
+    """Build a network by name, with fresh weights or trained ones.
 
     Args:
         name: a name from `list_models`, such as ``resnet20``, ``plain20`` or ``preact20``, or one with another depth
             (see `get_architecture`); ``ResNet20`` is accepted too.
         num_classes: number of classes, at least 1.
+        pretrained: None for fresh weights, or what it was trained on, such as ``cifar10-jpeg``; see `list_pretrained`.
         shortcut: option ``A``, ``B`` or ``C`` (He et al. 2016, section 3.3); None takes the network's own.
         stem: ``cifar``, a 3×3 convolution, or ``imagenet``, 7×7 with stride 2 and max-pooling.
         in_channels: channels of the images.
@@ -204,7 +215,7 @@ def create_model(
         The network in training mode, on the CPU, in float32. It takes images from 8×8 on, of any shape.
 
     Raises:
-        InputError: if no network has that name, or an option does not fit.
+        InputError: if no network has that name, an option does not fit, or there are no such trained weights.
     """
     arch = get_architecture(name).with_options(shortcut, stem, width)
     if num_classes < 1:
@@ -215,7 +226,7 @@ def create_model(
         raise InputError(f"stochastic_depth must be from 0 to below 1, got {stochastic_depth:g}")
     if arch.kind == "plain" and (zero_init_residual or stochastic_depth > 0):
         raise InputError(f"{arch.name} has no shortcuts: without its branches nothing would pass; leave the option out")
-    return ResNet(
+    model = ResNet(
         arch,
         num_classes,
         in_channels=in_channels,
@@ -223,6 +234,11 @@ def create_model(
         stochastic_depth=stochastic_depth,
         checkpoint_activations=checkpoint_activations,
     )
+    if pretrained is not None:
+        from .pretrained import load_pretrained  # here, because it builds on this module
+
+        load_pretrained(model, pretrained)
+    return model
 
 
 def list_models(pattern: str = "*") -> list[str]:

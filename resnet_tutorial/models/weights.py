@@ -146,12 +146,14 @@ def save_weights(
     std: Iterable[float] | None = None,
     recipe: object = None,
     record: object = None,
+    published: dict | None = None,
     dtype: torch.dtype | None = None,
 ) -> None:
     """Save a network's weights as safetensors, whole or not at all, with the metadata that one needs in a year.
 
     The metadata are strings of JSON: the format's version, the package's and torch's, the whole record of the network
-    (``architecture``), ``classes``, ``mean``, ``std``, ``channel_order`` (RGB), ``recipe`` and ``record``.
+    (``architecture``), ``classes``, ``mean``, ``std``, ``channel_order`` (RGB), ``recipe``, ``record``,
+    ``published``.
 
     Args:
         model: a network from `create_model`.
@@ -161,6 +163,7 @@ def save_weights(
         std: standard deviation of each input channel.
         recipe: how it was trained: a `Recipe` or a dict.
         record: the record of the run: a `RunRecord` or a dict.
+        published: what a model card says beside these, such as the accuracy of the file itself and its license.
         dtype: ``torch.float16`` or ``torch.bfloat16`` for a file of half the size; None keeps the network's dtype.
 
     Raises:
@@ -170,7 +173,7 @@ def save_weights(
     path = Path(path).expanduser()
     if path.suffix != ".safetensors":
         raise InputError(f"weights are saved as safetensors: name a file like {path.stem}.safetensors, not {path.name}")
-    metadata = _metadata(model, classes, mean, std, recipe, record)
+    metadata = _metadata(model, classes, mean, std, {"recipe": recipe, "record": record, "published": published})
     tensors = {name: _to_save(name, value, dtype) for name, value in model.state_dict().items()}
     write_atomic(path, safetensors.torch.save(tensors, metadata))
 
@@ -420,9 +423,7 @@ def _copy(state: dict[str, torch.Tensor], model: ResNet) -> None:
 # Saving
 
 
-def _metadata(
-    model: ResNet, classes: object, mean: object, std: object, recipe: object, record: object
-) -> dict[str, str]:
+def _metadata(model: ResNet, classes: object, mean: object, std: object, notes: dict[str, object]) -> dict[str, str]:
     from .. import __version__  # here, because the package is not yet complete when this module is loaded
 
     facts = describe_state(model.state_dict())
@@ -445,13 +446,12 @@ def _metadata(
         "mean": mean,
         "std": std,
         "channel_order": "RGB" if facts.in_channels == 3 else None,
-        "recipe": _plain(recipe),
-        "record": _plain(record),
+        **{key: _plain(note) for key, note in notes.items()},
     }
     try:
         text = {key: json.dumps(value, ensure_ascii=False) for key, value in values.items() if value is not None}
     except (TypeError, ValueError) as error:
-        raise InputError(f"recipe and record must be plain data that JSON can hold: {error}") from None
+        raise InputError(f"recipe, record and published must be plain data that JSON can hold: {error}") from None
     return {"format": "pt", **text}  # the one entry that other readers of safetensors look at
 
 

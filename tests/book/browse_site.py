@@ -27,6 +27,7 @@ KNOWN = {
     "augmentation": "exploring_the_dataset",
     "bottleneck": "residual_blocks",
     "checkpoint": "gpu_training",
+    "latency": "beyond_the_book",
 }
 # Down to the end, a window at a time: pictures are loaded when they come into view.
 SCROLL = """async () => {

@@ -1,0 +1,61 @@
+"""Networks that come trained: files of half-precision weights in ``resnet_tutorial/pretrained``.
+
+Each is called ``MODEL.TAG``, where the tag says what it was trained on, as in ``resnet20.cifar10-jpeg``. The header of
+a file holds all that `save_weights` writes, and under ``published`` what a model card says.
+"""
+
+import fnmatch
+from pathlib import Path
+
+from ..architectures import get_architecture
+from ..errors import InputError
+from .resnet import ResNet
+from .weights import load_weights
+from .weights_file import read_weights
+
+FOLDER = Path(__file__).parents[1] / "pretrained"
+
+
+def list_pretrained(pattern: str = "*") -> list[str]:
+    """Names of the trained networks in the package that match a wildcard, in alphabetical order.
+
+    ``resnet20.cifar10-jpeg`` is what ``create_model("resnet20", pretrained="cifar10-jpeg")`` gives.
+    """
+    names = sorted(path.stem for path in FOLDER.glob("*.safetensors"))
+    return [name for name in names if fnmatch.fnmatchcase(name, pattern.lower())]
+
+
+def pretrained_file(name: str) -> Path:
+    """The file of a trained network, for `resnet_tutorial.training.load_trained`, `read_weights` and the command line.
+
+    Args:
+        name: a name from `list_pretrained`.
+
+    Raises:
+        InputError: if the package has no such network.
+    """
+    if name not in list_pretrained():
+        known = ", ".join(list_pretrained()) or "none"
+        raise InputError(f"no trained network is called {name!r}: the package has {known}; see list_pretrained()")
+    return FOLDER / f"{name}.safetensors"
+
+
+def load_pretrained(model: ResNet, tag: str) -> None:
+    """Load the weights that the package has for a network; its shortcut option becomes that of the weights.
+
+    Args:
+        model: a fresh network.
+        tag: what it was trained on, such as ``cifar10-jpeg``.
+
+    Raises:
+        InputError: if there are no such weights, or they are for other classes or options.
+    """
+    name = f"{get_architecture(model.arch.name).name}.{tag}"
+    path = pretrained_file(name)
+    classes = len(read_weights(path).metadata["classes"])
+    if model.num_classes != classes:
+        raise InputError(
+            f"{name} knows {classes} classes, not {model.num_classes}: build it with num_classes={classes}, then call "
+            f"model.reset_classifier({model.num_classes}) and train"
+        )
+    load_weights(model, path)
