@@ -23,7 +23,7 @@ from resnet_tutorial.training.compare import compare
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "book").glob("*.md")), *sorted((ROOT / "book").glob("*.ipynb"))]
 PAGES += sorted((ROOT / "resnet_tutorial" / "training" / "recipes").glob("*.yml"))
-CITED = re.compile(r"\]\(bibliography\.md\)|\((?:[A-Z][\w. ]+ \d{4}, )?(?:table|figure|section)s? \d")
+CITED = re.compile(r"\]\(bibliography\.md\)|\((?:[A-Z][\w. ]+ \d{4}, )?(?:table|figure|section)s? \d|abstract\)")
 NETWORK = re.compile(r"\b(?:resnet|plain|preact)-?\d", re.IGNORECASE)
 
 KNOWN = {
