@@ -1,7 +1,7 @@
 """What the pages state was measured, or was published and says by whom.
 
 The convention: an accuracy or error in the text of a chapter, of a page, of the README or of a recipe's file has a
-decimal point, or stands beside the name of a network; a measured difference in points has two decimals. Each such number
+decimal point, or stands beside the name of a network; a difference in points has two decimals. Each such number
 
 - is that of a record in book/results (a run's, or the mean or deviation of equal runs), or
 - is in the ledger's table of published figures, or
