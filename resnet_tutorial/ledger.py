@@ -145,12 +145,14 @@ class Ledger:
         head = "".join(f'<th scope="col">{name}</th>' for name in HEAD)
         body = "".join(map(_as_rows, self.entries))
         notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes)
+        about = (
+            f"<p>Test accuracy in percent: published for {DATA}, and measured here on the data set that is named. "
+            "± is the standard deviation over seeds.</p>"
+        )
         return (
-            '<div class="rt-ledger"><div role="group" aria-label="Published and measured" tabindex="0" '
-            'style="overflow-x: auto"><table><caption style="caption-side: top; text-align: left">'
-            f"Test accuracy in percent: published for {DATA}, and measured here on the data set that is named; "
-            "± is the standard deviation over seeds</caption>"
-            f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>{notes}</div>"
+            f'<div class="rt-ledger">{about}<div role="group" aria-label="Published and measured" tabindex="0" '
+            f'style="overflow-x: auto"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+            f"{notes}</div>"
         )
 
 

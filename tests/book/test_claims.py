@@ -1,7 +1,7 @@
 """What the pages state was measured, or was published and says by whom.
 
 The convention: an accuracy or error in the text of a chapter, of a page, of the README or of a recipe's file has a
-decimal point, or stands beside the name of a network. Each such number
+decimal point, or stands beside the name of a network; a difference in points has two decimals. Each such number
 
 - is that of a record in book/results (a run's, or the mean or deviation of equal runs), or
 - is in the ledger's table of published figures, or
@@ -32,8 +32,6 @@ KNOWN = {
     "92.45": "ResNet-32 by the widely copied recipe, as others published it: the lowest",
     "92.61": "the same: the highest",
     "0.34": "ResNet-44 minus ResNet-32 in the paper's table 6",
-    "3.3": "share of CIFAR-10's test images with a near-duplicate in the training part (Barz and Denzler 2020)",
-    "0.1": "a limit that an exercise asks for, and no result",
     "80": "training error at which ResNet-110 ends its warm-up (He et al. 2016, section 4.2)",
 }
 
@@ -52,7 +50,7 @@ def claims(text: str) -> list[tuple[str, str]]:
     """The accuracies, errors and differences that a text states, each with its sentence."""
     found = []
     for sentence in re.split(r"(?<=[.!?])\s+(?=[A-Z*\[])|\n\s*\n|\n(?=[-*|#]|\d+\. )", text):
-        numbers = re.findall(r"(?<![\d.,])(\d+\.\d+)(?= ?(?:%|points?\b))", sentence)
+        numbers = re.findall(r"(?<![\d.,])(\d+\.\d+(?= ?%)|\d+\.\d\d(?= points?\b))", sentence)
         numbers += re.findall(r"(?<![\d.,])([5-9]\d\.\d\d)(?![\d,]|\.\d)", sentence)
         if NETWORK.search(sentence):
             numbers += re.findall(r"(?<![\d.,])(\d\d)(?= ?%)", sentence)
