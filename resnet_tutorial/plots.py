@@ -155,7 +155,7 @@ def show_degradation(runs: Mapping[str, Sequence[RunRecord]], own: Mapping[str, 
     """
     own, kinds = own or {}, list(dict.fromkeys(_arch(each).kind for each in runs.values())) or ["plain"]
     depths = sorted({_arch(each).depth for each in runs.values()})
-    figure, axes = plt.subplots(1, len(kinds), figsize=(5 * len(kinds), 3.8), sharey=True, squeeze=False)
+    figure, axes = plt.subplots(1, len(kinds), figsize=(5 * len(kinds), 4.2), sharey=True, squeeze=False)
     for axis, kind in zip(axes[0], kinds, strict=True):
         for name in (name for name in runs if _arch(runs[name]).kind == kind):
             look = _look(depths.index(_arch(runs[name]).depth)) | {"linestyle": KINDS[kind][1]}
@@ -168,7 +168,7 @@ def show_degradation(runs: Mapping[str, Sequence[RunRecord]], own: Mapping[str, 
             axis.set_xscale("log")
         axis.set_title(KINDS[kind][0], fontsize=10)
         if axis.lines:
-            axis.legend(frameon=False)
+            axis.legend(frameon=False, fontsize=8, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.15))
     figure.tight_layout()
     plt.close(figure)
     return figure
