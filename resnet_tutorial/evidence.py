@@ -134,7 +134,7 @@ def _flat(records: Iterable[RunRecord] | Mapping[str, Sequence[RunRecord]]) -> l
 def _sentence(records: list[RunRecord]) -> str:
     """What the runs are, how long, on what data, on what machine, when; several values where they differ."""
     if not records:
-        return "no such run is recorded yet"
+        return "no such runs are recorded yet"
     networks = list(dict.fromkeys(map(run_name, records)))
     which = networks[0] if len(networks) == 1 else f"{len(networks)} networks"
     runs = f"{len(records)} runs of {which}" if len(records) > 1 else which

@@ -1,6 +1,7 @@
 """The book's figures, in one style: matplotlib, colors that color-blind readers can tell apart, never color alone."""
 
-from collections.abc import Sequence
+import statistics
+from collections.abc import Mapping, Sequence
 from html import escape
 
 import matplotlib.pyplot as plt
@@ -11,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from .analysis import ConfidenceBin, Estimate
-from .architectures import get_architecture
+from .architectures import Architecture, get_architecture
 from .data import ImageDataset
 from .training import Recipe, RunRecord
 from .training.compare import group_runs, recipe_in_short, recipe_letters, run_name
@@ -20,6 +21,7 @@ from .training.optim import learning_rates
 # Okabe and Ito's palette (2008), with a marker for each color.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+KINDS = {"plain": ("plain", "--"), "resnet": ("residual", "-"), "preact": ("pre-activation", "-.")}
 VALIDATION, TRAINING = {"linestyle": "-"}, {"linestyle": ":", "markerfacecolor": "white"}
 
 
@@ -136,6 +138,123 @@ def _names_of(groups: list[list[RunRecord]], recipes: dict[str, str]) -> list[st
     doubles = {name for name in names if names.count(name) > 1}
     names = [f"{name} ({i + 1})" if name in doubles else name for i, name in enumerate(names)]
     return [f"{name}, {len(runs)} seeds" if len(runs) > 1 else name for name, runs in zip(names, groups, strict=True)]
+
+
+def show_degradation(runs: Mapping[str, Sequence[RunRecord]], own: Mapping[str, RunRecord] | None = None) -> Figure:
+    """Training error of networks epoch by epoch, plain ones (dashed) and residual ones (solid) side by side.
+
+    A line is the mean over the seeds; its band reaches from the lowest to the highest. After He et al. 2016,
+    figure 6.
+
+    Args:
+        runs: for each network its runs, as `resnet_tutorial.evidence.find_experiment` returns them.
+        own: runs of your own by what to call them, drawn into every panel in black. The x axis then counts the images
+            seen, on a logarithmic scale, so that runs of other lengths and on other data find their place.
+    """
+    own, kinds = own or {}, list(dict.fromkeys(_arch(each).kind for each in runs.values())) or ["plain"]
+    depths = sorted({_arch(each).depth for each in runs.values()})
+    figure, axes = plt.subplots(1, len(kinds), figsize=(5 * len(kinds), 4.2), sharey=True, squeeze=False)
+    for axis, kind in zip(axes[0], kinds, strict=True):
+        for name in (name for name in runs if _arch(runs[name]).kind == kind):
+            look = _look(depths.index(_arch(runs[name]).depth)) | {"linestyle": KINDS[kind][1]}
+            _draw_band(axis, name, runs[name], look, by_images=bool(own))
+        for i, (name, run) in enumerate(own.items()):
+            look = _look(i) | {"color": "black", "markersize": 7}
+            axis.plot(_images_seen(run), _training_errors(run), label=name, **look)
+        style(axis, "images seen" if own else "epoch", "training error (%)" if axis is axes[0, 0] else "")
+        if own:
+            axis.set_xscale("log")
+        axis.set_title(KINDS[kind][0], fontsize=10)
+        if axis.lines:
+            axis.legend(frameon=False, fontsize=8, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.15))
+    figure.tight_layout()
+    plt.close(figure)
+    return figure
+
+
+def _draw_band(axis: plt.Axes, name: str, runs: Sequence[RunRecord], look: dict, by_images: bool) -> None:
+    """Mean training error of some runs, with a band over them."""
+    errors = list(zip(*map(_training_errors, runs), strict=True))
+    places = _images_seen(runs[0]) if by_images else [row["epoch"] for row in runs[0].history]
+    seeds = f", {len(runs)} seeds" if len(runs) > 1 else ""
+    every = max(1, len(places) // 10)
+    axis.plot(places, list(map(statistics.mean, errors)), label=name + seeds, markevery=every, **look)
+    axis.fill_between(places, list(map(min, errors)), list(map(max, errors)), color=look["color"], alpha=0.2)
+
+
+def show_depths(runs: Mapping[str, Sequence[RunRecord]]) -> Figure:
+    """Error after the last epoch against depth: training and test, plain networks dashed and residual ones solid.
+
+    A point is the mean over the seeds; its bar reaches one standard deviation (n − 1) up and down where there are
+    several.
+
+    Args:
+        runs: for each network its runs, as `resnet_tutorial.evidence.find_experiment` returns them.
+    """
+    figure, axes = plt.subplots(1, 2, figsize=(10, 3.8))
+    kinds = list(dict.fromkeys(_arch(each).kind for each in runs.values()))
+    for axis, (label, error) in zip(axes, LAST_ERRORS.items(), strict=True):
+        for i, kind in enumerate(kinds):
+            group = sorted(
+                (each for each in runs.values() if _arch(each).kind == kind), key=lambda each: _arch(each).depth
+            )
+            means, sds = zip(*(_mean_and_sd([error(run) for run in each]) for each in group), strict=True)
+            look = _look(i) | {"linestyle": KINDS[kind][1], "markersize": 6}
+            places = [_arch(each).depth for each in group]
+            axis.errorbar(places, means, yerr=[sd or 0 for sd in sds], capsize=4, label=KINDS[kind][0], **look)
+        style(axis, "depth (layers)", label)
+        axis.set_xticks(sorted({_arch(each).depth for each in runs.values()}))
+        if kinds:
+            axis.legend(frameon=False)
+    figure.tight_layout()
+    plt.close(figure)
+    return figure
+
+
+LAST_ERRORS = {
+    "training error (%)": lambda run: _training_errors(run)[-1],
+    "test error (%)": lambda run: 100 - run.test["accuracy"],
+}
+
+
+def curves_table(runs: Mapping[str, Sequence[RunRecord]]) -> "DataTable":
+    """The numbers of `show_degradation`: mean training error over the seeds, epoch by epoch."""
+    means = {
+        name: list(map(statistics.mean, zip(*map(_training_errors, each), strict=True))) for name, each in runs.items()
+    }
+    longest = max(map(len, means.values()), default=0)
+    columns = {name: values + ["–"] * (longest - len(values)) for name, values in means.items()}
+    return data_table({"epoch": list(range(1, longest + 1))} | columns, "The data of this figure: training error (%)")
+
+
+def depths_table(runs: Mapping[str, Sequence[RunRecord]]) -> "DataTable":
+    """The numbers of `show_depths`: means and standard deviations (n − 1) after the last epoch."""
+    columns: dict[str, list] = {"network": list(runs), "runs": [len(each) for each in runs.values()]}
+    for label, error in LAST_ERRORS.items():
+        pairs = [_mean_and_sd([error(run) for run in each]) for each in runs.values()]
+        columns[label] = [mean for mean, _ in pairs]
+        columns[f"± {label}"] = ["–" if sd is None else sd for _, sd in pairs]
+    return data_table(columns)
+
+
+def _arch(runs: Sequence[RunRecord]) -> Architecture:
+    return get_architecture(runs[0].model)
+
+
+def _look(i: int) -> dict:
+    return {"color": COLORS[i % len(COLORS)], "marker": MARKERS[i % len(MARKERS)], "markersize": 4}
+
+
+def _training_errors(run: RunRecord) -> list[float]:
+    return [100 - row["train_accuracy"] for row in run.history]
+
+
+def _images_seen(run: RunRecord) -> list[int]:
+    return [row["epoch"] * run.data["train"] for row in run.history]
+
+
+def _mean_and_sd(values: list[float]) -> tuple[float, float | None]:
+    return statistics.mean(values), statistics.stdev(values) if len(values) > 1 else None
 
 
 def style(axis: plt.Axes, x: str, y: str) -> None:

@@ -107,3 +107,8 @@ def test_a_source_as_html_has_each_command_and_escapes_names():
     assert "61.25 %" in html
     assert "<b>" not in html
     assert "Corners &lt;b&gt;" in html
+
+
+def test_no_runs_are_said_to_be_none():
+    assert str(loaded({})) == "Loaded, not trained here: no such runs are recorded yet."
+    assert "no such runs" in loaded({})._repr_html_()

@@ -185,3 +185,48 @@ def test_a_histogram_has_its_marks_and_bins_listed():
     marks, bins = tables_of(plots.show_histogram(torch.tensor([0.0, 1.0, 1.0]), {"mean": 0.5}, "value", bins=2))
     assert marks == {"mark": ("mean",), "value": ("0.5",)}
     assert bins == {"from": ("0", "0.5"), "to": ("0.5", "1"), "count": ("1", "2")}
+
+
+def seeds(model, *accuracies, **changes):
+    return [a_run(seed, accuracy, model, **changes) for seed, accuracy in enumerate(accuracies)]
+
+
+def test_degradation_shows_training_errors_with_a_band_over_the_seeds():
+    runs = {"plain20": seeds("plain20", 60.0, 70.0), "resnet20": seeds("resnet20", 80.0)}
+    for i, run in enumerate(runs["plain20"]):
+        run.history = [row | {"train_accuracy": 40.0 + 10 * i} for row in run.history]
+    plain, residual = plots.show_degradation(runs).axes
+    assert [plain.get_title(), residual.get_title()] == ["plain", "residual"]
+    assert [line.get_linestyle() for line in (plain.lines[0], residual.lines[0])] == ["--", "-"]
+    assert plain.lines[0].get_ydata().tolist() == [55.0] * 3 and plain.lines[0].get_label() == "plain20, 2 seeds"
+    band = plain.collections[0].get_paths()[0].get_extents()
+    assert (band.ymin, band.ymax) == (50.0, 60.0)
+    assert str(plots.curves_table(runs)).splitlines()[2].split() == ["1", "55", "50"]
+
+
+def test_an_own_run_lies_over_the_recorded_ones_by_images_seen():
+    figure = plots.show_degradation({"plain20": seeds("plain20", 60.0)}, own={"mine": a_run()})
+    (axis,) = figure.axes
+    assert [line.get_label() for line in axis.lines] == ["plain20", "mine"]
+    assert axis.get_xlabel() == "images seen" and axis.lines[1].get_xdata().tolist() == [40, 80, 120]
+
+
+def test_depths_show_means_and_standard_deviations():
+    runs = {
+        "plain56": seeds("plain56", 50.0),
+        "plain20": seeds("plain20", 60.0, 70.0),
+        "resnet20": seeds("resnet20", 80),
+    }
+    training, test = plots.show_depths(runs).axes
+    assert training.get_ylabel() == "training error (%)" and test.get_ylabel() == "test error (%)"
+    plain, residual = (container[0] for container in test.containers)
+    assert plain.get_xdata().tolist() == [20, 56] and plain.get_ydata().tolist() == [35.0, 50.0]
+    assert residual.get_ydata().tolist() == [20.0] and residual.get_linestyle() == "-"
+    bar = test.containers[0][2][0].get_segments()[0][:, 1]
+    assert bar.tolist() == pytest.approx([35 - 50**0.5, 35 + 50**0.5])
+    assert str(plots.depths_table(runs)).splitlines()[3].split() == ["plain20", "2", "50", "0", "35", "7.071"]
+
+
+def test_figures_of_no_runs_are_empty_and_not_an_error():
+    assert not plots.show_degradation({}).axes[0].lines and not plots.show_depths({}).axes[1].containers
+    assert len(str(plots.curves_table({})).splitlines()) == len(str(plots.depths_table({})).splitlines()) == 2

@@ -5,7 +5,7 @@ from .attribution import grad_cam
 from .calibration import ConfidenceBin, reliability
 from .cost import LayerCost, format_table, summarize, summarize_architecture, total, total_activations
 from .features import block_names, feature_maps, recorded
-from .gradients import BlockGradient, block_gradients
+from .gradients import BlockGradient, block_gradients, gradient_similarity
 from .landscape import filter_normalized_direction, loss_surface
 from .uncertainty import (
     Estimate,
@@ -34,6 +34,7 @@ __all__ = [
     "filter_normalized_direction",
     "format_table",
     "grad_cam",
+    "gradient_similarity",
     "loss_surface",
     "mean_interval",
     "recorded",

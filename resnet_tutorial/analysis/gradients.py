@@ -1,5 +1,6 @@
-"""How the gradient of the loss reaches each block."""
+"""How the gradient of the loss reaches each block, and the input."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -42,15 +43,56 @@ def block_gradients(model: ResNet, images: Tensor, labels: Tensor) -> list[Block
         One entry for each block, from the first to the last.
     """
     names = block_names(model)
-    statistics = {name: buffer.clone() for name, buffer in model.named_buffers()}  # these are updated, not the model's
-    with evaluating(model, training=True), recorded(model, names) as outputs, torch.enable_grad():
-        loss = F.cross_entropy(functional_call(model, statistics, (images,)), labels)
-        by_output = torch.autograd.grad(loss, [outputs[name] for name in names], retain_graph=True)
-        by_weights = [torch.autograd.grad(loss, _weights(model, name), retain_graph=True) for name in names]
+    weights = [_weights(model, name) for name in names]
+    with recorded(model, names) as outputs:
+        loss = _training_loss(model, images, labels)
+        gradients = torch.autograd.grad(loss, [outputs[name] for name in names] + [p for each in weights for p in each])
+    by_output, by_weights = gradients[: len(names)], iter(gradients[len(names) :])
+    norms = [torch.cat([next(by_weights).flatten() for _ in each]).norm().item() for each in weights]
     return [
-        BlockGradient(name, output.norm().item(), torch.cat([g.flatten() for g in weights]).norm().item())
-        for name, output, weights in zip(names, by_output, by_weights, strict=True)
+        BlockGradient(name, output.norm().item(), norm)
+        for name, output, norm in zip(names, by_output, norms, strict=True)
     ]
+
+
+def gradient_similarity(
+    model: ResNet, images: Tensor, labels: Tensor, distances: Sequence[float], generator: torch.Generator | None = None
+) -> list[float]:
+    """How alike the gradients with respect to two neighboring inputs are.
+
+    Each image is moved by noise, and its gradient before and after is compared. In deep plain networks the gradients of
+    neighbors soon have nothing in common: they are shattered (Balduzzi et al. 2017, section 2). It runs in training
+    mode, where BatchNorm uses the statistics of the batch, and changes nothing.
+
+    Args:
+        model: the network.
+        images: float32 N × C × H × W.
+        labels: int64 N.
+        distances: lengths of the move, each as a share of the length of the image.
+        generator: draws the direction of each image; torch's global one if None.
+
+    Returns:
+        For each distance the cosine similarity, from -1 to 1, as the mean over the images.
+    """
+    noise = torch.randn(images.shape, generator=generator).to(images)
+    lengths = images.flatten(1).norm(dim=1) / noise.flatten(1).norm(dim=1)
+    move = noise * lengths.view(-1, 1, 1, 1)
+    here = _input_gradient(model, images, labels)
+    there = (_input_gradient(model, images + distance * move, labels) for distance in distances)
+    return [F.cosine_similarity(here, gradient).mean().item() for gradient in there]
+
+
+def _input_gradient(model: ResNet, images: Tensor, labels: Tensor) -> Tensor:
+    images = images.detach().requires_grad_()
+    return torch.autograd.grad(_training_loss(model, images, labels), images)[0].flatten(1)
+
+
+@torch.enable_grad()
+def _training_loss(model: ResNet, images: Tensor, labels: Tensor) -> Tensor:
+    """The mean loss in training mode; mode and running statistics of the model stay as they are."""
+    statistics = {name: buffer.clone() for name, buffer in model.named_buffers()}  # these are updated, not the model's
+    with evaluating(model, training=True):
+        return F.cross_entropy(functional_call(model, statistics, (images,)), labels)
 
 
 def _weights(model: ResNet, name: str) -> list[Tensor]:
