@@ -95,7 +95,7 @@ def test_a_source_says_what_where_and_when():
 
 
 def test_a_source_without_runs_says_so():
-    assert str(loaded({})) == "Loaded, not trained here: no such run is recorded yet."
+    assert str(loaded({})) == "Loaded, not trained here: no such runs are recorded yet."
     assert "no such run" in loaded([])._repr_html_()
 
 
