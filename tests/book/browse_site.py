@@ -27,6 +27,11 @@ KNOWN = {
     "augmentation": "exploring_the_dataset",
     "bottleneck": "residual_blocks",
     "checkpoint": "gpu_training",
+    "degradation": "why_go_deeper",
+    "shattered": "degradation_lab",
+    "gate": "which_shortcut",
+    "ledger": "reading_a_result",
+    "ConvNeXt": "beyond_the_book",
     "latency": "beyond_the_book",
 }
 # Down to the end, a window at a time: pictures are loaded when they come into view.
