@@ -21,7 +21,7 @@ UNITS = "He et al. 2016, Identity mappings, table 3"
 BOTH = "He et al. 2016, Identity mappings, tables 3 and 4"
 DRAWN = "drawn in He et al. 2016, figure 6, without a number"
 CHENYAOFO = "chenyaofo's published weights and logs, option B, 200 epochs"
-IDELBAYEV = "Idelbayev's published weights, best epoch by the test part"
+IDELBAYEV = "Idelbayev's README; by his code the best epoch by the test part"
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,7 @@ class Ledger:
 
 
 def ledger(records: Iterable[RunRecord]) -> Ledger:
-    """Put every published figure of a CIFAR-10 ResNet beside the experiments of the records.
+    """Put the published figures of this package's networks on CIFAR-10 beside the experiments of the records.
 
     Runs of fewer than five epochs are left out: they were made for their speed. So are those that are not finished.
 

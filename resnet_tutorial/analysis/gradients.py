@@ -48,11 +48,15 @@ def block_gradients(model: ResNet, images: Tensor, labels: Tensor) -> list[Block
         loss = _training_loss(model, images, labels)
         gradients = torch.autograd.grad(loss, [outputs[name] for name in names] + [p for each in weights for p in each])
     by_output, by_weights = gradients[: len(names)], iter(gradients[len(names) :])
-    norms = [torch.cat([next(by_weights).flatten() for _ in each]).norm().item() for each in weights]
+    norms = [_norm(torch.cat([next(by_weights).flatten() for _ in each])) for each in weights]
     return [
-        BlockGradient(name, output.norm().item(), norm)
-        for name, output, norm in zip(names, by_output, norms, strict=True)
+        BlockGradient(name, _norm(output), norm) for name, output, norm in zip(names, by_output, norms, strict=True)
     ]
+
+
+def _norm(gradient: Tensor) -> float:
+    """In float64: the square of a gradient that has nearly vanished is too small for float32."""
+    return gradient.double().norm().item()
 
 
 def gradient_similarity(
