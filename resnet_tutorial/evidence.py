@@ -26,7 +26,9 @@ def read_results(folder: Path | str = "results") -> dict[str, RunRecord]:
     return {name: record for name, record in records.items() if record.test is not None}
 
 
-def find_experiment(records: Iterable[RunRecord], names: Sequence[str]) -> dict[str, list[RunRecord]]:
+def find_experiment(
+    records: Iterable[RunRecord], names: Sequence[str], core: Sequence[str] = ()
+) -> dict[str, list[RunRecord]]:
     """The best recorded experiment with some networks: runs with the same images, recipe and number of epochs.
 
     Of several experiments that hold at least half of the networks, the one that saw most images counts; of equals, the
@@ -35,6 +37,7 @@ def find_experiment(records: Iterable[RunRecord], names: Sequence[str]) -> dict[
     Args:
         records: any runs.
         names: networks as `run_name` writes them, such as ``resnet14`` or ``resnet14, shortcut B``.
+        core: those of them that matter most: an experiment that holds more of these comes before a larger one.
 
     Returns:
         For each network that was found, in the order of ``names``, its runs by seed. Empty without an experiment.
@@ -44,7 +47,7 @@ def find_experiment(records: Iterable[RunRecord], names: Sequence[str]) -> dict[
     for record in wanted:
         experiments.setdefault(_setting(record), []).append(record)
     enough = [runs for runs in experiments.values() if _coverage(runs) >= ENOUGH * len(names)]
-    best = max(enough, key=lambda runs: (_images_seen(runs[0]), _coverage(runs), len(runs)), default=[])
+    best = max(enough, key=lambda runs: _worth(runs, core), default=[])
     found = {name: _one_per_seed(record for record in best if run_name(record) == name) for name in names}
     return {name: runs for name, runs in found.items() if runs}
 
@@ -70,6 +73,12 @@ def find_repeated(records: Iterable[RunRecord]) -> dict[str, list[RunRecord]]:
 
 def _setting(record: RunRecord) -> tuple:
     return record.data["test_fingerprint"], record.data["train_fingerprint"], recipe_in_short(record)
+
+
+def _worth(runs: list[RunRecord], core: Sequence[str]) -> tuple[int, ...]:
+    """What counts first, second …: networks of the core, images seen, networks, runs."""
+    at_the_core = _coverage(run for run in runs if run_name(run) in core)
+    return at_the_core, _images_seen(runs[0]), _coverage(runs), len(runs)
 
 
 def _coverage(runs: Iterable[RunRecord]) -> int:

@@ -68,6 +68,14 @@ def test_the_larger_experiment_counts_if_it_holds_half_of_the_networks():
     assert set(find_experiment(small + large[:1], names)) == set(names)
 
 
+def test_a_smaller_experiment_counts_if_it_holds_more_of_the_core():
+    names = ["resnet8", "plain8", "resnet14", "plain14"]
+    small = [make_record(name) for name in names]
+    large = [make_record("resnet8", images=5000), make_record("plain8", images=5000)]
+    assert set(find_experiment(small + large, names)) == {"resnet8", "plain8"}
+    assert set(find_experiment(small + large, names, core=["resnet14", "plain14"])) == set(names)
+
+
 def test_options_are_networks_of_their_own():
     records = [make_record("resnet14"), make_record("resnet14", options={"shortcut": "B"})]
     found = find_experiment(records, ["resnet14, shortcut B", "resnet14"])
