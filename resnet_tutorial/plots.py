@@ -35,7 +35,8 @@ def show_images(images: torch.Tensor, titles: list[str] | None = None, columns: 
         size: width of one image, in inches.
     """
     rows = -(-len(images) // columns)
-    height = size * (1.25 if titles else 1.05)
+    lines = max((title.count("\n") + 1 for title in titles), default=0) if titles else 0
+    height = 1.05 * size + 0.18 * lines
     figure, axes = plt.subplots(rows, columns, figsize=(size * columns, height * rows), squeeze=False)
     for axis in axes.flat:
         axis.axis("off")

@@ -172,7 +172,9 @@ def browse(site: Path, limit: int = LIMIT) -> tuple[list[str], list[str]]:
             for name in pages_of(site):
                 server.visits.clear()
                 with browser.new_context() as context:  # a context of its own has an empty cache: a first visit
-                    found = look(context.new_page(), f"{base}/{name}", base, closely=kind == "http")
+                    found = look(
+                        context.new_page(), f"{base}/{name}", base, closely=kind == "http" and name not in UNLIMITED
+                    )
                 whole, sent = (sum(column) for column in zip(*server.visits or [(0, 0)], strict=True))
                 if kind == "http":
                     weights.append(f"{name:40} {sent / 1e3:7,.0f} kB sent, {whole / 1e3:7,.0f} kB unpacked")
