@@ -8,11 +8,14 @@ It needs the extra `site` and a browser: Chromium or Chrome on the machine, or `
 
 import contextlib
 import gzip
+import itertools
+import multiprocessing
 import os
 import shutil
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -153,7 +156,7 @@ def pages_of(site: Path) -> list[str]:
 
 
 def browse(site: Path, limit: int = LIMIT) -> tuple[list[str], list[str]]:
-    """Visit all pages.
+    """Visit all pages, in as many processes as there are processors.
 
     Args:
         site: the folder of the built site.
@@ -165,28 +168,47 @@ def browse(site: Path, limit: int = LIMIT) -> tuple[list[str], list[str]]:
     Raises:
         LookupError: if there is no browser.
     """
+    names = pages_of(site)
+    jobs = max(1, min(os.cpu_count() or 1, len(names)))
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
+        found = list(pool.map(partial(_browse_some, site, limit), [names[i::jobs] for i in range(jobs)]))
+    problems, weights = (sorted(itertools.chain.from_iterable(lines)) for lines in zip(*found, strict=True))
+    return problems + _search_all(site), weights
+
+
+def _bases(site: Path, server: ThreadingHTTPServer) -> tuple[str, str]:
+    return f"http://127.0.0.1:{server.server_port}", site.resolve().as_uri()
+
+
+def _browse_some(site: Path, limit: int, names: list[str]) -> tuple[list[str], list[str]]:
     problems, weights = [], []
     with serve(site) as server, start_browser() as browser:
-        for base in (f"http://127.0.0.1:{server.server_port}", site.resolve().as_uri()):
+        for base in _bases(site, server):
             kind = base.split(":")[0]
-            for name in pages_of(site):
+            for name in names:
                 server.visits.clear()
+                closely = kind == "http" and name not in UNLIMITED
                 with browser.new_context() as context:  # a context of its own has an empty cache: a first visit
-                    found = look(
-                        context.new_page(), f"{base}/{name}", base, closely=kind == "http" and name not in UNLIMITED
-                    )
+                    found = look(context.new_page(), f"{base}/{name}", base, closely)
                 whole, sent = (sum(column) for column in zip(*server.visits or [(0, 0)], strict=True))
                 if kind == "http":
                     weights.append(f"{name:40} {sent / 1e3:7,.0f} kB sent, {whole / 1e3:7,.0f} kB unpacked")
                 if sent > limit and name not in UNLIMITED:
                     found.append(f"a first visit takes {sent:,} bytes")
                 problems += [f"{kind} {name}: {line}" for line in dict.fromkeys(found)]
-            if (site / "search.html").exists():
-                with browser.new_context() as context:
-                    page = context.new_page()
-                    for word, wanted in KNOWN.items():
-                        problems += [f"{kind}: {line}" for line in search(page, base, word, wanted)]
     return problems, weights
+
+
+def _search_all(site: Path) -> list[str]:
+    if not (site / "search.html").exists():
+        return []
+    problems = []
+    with serve(site) as server, start_browser() as browser:
+        for base in _bases(site, server):
+            page = browser.new_page()
+            for word, wanted in KNOWN.items():
+                problems += [f"{base.split(':')[0]}: {line}" for line in search(page, base, word, wanted)]
+    return problems
 
 
 if __name__ == "__main__":
