@@ -5,6 +5,7 @@ learner's own weights: `Replay` hands out a layer of theirs by what went into it
 """
 
 import contextlib
+import copy
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -322,7 +323,7 @@ def none_returned(value: Any) -> Finding | None:
 
 
 def _value(function: Callable[..., Any], case: tuple) -> Tensor | Finding:
-    outcome = contained(function, *(x.clone() if isinstance(x, Tensor) else x for x in case))
+    outcome = contained(function, *copy.deepcopy(case))
     problem = outcome.problem or none_returned(outcome.value)
     if problem:
         return problem

@@ -277,7 +277,8 @@ def convolution(function: Callable[[Tensor, Tensor, int, int], Tensor], *, point
     """Check a convolution written by hand.
 
     Args:
-        function: the learner's function of images (N × C × H × W), weight (channels out × C × K × K), stride and padding.
+        function: the learner's function of images (N × C × H × W), weight (channels out × C × K × K), stride and
+            padding.
         points: points of a right answer.
     """
     with compare.seeded():
