@@ -1,10 +1,10 @@
 """Run a learner's code so that its mishaps become one line: exceptions, endless loops, huge allocations, `sys.exit`.
 
 This is a seat belt for mishaps, not a prison. It runs in this process, so it does not hold against code that means
-harm: code that reads files, goes online, kills the process (`os._exit`) or rewrites the checks. Nor can it interrupt one
-long operation inside a library: the limit acts when that returns. The memory limit needs Linux without a GPU. On Windows,
-and outside the main thread, an endless loop is reported but goes on in the background until the kernel is restarted.
-Grading needs a process of its own around it.
+harm: code that reads files, goes online, kills the process (`os._exit`) or rewrites the checks. Nor can it interrupt
+one long operation inside a library: the limit acts when that returns. The memory limit needs Linux without a GPU. On
+Windows, and outside the main thread, an endless loop is reported but goes on in the background until the kernel is
+restarted. Grading needs a process of its own around it.
 """
 
 import contextlib

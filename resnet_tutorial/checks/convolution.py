@@ -273,7 +273,7 @@ def receptive_field(function: Callable[[Sequence[tuple[int, int]]], int], *, poi
     return _check("Receptive field", function, FIELD_CASES, _field, FIELD_MISTAKES, points)
 
 
-def convolution(function: Callable[[Tensor, Tensor, int, int], Tensor], *, points: float = 3) -> Result:
+def convolution_by_hand(function: Callable[[Tensor, Tensor, int, int], Tensor], *, points: float = 3) -> Result:
     """Check a convolution written by hand.
 
     Args:
