@@ -27,7 +27,7 @@ try:
 except ImportError:  # Windows
     resource = None
 
-SECONDS = 20.0
+SECONDS = 10.0
 MEGABYTES = 2000
 STATM = Path("/proc/self/statm")  # Linux: the memory of this process, in pages
 OURS = (str(Path(__file__).parent), str(Path(torch.__file__).parent), str(Path(threading.__file__).parent))
@@ -53,16 +53,16 @@ class Outcome:
 
 
 def contained(
-    function: Callable[..., Any], *args: Any, seconds: float = SECONDS, megabytes: int = MEGABYTES, **options: Any
+    function: Callable[..., Any], *args: Any, seconds: float | None = None, megabytes: int = MEGABYTES, **options: Any
 ) -> Outcome:
     """Call a learner's function; whatever it does wrong comes back as a finding. Warnings are not shown.
 
     Args:
         function: what to call, with ``args`` and ``options``.
-        seconds: longest that it may take.
+        seconds: longest that it may take; None for 10.
         megabytes: most memory that it may add to that of the process, where the system can tell.
     """
-    call = partial(function, *args, **options)
+    call, seconds = partial(function, *args, **options), seconds or SECONDS
     in_main_thread = threading.current_thread() is threading.main_thread()
     can_interrupt = hasattr(signal, "setitimer") and in_main_thread
     with _memory_limit(megabytes), warnings.catch_warnings():

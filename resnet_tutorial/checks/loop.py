@@ -369,7 +369,7 @@ def _make_batches() -> Batches:
 
 def _state(model: nn.Module) -> Tensor:
     """All weights and running statistics, in a row."""
-    return torch.cat([t.detach().double().flatten() for t in model.state_dict().values()])
+    return torch.cat([t.detach().flatten() for t in model.state_dict().values() if t.is_floating_point()])
 
 
 def _answers(model: nn.Module, batches: Batches, training: bool) -> Batches:
@@ -428,17 +428,19 @@ def _explain_training(student: Tensor, before: Tensor, model: nn.Module, batches
     for wrong in TRAINING_MISTAKES:
         if compare.same(student, _after(wrong.answer, model, batches)[0]):
             return wrong.finding
-    learned = torch.cat([torch.full((t.numel(),), _is_weight(name)) for name, t in model.state_dict().items()])
+    learned = torch.cat(
+        [
+            torch.full((t.numel(),), "running" not in name)
+            for name, t in model.state_dict().items()
+            if t.is_floating_point()
+        ]
+    )
     if compare.same(student[learned], before[learned]):
         seen = "No weight has changed after the epoch."
         return Finding("nothing_learned", seen, "In which order do zero_grad, backward and step follow each other?")
     gap = (student - _after(_train, model, batches)[0]).abs().max()
     seen = f"Your weights end up to {gap:.3g} away from the right ones."
     return Finding("other", seen, "Take one batch and one step: which line changes what?")
-
-
-def _is_weight(name: str) -> bool:
-    return "running" not in name and "tracked" not in name
 
 
 def _explain_loss(value: Any, wanted: float, model: nn.Module, batches: Batches) -> Finding | None:

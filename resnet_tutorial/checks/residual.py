@@ -176,6 +176,12 @@ BLOCK_MISTAKES = (
         "How many times is ReLU applied in the figure, and where?",
     ),
     Wrong(
+        "relu_on_projection",
+        _other_skip(lambda *a: F.relu(projected(*a))),
+        "Your projection is cut at zero before it is added.",
+        "Does a shortcut have a ReLU of its own?",
+    ),
+    Wrong(
         "relu_on_shortcut",
         lambda plan, layers, x, *a: F.relu(branch(plan, layers, x, *a) + F.relu(skip(plan, layers, x, *a))),
         "Negative numbers do not pass your shortcut.",
@@ -248,22 +254,16 @@ BLOCK_MISTAKES = (
         "What follows every convolution of this network?",
     ),
     Wrong(
-        "relu_on_projection",
-        _other_skip(lambda *a: F.relu(projected(*a))),
-        "Your projection is cut at zero before it is added.",
-        "Does a shortcut have a ReLU of its own?",
+        "projection_for_padding",
+        _other_skip(projected),
+        "Your shortcut projects with weights of its own.",
+        "How many parameters does option A have?",
     ),
     Wrong(
         "projection_always",
         _other_skip(projected, always=True),
         "Your shortcut projects although the shape stays the same.",
         "What is the shortcut where nothing has to change?",
-    ),
-    Wrong(
-        "projection_for_padding",
-        _other_skip(projected),
-        "Your shortcut projects with weights of its own.",
-        "How many parameters does option A have?",
     ),
     Wrong(
         "padding_for_projection",

@@ -12,7 +12,7 @@ from .report import Result, grade
 Values = Sequence[float]
 RUNS = (([91.2, 92.0, 91.5],), ([88.0, 90.0, 89.1, 90.4, 88.8],), ([70.5, 69.0],))
 PAIRS = (([90.1, 90.9, 90.4], [91.0, 92.2, 91.3]), ([85.0, 85.6, 84.9, 85.3], [85.1, 84.7, 85.9]), ([60.0, 62.0],) * 2)
-TOLERANCE = 1e-3  # a table of t with four digits is good enough
+TOLERANCE = 2e-5  # of about 90 percent: a table of t with four digits is good enough
 
 SD_MISTAKES = (
     Wrong(
@@ -223,5 +223,5 @@ def difference(function: Callable[[Values, Values], tuple[float, float, float]],
             difference and the lower and upper end of its interval.
         points: points of a right answer.
     """
-    steps = compare.compare_values(function, PAIRS, _difference, DIFFERENCE_MISTAKES, TOLERANCE)
+    steps = compare.compare_values(function, PAIRS, _difference, DIFFERENCE_MISTAKES, tolerance=1e-3)
     return grade("Difference of two means", points, steps)

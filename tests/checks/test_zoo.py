@@ -2,8 +2,6 @@
 
 import pytest
 
-from resnet_tutorial import checks
-
 from .zoo import ANSWERS, blocks, convolution, loop, networks, pipeline, study  # noqa: F401
 
 WRONG = [answer for answer in ANSWERS if answer.key]

@@ -109,7 +109,9 @@ def with_loops(x, weight, stride, padding):
     for top in range(0, x.shape[2] - k + 1, stride):
         lefts = range(0, x.shape[3] - k + 1, stride)
         rows.append(
-            torch.stack([torch.einsum("ncij,ocij->no", x[..., top : top + k, l : l + k], weight) for l in lefts], -1)
+            torch.stack(
+                [torch.einsum("ncij,ocij->no", x[..., top : top + k, left : left + k], weight) for left in lefts], -1
+            )
         )
     return torch.stack(rows, -2)
 

@@ -139,9 +139,9 @@ def global_seed(labels, n, seed):
 def window(images, top, left, mirrored, pad=4, mode="constant", axis=1):
     """Image by image."""
     size, cut = images.shape[1], []
-    for image, t, l, flip in zip(images, top.tolist(), left.tolist(), mirrored.tolist(), strict=True):
+    for image, row, column, flip in zip(images, top.tolist(), left.tolist(), mirrored.tolist(), strict=True):
         wide = F.pad(image.permute(2, 0, 1).float(), (pad,) * 4, mode=mode).permute(1, 2, 0).to(torch.uint8)
-        piece = wide[t : t + size, l : l + size]
+        piece = wide[row : row + size, column : column + size]
         cut.append(piece.flip(axis) if flip else piece)
     return torch.stack(cut)
 
