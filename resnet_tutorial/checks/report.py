@@ -72,7 +72,7 @@ class Result(Shown):
 
     @property
     def diagnosis(self) -> tuple[str, ...]:
-        """One to three lines: what was seen, where to look, and whether more is waiting behind it."""
+        """What was seen, where to look, and whether more is waiting behind it, in one to three lines."""
         if self.passed:
             return ("All as it should be.",)
         first, *later = self.findings
