@@ -166,10 +166,13 @@ def _explain_output(run: Run) -> Finding | None:
 
 def _explain_crash(run: Run) -> Finding | None:
     message = str(run.problem.error).lower()
-    if "float" in message and "double" in message:
-        seen = "model.double() does not reach all of your weights: some layers are not registered."
-        return Finding("unregistered_layers", seen, "Where are your layers kept? A plain list hides them from PyTorch.")
-    return None
+    if not ("float" in message and "double" in message and run.calls):
+        return None
+    if run.calls[-1].weight.dtype == torch.float64:
+        seen = "On its way through your network, the input turns from float64 into float32."
+        return Finding("dtype_changed", seen, "Which line names a dtype, or calls float()? The input's own will do.")
+    seen = "model.double() does not reach all of your weights: some layers are not registered."
+    return Finding("unregistered_layers", seen, "Where are your layers kept? A plain list hides them from PyTorch.")
 
 
 def _check_evaluation(run: Run, right: Callable[[Replay], Tensor]) -> Finding | None:

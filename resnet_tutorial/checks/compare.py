@@ -202,6 +202,10 @@ def same(a: Any, b: Any, tolerance: float = TOLERANCE) -> bool:
 
 def build(make: Callable[..., nn.Module], *args: Any) -> Outcome:
     """Build a learner's network, in float64, with random weights and statistics in place of ones and zeros."""
+    if isinstance(make, nn.Module):
+        seen = "You handed in a network that is already built."
+        look = "Hand in the class itself, without brackets: the check builds several of them."
+        return Outcome(problem=Finding("already_built", seen, look))
     outcome = contained(make, *args)
     if outcome.problem:
         return outcome

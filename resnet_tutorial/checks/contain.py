@@ -62,6 +62,9 @@ def contained(
         seconds: longest that it may take; None for 10.
         megabytes: most memory that it may add to that of the process, where the system can tell.
     """
+    if not callable(function):
+        seen = f"What you handed in is a {type(function).__name__}, which cannot be called."
+        return Outcome(problem=Finding("not_callable", seen, "Hand in the function or class itself, without brackets."))
     call, seconds = partial(function, *args, **options), seconds or SECONDS
     in_main_thread = threading.current_thread() is threading.main_thread()
     can_interrupt = hasattr(signal, "setitimer") and in_main_thread

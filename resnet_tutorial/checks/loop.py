@@ -586,9 +586,9 @@ def _explain_resumed(first: Training, second: Training, fresh: nn.Module, batche
 
 
 def _explain_epoch(value: Any) -> Finding | None:
-    if value == 2:
+    if contained(float, value).value == 2:
         return None
-    seen = f"After 2 epochs, your load says that {value} are done."
+    seen = f"After 2 epochs, your load says that {str(value)[:20]} are done."
     return compare.none_returned(value) or Finding(
         "resume_epoch_off", seen, "Which epoch comes next, and who counts it?"
     )

@@ -406,7 +406,7 @@ def _explain_source(outcome: Outcome, again: Outcome, moved: bool) -> Finding | 
 
 def _collect(function: Callable, images: Tensor, labels: Tensor, training: bool) -> tuple[Tensor, Tensor]:
     made = list(function(images, labels, 4, training, torch.Generator().manual_seed(3)))
-    return torch.cat([x for x, _ in made]), torch.cat([y for _, y in made])
+    return torch.cat([x for x, _ in made]), torch.cat([y for _, y in made]).long()
 
 
 def _explain_test(batches: tuple[Tensor, Tensor], images: Tensor) -> Finding | None:
@@ -428,6 +428,10 @@ def _explain_training(
     batches: tuple[Tensor, Tensor], again: tuple[Tensor, Tensor], images: Tensor
 ) -> tuple[Finding | None, Finding | None, Finding | None]:
     found, labels = batches
+    if len(set(labels.tolist())) < len(labels) or not set(labels.tolist()) <= set(range(len(images))):
+        seen = f"Among {len(labels)} training labels of one epoch, {len(set(labels.tolist()))} are different."
+        repeated = Finding("train_repeated", seen, "How often should each image come in an epoch?")
+        return repeated, repeated, repeated
     order = matching = augmented = None
     if labels.tolist() == list(range(len(images))):
         seen = "Your training images come in the order of the file."

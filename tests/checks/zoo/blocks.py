@@ -284,6 +284,16 @@ class NoReturn(Block):
         self.relu(self.branch(x) + self.skip(x))
 
 
+wrong(checks.basic_block, "already_built")(Block(4, 4, 1))
+wrong(checks.basic_block, "not_callable")("Block")
+
+
+@wrong(checks.basic_block, "dtype_changed")
+class SinglePrecision(Block):
+    def forward(self, x):
+        return super().forward(x.float())
+
+
 @wrong(checks.basic_block, "no_module")
 def not_a_module(i, w, s):
     return lambda x: x

@@ -269,6 +269,12 @@ wrong(checks.batches, "train_not_shuffled")(lambda *given: batches(*given, shuff
 wrong(checks.batches, "test_incomplete")(lambda *given: batches(*given, drop_last=True))
 
 
+@wrong(checks.batches, "train_repeated")
+def with_replacement(images, labels, size, training, generator):
+    order = torch.randint(len(labels), (len(labels),), generator=generator) if training else torch.arange(len(labels))
+    return batches(images[order], labels[order], size, training, generator, shuffle=False)
+
+
 @wrong(checks.batches, "labels_left_behind")
 def labels_left_behind(images, labels, size, training, generator):
     order = torch.randperm(len(labels), generator=generator) if training else torch.arange(len(labels))
