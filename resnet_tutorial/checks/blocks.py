@@ -89,7 +89,7 @@ def resnet(
         for blocks, classes in NETWORK_CASES:
             given = {"plan": plan, "blocks": blocks, "classes": classes}
             wrongs = [(w.finding, partial(w.answer, **given)) for w in NETWORK_MISTAKES]
-            x = torch.randn(2, 3, 16, 16, dtype=torch.float64)
+            x = torch.randn(3, 3, SIZE, SIZE, dtype=torch.float64)
             references = partial(network, **given), wrongs, partial(_explain_network, **given)
             steps.append(_check_module(make, (blocks, classes), x, *references, runs))
             if _hangs(steps[-1]):

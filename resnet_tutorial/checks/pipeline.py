@@ -201,7 +201,11 @@ def split(function: Callable[[Tensor, int, int], tuple[Tensor, Tensor]], *, poin
     if problem:
         return grade("Split", points, [problem])
     first, again, other = (outcome.value for outcome in outcomes)
-    return grade("Split", points, [_parts(*first, labels), _order(*first, labels), _seeds(first, again, other, moved)])
+    return grade(
+        "Split",
+        points,
+        [_parts(*first, labels), _order(*first, labels) or _order(*other, labels), _seeds(first, again, other, moved)],
+    )
 
 
 def augmentation(function: Callable[[Tensor, torch.Generator], Tensor], *, points: float = 5) -> Result:
