@@ -299,8 +299,14 @@ def resume(save: Callable[..., Any], load: Callable[..., int], *, points: float 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "run.pt"
         second = _run(copy.deepcopy(fresh))
-        saved = contained(save, path, *first, 2)
-        loaded = saved if saved.problem else contained(load, path, *second)
+        loaded = contained(save, path, *first, 2)
+        if not loaded.problem and not path.exists():
+            finding = Finding(
+                "nothing_saved", "No file stands at the path after save.", "What does save do with the path?"
+            )
+            return grade("Resume", points, [finding])
+        if not loaded.problem:
+            loaded = contained(load, path, *second)
     if loaded.problem:
         return grade("Resume", points, [loaded.problem])
     steps = [_explain_resumed(first, second, fresh, batches), _explain_epoch(loaded.value)]

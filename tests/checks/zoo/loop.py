@@ -304,4 +304,5 @@ def load_rate(path, *parts):
 
 
 wrong(checks.resume, "resume_without_momentum")(save_rate, load_rate)
-wrong(checks.resume, "crash")(lambda *given: None, load)
+wrong(checks.resume, "nothing_saved")(lambda *given: None, load)
+wrong(checks.resume, "crash")(save, lambda path, *parts: torch.load(path)["epoch"])
