@@ -1,6 +1,6 @@
 """How sure a measured accuracy or difference is: from the test images, and from the seeds.
 
-For one accuracy that was counted on n images see also `resnet_tutorial.training.scores.wilson_interval`.
+For one accuracy that was counted on n images see also :func:`~resnet_tutorial.training.scores.wilson_interval`.
 """
 
 import math

@@ -1,8 +1,8 @@
 """Open every page of the built site in headless Chromium: `make site-check`.
 
-Each page is opened from a folder (`file://`) and from a server, light and dark, wide and narrow. Reported are requests
-to other hosts, errors on the console, pages that scroll sideways, pictures without a text, what axe-core calls serious
-or critical, explorers that the keyboard cannot use, a search that does not find, and a heavy first visit.
+Each page is opened from a folder (`file://`) and from a server, there light and dark, wide and narrow. Reported are
+requests to other hosts, errors on the console, pages that scroll sideways, pictures without a text, what axe-core calls
+serious or critical, explorers that the keyboard cannot use, a search that does not find, and a heavy first visit.
 It needs the extra `site` and a browser: Chromium or Chrome on the machine, or `playwright install chromium`.
 """
 
@@ -20,10 +20,10 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from .access import grave_findings, keyboard_problems, speechless_pictures
+from .access import grave_findings, keyboard_problems, poor_colors, speechless_pictures
 
 LIMIT = 1_500_000  # bytes of a first visit to a page, as a server sends them (compressed)
-WIDTHS = (1400, 360)
+VIEWS = (("light", (360, 1400)), ("dark", (1400, 360)))  # color schemes and widths
 # A word, and a page that the search must find with it.
 KNOWN = {
     "receptive": "architecture_table",
@@ -111,7 +111,7 @@ def start_browser() -> Iterator:
 
 
 def look(page, address: str, base: str, closely: bool = True) -> list[str]:
-    """Open one address in all its views, and say what is wrong; `closely`: also for who cannot see or has no mouse."""
+    """Open one address, and say what is wrong; `closely`: also for who cannot see or has no mouse."""
     found, requests = [], []
     page.on("request", lambda request: requests.append(request.url))
     page.on("console", lambda message: found.append(f"console: {message.text}") if message.type == "error" else None)
@@ -119,7 +119,7 @@ def look(page, address: str, base: str, closely: bool = True) -> list[str]:
     page.on("pageerror", lambda error: found.append(f"console: {error}"))
     page.goto(address, wait_until="load")
     page.wait_for_load_state("networkidle")
-    for scheme, widths in (("light", reversed(WIDTHS)), ("dark", WIDTHS)):
+    for scheme, widths in VIEWS if address.startswith("http") else ():  # from a folder it looks the same
         page.emulate_media(color_scheme=scheme)
         for width in widths:
             page.set_viewport_size({"width": width, "height": 900})
@@ -127,12 +127,12 @@ def look(page, address: str, base: str, closely: bool = True) -> list[str]:
             if excess > 0:
                 found.append(f"{excess} px too wide, {scheme}, at {width} px")
         if closely:
-            page.wait_for_timeout(500)  # the theme notices after 300 ms what has come to scroll, and lets Tab reach it
-            found += [f"{line}, {scheme}" for line in grave_findings(page)]
+            found += [f"{line}, {scheme}" for line in poor_colors(page)]
     page.evaluate(SCROLL)
     page.wait_for_load_state("networkidle")
     if closely:
-        found += speechless_pictures(page) + keyboard_problems(page)
+        page.wait_for_timeout(500)  # the theme notices after 300 ms what has come to scroll, and lets Tab reach it
+        found += grave_findings(page) + speechless_pictures(page) + keyboard_problems(page)
     outside = [url for url in requests if not url.startswith((base, "data:", "blob:"))]
     return found + [f"request to another host: {url}" for url in outside]
 

@@ -1,6 +1,6 @@
 import pytest
 
-from tests.book.access import grave_findings, keyboard_problems, speechless_pictures
+from tests.book.access import grave_findings, keyboard_problems, poor_colors, speechless_pictures
 from tests.book.browse_site import browse, search, start_browser
 
 
@@ -35,9 +35,9 @@ def test_it_finds_what_is_wrong(tmp_path):
     for kind in ("http", "file"):
         found = [line for line in problems if line.startswith(kind)]
         assert not [line for line in found if "fine.html" in line]
-        assert len([line for line in found if "wide.html" in line and "too wide" in line and "at 360 px" in line]) == 2
         assert [line for line in found if "error.html: console: missing is not defined" in line]
         assert f"{kind} away.html: request to another host: https://example.org/a.png" in found
+    assert len([line for line in problems if "wide.html" in line and "too wide" in line and "at 360 px" in line]) == 2
     assert [line for line in problems if "a first visit takes" in line and "heavy.html" in line]
 
 
@@ -65,9 +65,20 @@ def test_pictures_need_a_text_that_is_no_hash(tab):
 
 def test_axe_finds_text_that_cannot_be_read(tab):
     tab.set_content(page('<main><h1>x</h1><p style="color: #ccc">pale</p></main>'))
-    assert [line for line in grave_findings(tab) if "color-contrast" in line]
+    assert [line for line in poor_colors(tab) if "color-contrast" in line]
     tab.set_content(page("<main><h1>x</h1><p>black</p></main>"))
-    assert grave_findings(tab) == []
+    assert poor_colors(tab) == grave_findings(tab) == []
+
+
+def test_of_text_in_the_same_style_one_piece_is_looked_at(tab):
+    tab.set_content(page('<main><h1>x</h1><p>a</p><p>b</p><p class="pale">c</p><p class="pale">d</p></main>'))
+    poor_colors(tab)
+    assert tab.locator("[data-sample]").all_inner_texts() == ["x", "a", "c"]
+
+
+def test_axe_finds_a_control_without_a_name(tab):
+    tab.set_content(page('<main><h1>x</h1><input type="text"></main>'))
+    assert [line for line in grave_findings(tab) if "axe: critical, label" in line]
 
 
 def test_an_explorer_that_the_keyboard_can_use_is_fine(tab):
