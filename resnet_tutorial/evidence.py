@@ -166,7 +166,8 @@ def _machine(record: RunRecord) -> str:
     machine = record.machine
     device = machine["accelerator"]
     if device == "cpu":
-        device = f"{machine['processor']}, {machine.get('threads', machine['cores'])} threads"
+        threads = machine.get("threads", machine["cores"])
+        device = f"{machine['processor']}, {threads} {'thread' if threads == 1 else 'threads'}"
     beside = f", {n} runs side by side" if (n := machine.get("side_by_side", 1)) > 1 else ""
     return f"{device}, {record.precision}{beside}"
 
