@@ -99,7 +99,7 @@ def test_without_runs_there_is_no_experiment():
 def test_a_source_says_what_where_and_when():
     text = str(loaded({"resnet8": [make_record(seed=0), make_record(seed=1)]}))
     assert text.startswith("Loaded, not trained here: 2 runs of resnet8, 2 epochs each, on Corners <b> (1,000 training")
-    assert "Some CPU, 1 threads, fp32, 2 runs side by side; 2026-11-21." in text
+    assert "Some CPU, 1 thread, fp32, 2 runs side by side; 2026-11-21." in text
 
 
 def test_a_source_without_runs_says_so():
