@@ -231,8 +231,8 @@ def _measured(runs: list[RunRecord]) -> Measured:
 # As text and as HTML
 
 HEAD = ("network", "parameters: paper", "parameters: here", f"paper, {DATA}", f"reproduction, {DATA}")
-HEAD += ("measured here on", "recipe", "epochs", "training images", "seeds", "last epoch (test)")
-HEAD += ("best epoch (validation)", "time of a run", "commit")
+HEAD += ("here, last epoch (test)", "measured on", "training images", "epochs", "seeds", "recipe")
+HEAD += ("here, best epoch (validation)", "time of a run", "commit")
 
 
 def _accuracy(error: str) -> str:
@@ -267,12 +267,12 @@ def _cells(measured: Measured) -> tuple[str, ...]:
     row = measured.row
     epochs = f" (epoch {', '.join(map(str, row.best_epochs))})" if row.best_epochs else ""
     return (
-        measured.data,
-        measured.recipe,
-        str(measured.epochs),
-        f"{row.train_images:,}",
-        ", ".join(map(str, row.seeds)),
         _spread(row.test),
+        measured.data,
+        f"{row.train_images:,}",
+        str(measured.epochs),
+        ", ".join(map(str, row.seeds)),
+        measured.recipe,
         _spread(row.validation) + epochs,
         f"{duration(row.seconds.mean)} ({measured.machine})"
         if row.seconds
@@ -288,7 +288,7 @@ def _as_text(entry: Entry) -> list[str]:
         lines.append(f"  paper, {DATA}: {_paper(published)}")
         lines += [f"  reproduction, {DATA}: {_elsewhere(published)}"] if published.elsewhere else []
     for measured in entry.measured:
-        data, recipe, epochs, images, seeds, last, best, time, commit = _cells(measured)
+        last, data, images, epochs, seeds, recipe, best, time, commit = _cells(measured)
         run = f"{recipe}, {epochs} epochs of {images} images, seeds {seeds}"
         lines.append(f"  here, {data}: {last} in the last epoch; best by validation {best}; {run}; {time}; {commit}")
     return lines if entry.measured else [*lines, f"  not measured yet: {entry.command}"]
