@@ -173,8 +173,9 @@ def _letter(i: int) -> str:
 
 
 def run_name(record: RunRecord) -> str:
-    """The network of a run with the options that are not the usual ones."""
-    options = [f"{key} {value}" for key, value in record.options.items()]
+    """The network of a run with the options that are not the usual ones, such as ``resnet14, zero init residual``."""
+    words = {key: key.replace("_", " ") for key in record.options}
+    options = [words[key] if value is True else f"{words[key]} {value}" for key, value in record.options.items()]
     return ", ".join([record.model, *options])
 
 
