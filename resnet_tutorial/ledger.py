@@ -142,7 +142,7 @@ class Ledger:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        head = "".join(f'<th scope="col">{name}</th>' for name in HEAD)
+        head = "".join(f'<th scope="col">{name}</th>' for name in HEAD + RUNS + REST)
         body = "".join(map(_as_rows, self.entries))
         notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes)
         about = (
@@ -230,9 +230,10 @@ def _measured(runs: list[RunRecord]) -> Measured:
 
 # As text and as HTML
 
-HEAD = ("network", "parameters: paper", "parameters: here", f"paper, {DATA}", f"reproduction, {DATA}")
-HEAD += ("here, last epoch (test)", "measured on", "training images", "epochs", "seeds", "recipe")
-HEAD += ("here, best epoch (validation)", "time of a run", "commit")
+HEAD = ("network", f"paper, {DATA}")
+RUNS = ("here, last epoch (test)", "measured on", "training images", "epochs", "seeds", "recipe")
+RUNS += ("here, best epoch (validation)", "time of a run", "commit")
+REST = (f"reproduction, {DATA}", "parameters: paper", "parameters: here")
 
 
 def _accuracy(error: str) -> str:
@@ -297,13 +298,15 @@ def _as_text(entry: Entry) -> list[str]:
 def _as_rows(entry: Entry) -> str:
     """A line for each experiment; what was published stands beside all of them."""
     published = entry.published
-    known = (f"{published.parameters} M" if published and published.parameters else "–", f"{entry.parameters:,}")
-    known += (_paper(published), _elsewhere(published)) if published else ("–", "–")
     span = f' rowspan="{max(1, len(entry.measured))}"'
-    first = f'<th scope="row"{span}>{escape(entry.name)}</th>'
-    first += "".join(f"<td{span}>{escape(text)}</td>" for text in known)
+    paper, elsewhere, parameters = "–", "–", "–"
+    if published:
+        paper, elsewhere = _paper(published), _elsewhere(published)
+        parameters = f"{published.parameters} M" if published.parameters else "–"
+    first = f'<th scope="row"{span}>{escape(entry.name)}</th><td{span}>{escape(paper)}</td>'
+    rest = "".join(f"<td{span}>{escape(text)}</td>" for text in (elsewhere, parameters, f"{entry.parameters:,}"))
     if not entry.measured:
         missing = f"not measured yet: <code>{escape(entry.command)}</code>"
-        return f'<tr>{first}<td colspan="{len(HEAD) - 5}">{missing}</td></tr>'
+        return f'<tr>{first}<td colspan="{len(RUNS)}">{missing}</td>{rest}</tr>'
     lines = ["".join(f"<td>{escape(text)}</td>" for text in _cells(measured)) for measured in entry.measured]
-    return "".join(f"<tr>{first if i == 0 else ''}{line}</tr>" for i, line in enumerate(lines))
+    return "".join(f"<tr>{first}{line}{rest}</tr>" if i == 0 else f"<tr>{line}</tr>" for i, line in enumerate(lines))
