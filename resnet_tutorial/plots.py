@@ -684,9 +684,11 @@ MOST_ROWS = 40
 
 def _tables_of(axis: plt.Axes) -> list[DataTable]:
     """A table for the lines of one panel, for its bars, for its matrix: what there is."""
-    caption = ": ".join(filter(None, ["The data of this figure", axis.get_title()]))
-    parts = (_line_columns(axis), _mark_columns(axis), _bar_columns(axis), _matrix_columns(axis))
-    return [data_table(columns, caption) for columns in parts if columns]
+    panel = axis.get_title() or (axis.get_ylabel() if len(axis.figure.axes) > 1 else "")
+    parts = ((panel, _line_columns(axis)), (f"{panel}, marks".removeprefix(", "), _mark_columns(axis)))
+    parts += ((panel, _bar_columns(axis)), (panel, _matrix_columns(axis)))
+    named = ((": ".join(filter(None, ["The data of this figure", what])), columns) for what, columns in parts)
+    return [data_table(columns, caption) for caption, columns in named if columns]
 
 
 def _line_columns(axis: plt.Axes) -> dict[str, list]:

@@ -230,3 +230,11 @@ def test_depths_show_means_and_standard_deviations():
 def test_figures_of_no_runs_are_empty_and_not_an_error():
     assert not plots.show_degradation({}).axes[0].lines and not plots.show_depths({}).axes[1].containers
     assert len(str(plots.curves_table({})).splitlines()) == len(str(plots.depths_table({})).splitlines()) == 2
+
+
+def test_tables_of_several_panels_are_told_apart():
+    captions = [table.caption for table in plots.with_data(plots.show_training(a_run()))]
+    assert len(captions) == len(set(captions)) == 3
+    figure = plots.show_histogram(torch.tensor([0.0, 1.0, 1.0]), {"mean": 0.5}, "value", bins=2)
+    captions = [table.caption for table in plots.with_data(figure)]
+    assert captions == ["The data of this figure: marks", "The data of this figure"]
