@@ -13,12 +13,14 @@ from .loop import accuracy, cosine, evaluate, resume, schedule, train_epoch
 from .pipeline import augmentation, batches, normalize, split, statistics
 from .report import Finding, Report, Result, forget, report
 from .study import difference, interval, mean, standard_deviation
+from .variant import Variant, variant
 
 __all__ = [
     "Finding",
     "Outcome",
     "Report",
     "Result",
+    "Variant",
     "accuracy",
     "augmentation",
     "basic_block",
@@ -45,5 +47,6 @@ __all__ = [
     "standard_deviation",
     "statistics",
     "train_epoch",
+    "variant",
     "zero_padding",
 ]
