@@ -10,6 +10,7 @@ from .blocks import basic_block, bottleneck, resnet, zero_padding
 from .contain import Outcome, contained
 from .convolution import conv_macs, conv_parameters, convolution_by_hand, output_size, receptive_field
 from .loop import accuracy, cosine, evaluate, resume, schedule, train_epoch
+from .numbers import both, numbers
 from .pipeline import augmentation, batches, normalize, split, statistics
 from .report import Finding, Report, Result, forget, report
 from .study import difference, interval, mean, standard_deviation
@@ -25,6 +26,7 @@ __all__ = [
     "augmentation",
     "basic_block",
     "batches",
+    "both",
     "bottleneck",
     "contained",
     "conv_macs",
@@ -37,6 +39,7 @@ __all__ = [
     "interval",
     "mean",
     "normalize",
+    "numbers",
     "output_size",
     "receptive_field",
     "report",
