@@ -121,11 +121,10 @@ def test_it_is_committed_without_outputs(path):
 
 
 @each_notebook
-@pytest.mark.parametrize("student", ["sample", "Zoë 7"])
-def test_right_answers_earn_all_points(path, student, monkeypatch, tmp_path):
+def test_right_answers_earn_all_points(path, monkeypatch, tmp_path):
     notebook = read(path)
-    (cell,) = [cell for cell in notebook.cells if "student" in cell.metadata.get("tags", [])]
-    cell.source = f"STUDENT = {student!r}"
+    (student,) = [cell for cell in notebook.cells if "student" in cell.metadata.get("tags", [])]
+    student.source = 'STUDENT = "Zoë 7"'  # not the sample: a solution must compute with the numbers of any student
     run(notebook, monkeypatch, tmp_path)
     assert errors(cell for cell in notebook.cells if cell.cell_type == "code") == []
     for cell in graded(notebook):
