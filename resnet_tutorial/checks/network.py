@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .compare import Replay, Wrong
-from .residual import BLOCK_MISTAKES, Plan, residual
+from .residual import BLOCK_MISTAKES, BOTTLENECK_MISTAKES, Plan, residual
 
 WIDTHS = (16, 32, 64)
 
@@ -154,5 +154,5 @@ NETWORK_MISTAKES = (
         "No BatchNorm follows your first convolution.",
         "What follows every convolution of this network?",
     ),
-    *(Wrong(w.key, partial(network, block=w.answer), w.seen, w.look) for w in BLOCK_MISTAKES),
+    *(Wrong(w.key, partial(network, block=w.answer), w.seen, w.look) for w in BLOCK_MISTAKES + BOTTLENECK_MISTAKES),
 )

@@ -43,6 +43,11 @@ def test_a_wrong_number_is_named_and_costs_its_share(size, key, seen):
     assert seen in result.diagnosis[0] and "16" not in " ".join(result.diagnosis)
 
 
+def test_the_place_to_look_can_be_told():
+    result = checks.numbers("Costs", lambda: {"a": 2}, measured={"a": 1}, points=1, look="Look here.")
+    assert result.diagnosis[1] == "Look here."
+
+
 def test_a_missing_name_is_named():
     assert check(lambda n: {"size": 16}).keys == ("missing_macs",)
 

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from resnet_tutorial import checks
 
 from . import right, wrong
-from .blocks import Biases, Block, NoFinalReLU, PaddedAtEnd, PaddedBlock, conv
+from .blocks import Biases, Block, Narrow, NoFinalReLU, PaddedAtEnd, PaddedBlock, StrideOnFirst, conv
 
 
 class Net(nn.Module):
@@ -217,3 +217,22 @@ class NetWithBiases(Net):
 @wrong(checks.resnet, "padding_at_end", shortcut="A")
 class NetPaddedAtEnd(Net):
     block = PaddedAtEnd
+
+
+@right(checks.resnet, block="bottleneck")
+class DeepNet(Net):
+    block = Narrow
+
+    def __init__(self, blocks, classes):
+        super().__init__(blocks, classes)
+        stages, channels = [], 16
+        for stage, (width, n) in enumerate(zip((16, 32, 64), blocks, strict=True)):
+            for i in range(n):
+                stages.append(self.block(channels, width, self.stride(stage, i, n)))
+                channels = 4 * width
+        self.stages, self.fc = nn.Sequential(*stages), nn.Linear(channels, classes)
+
+
+@wrong(checks.resnet, "stride_on_first_convolution", block="bottleneck")
+class DeepNetStrideOnFirst(DeepNet):
+    block = StrideOnFirst
