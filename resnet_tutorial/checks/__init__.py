@@ -9,10 +9,11 @@ points and not the notebook.
 from .blocks import basic_block, bottleneck, resnet, zero_padding
 from .contain import Outcome, contained
 from .convolution import conv_macs, conv_parameters, convolution_by_hand, output_size, receptive_field
-from .loop import accuracy, cosine, evaluate, resume, schedule, train_epoch
+from .loop import accuracy, cosine, evaluate, precision, resume, schedule, train_epoch
+from .numbers import numbers
 from .pipeline import augmentation, batches, normalize, split, statistics
 from .report import Finding, Report, Result, forget, report
-from .study import difference, interval, mean, standard_deviation
+from .study import difference, interval, mean, runs, standard_deviation, verdict
 
 __all__ = [
     "Finding",
@@ -35,15 +36,19 @@ __all__ = [
     "interval",
     "mean",
     "normalize",
+    "numbers",
     "output_size",
+    "precision",
     "receptive_field",
     "report",
     "resnet",
     "resume",
+    "runs",
     "schedule",
     "split",
     "standard_deviation",
     "statistics",
     "train_epoch",
+    "verdict",
     "zero_padding",
 ]
