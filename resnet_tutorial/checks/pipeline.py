@@ -220,7 +220,6 @@ def augmentation(
         points: points of a right answer.
     """
     height, width = size
-    task = "Augmentation" if height == width else f"Augmentation of {height} × {width} pixels"
     with compare.seeded():
         images = _images(600, 255, size=max(size), lowest=1)[:, :height, :width].contiguous()
         kept, state = images.clone(), torch.get_rng_state()
@@ -229,13 +228,13 @@ def augmentation(
         moved = not torch.equal(state, torch.get_rng_state())
     problem = outcome.problem or again.problem or _explain_images(outcome.value, images, kept)
     if problem:
-        return grade(task, points, [problem])
+        return grade("Augmentation", points, [problem])
     draws = _draws(kept, outcome.value)
     steps = [_explain_windows(kept, outcome.value, draws)]
     if steps[0] is None:
         steps += [_explain_crops(draws), _explain_flips(draws)]
     steps.append(_explain_source(outcome, again, moved))
-    return grade(task, points, steps)
+    return grade("Augmentation", points, steps)
 
 
 def batches(function: Callable[[Tensor, Tensor, int, bool, torch.Generator], Batches], *, points: float = 4) -> Result:
