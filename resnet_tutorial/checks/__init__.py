@@ -6,14 +6,15 @@ and returns it. What is handed in is contained: an exception, an endless loop, a
 points and not the notebook.
 """
 
+from .answers import answers
 from .blocks import basic_block, bottleneck, resnet, zero_padding
 from .contain import Outcome, contained
 from .convolution import conv_macs, conv_parameters, convolution_by_hand, output_size, receptive_field
-from .loop import accuracy, cosine, evaluate, resume, schedule, train_epoch
+from .loop import accuracy, cosine, evaluate, precision, resume, schedule, train_epoch
 from .numbers import both, numbers
 from .pipeline import augmentation, batches, normalize, split, statistics
 from .report import Finding, Report, Result, forget, report
-from .study import difference, interval, mean, standard_deviation
+from .study import difference, interval, mean, runs, standard_deviation, verdict
 from .variant import Variant, variant
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "Result",
     "Variant",
     "accuracy",
+    "answers",
     "augmentation",
     "basic_block",
     "batches",
@@ -41,15 +43,18 @@ __all__ = [
     "normalize",
     "numbers",
     "output_size",
+    "precision",
     "receptive_field",
     "report",
     "resnet",
     "resume",
+    "runs",
     "schedule",
     "split",
     "standard_deviation",
     "statistics",
     "train_epoch",
     "variant",
+    "verdict",
     "zero_padding",
 ]

@@ -313,6 +313,52 @@ def resume(save: Callable[..., Any], load: Callable[..., int], *, points: float 
     return grade("Resume", points, steps)
 
 
+PRECISIONS = {
+    ("cuda", True): (torch.bfloat16, False),
+    ("cuda", False): (torch.float16, True),
+    ("cpu", True): (torch.bfloat16, False),
+    ("cpu", False): (torch.float32, False),
+}
+
+
+def precision(function: Callable[[str, bool], tuple[torch.dtype, bool]], *, points: float = 4) -> Result:
+    """Check the choice of a number format: the quickest that the hardware has, with scaled gradients where needed.
+
+    Args:
+        function: the learner's function of the device (``cuda`` or ``cpu``), and of whether it computes with bfloat16;
+            it returns a dtype of torch, and whether gradients are to be scaled.
+        points: points of a right answer.
+    """
+    outcomes = {case: contained(function, *case) for case in PRECISIONS}
+    steps = [outcome.problem or _explain_precision(*case, outcome.value) for case, outcome in outcomes.items()]
+    return grade("Precision", points, steps)
+
+
+def _explain_precision(device: str, bf16: bool, answer: Any) -> Finding | None:
+    where = f"For {device} {'with' if bf16 else 'without'} bfloat16"
+    if not (isinstance(answer, tuple | list) and len(answer) == 2 and isinstance(answer[0], torch.dtype)):
+        seen = f"{where} you return no dtype of torch with True or False."
+        return compare.none_returned(answer) or Finding("no_dtype", seen, "Which two things does the task want?")
+    dtype, scaled = answer[0], bool(answer[1])
+    if (dtype, scaled) == PRECISIONS[device, bf16]:
+        return None
+    if dtype is torch.float16 and not scaled:
+        seen = f"{where} you take float16 and do not scale the gradients."
+        return Finding("scaler_missing", seen, "What is 1e-8 in float16? Try torch.tensor(1e-8).half().")
+    if dtype is not torch.float16 and scaled:
+        seen = f"{where} you take {dtype} and scale the gradients."
+        return Finding("scaler_not_needed", seen, "Which numbers would be lost otherwise? Print torch.finfo(…).tiny.")
+    if dtype is torch.bfloat16:
+        seen = f"{where} you take bfloat16."
+        return Finding("bfloat16_emulated", seen, "What must the hardware do with a format that it does not have?")
+    if dtype is torch.float16:
+        seen = f"{where} you take float16."
+        look = "Is it quicker there? And which of the two short formats has the range of float32?"
+        return Finding("float16_not_needed", seen, look)
+    seen = f"{where} you take {dtype}."
+    return Finding("short_format_left_out", seen, "Which format of 16 bits does this hardware compute with quickly?")
+
+
 def _cosine(step: int, steps: int, peak: float) -> float:
     return peak * (1 + math.cos(math.pi * step / steps)) / 2
 

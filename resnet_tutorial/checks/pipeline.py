@@ -208,16 +208,20 @@ def split(function: Callable[[Tensor, int, int], tuple[Tensor, Tensor]], *, poin
     )
 
 
-def augmentation(function: Callable[[Tensor, torch.Generator], Tensor], *, points: float = 5) -> Result:
+def augmentation(
+    function: Callable[[Tensor, torch.Generator], Tensor], *, size: tuple[int, int] = (8, 8), points: float = 5
+) -> Result:
     """Check crop and flip for a batch: 4 black pixels on each side, a window of the old size, half of them mirrored.
 
     Args:
         function: the learner's function of images (uint8 N × H × W × 3) and a generator of random numbers; it returns
             as many images of the same size.
+        size: height and width of the images.
         points: points of a right answer.
     """
+    height, width = size
     with compare.seeded():
-        images = _images(600, 255, size=8, lowest=1)
+        images = _images(600, 255, size=max(size), lowest=1)[:, :height, :width].contiguous()
         kept, state = images.clone(), torch.get_rng_state()
         generator = torch.Generator().manual_seed(0)
         outcome, again = (contained(function, images, generator) for _ in range(2))
@@ -244,10 +248,12 @@ def batches(function: Callable[[Tensor, Tensor, int, bool, torch.Generator], Bat
     with compare.seeded():
         images, labels = _images(22, 255, size=8, lowest=1), torch.arange(22)
         make = partial(_collect, function, images.clone(), labels.clone())
-        test, train, again = (contained(make, training) for training in (False, True, True))
-    steps = [outcome.problem for outcome in (test, train, again)]
+        test, train = (contained(make, training) for training in (False, True))
+    steps = [outcome.problem for outcome in (test, train)]
     if not any(steps):
-        steps = [_explain_test(test.value, images), *_explain_training(train.value, again.value, images)]
+        *tested, sizes = test.value
+        sizes = _explain_sizes(sizes, len(images)) or _explain_sizes(train.value[2], len(images))
+        steps = [_explain_test(tested, images), *_explain_training(train.value[:2], images), sizes]
     return grade("Batches", points, steps)
 
 
@@ -324,13 +330,13 @@ class Draws:
 
 
 def _draws(images: Tensor, augmented: Tensor, mode: str = "constant", dim: int = 2) -> Draws:
-    n, size = len(images), images.shape[1]
+    n, height, width = images.shape[:3]
     padded = F.pad(images.permute(0, 3, 1, 2).double(), (PAD,) * 4, mode=mode).permute(0, 2, 3, 1).to(torch.uint8)
     side = 2 * PAD + 1
     found = torch.zeros(n, side, side, 2, dtype=torch.bool)
     for top in range(side):
         for left in range(side):
-            window = padded[:, top : top + size, left : left + size]
+            window = padded[:, top : top + height, left : left + width]
             found[:, top, left, 0] = (augmented == window).flatten(1).all(dim=1)
             found[:, top, left, 1] = (augmented == window.flip(dim)).flatten(1).all(dim=1)
     return Draws(found)
@@ -408,12 +414,19 @@ def _explain_source(outcome: Outcome, again: Outcome, moved: bool) -> Finding | 
     return None
 
 
-def _collect(function: Callable, images: Tensor, labels: Tensor, training: bool) -> tuple[Tensor, Tensor]:
+def _collect(function: Callable, images: Tensor, labels: Tensor, training: bool) -> tuple[Tensor, Tensor, list[int]]:
     made = list(function(images, labels, 4, training, torch.Generator().manual_seed(3)))
-    return torch.cat([x for x, _ in made]), torch.cat([y for _, y in made]).long()
+    return torch.cat([x for x, _ in made]), torch.cat([y for _, y in made]).long(), [len(y) for _, y in made]
 
 
-def _explain_test(batches: tuple[Tensor, Tensor], images: Tensor) -> Finding | None:
+def _explain_sizes(sizes: list[int], n: int) -> Finding | None:
+    if sum(sizes) < n or sizes == [4] * (n // 4) + [n % 4]:
+        return None
+    seen = f"Asked for batches of 4, you give {len(sizes)} of {min(sizes)} to {max(sizes)} images."
+    return Finding("batch_size", seen, "Which argument says how many images a batch has?")
+
+
+def _explain_test(batches: Sequence[Tensor], images: Tensor) -> Finding | None:
     found, labels = batches
     if sorted(labels.tolist()) != list(range(len(images))):
         seen = f"{len(labels)} of {len(images)} test images come, {len(set(labels.tolist()))} of them different."
@@ -429,7 +442,7 @@ def _explain_test(batches: tuple[Tensor, Tensor], images: Tensor) -> Finding | N
 
 
 def _explain_training(
-    batches: tuple[Tensor, Tensor], again: tuple[Tensor, Tensor], images: Tensor
+    batches: tuple[Tensor, Tensor], images: Tensor
 ) -> tuple[Finding | None, Finding | None, Finding | None]:
     found, labels = batches
     if len(set(labels.tolist())) < len(labels) or not set(labels.tolist()) <= set(range(len(images))):

@@ -2,12 +2,15 @@
 
 import math
 import statistics
+from collections import Counter
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from ..analysis.uncertainty import mean_interval, seed_difference, t_quantile
 from . import compare
 from .compare import Wrong
-from .report import Result, grade
+from .contain import contained
+from .report import Finding, Result, grade
 
 Values = Sequence[float]
 RUNS = (([91.2, 92.0, 91.5],), ([88.0, 90.0, 89.1, 90.4, 88.8],), ([70.5, 69.0],))
@@ -184,6 +187,103 @@ DIFFERENCE_MISTAKES = (
 )
 
 
+NETWORKS, SEEDS = ("plain8", "resnet8", "plain20"), (3, 5, 8, 13)
+VERDICTS = ("higher", "lower", "undecided")
+CLEAR, SPREAD = ([90.1, 90.9, 90.4], [93.0, 93.6, 93.2]), [88.7, 89.4, 90.0, 90.6, 91.3]
+CASES = (
+    CLEAR,
+    CLEAR[::-1],
+    ([90.0, 92.0, 91.0], [91.0, 93.0, 92.2]),
+    (SPREAD, [value + 1.7 for value in SPREAD]),  # the two intervals overlap, and that of the difference excludes 0
+    ([90.0, 90.2, 94.0], [92.0, 92.5, 92.2]),  # the lower mean has the best run
+)
+
+
+def _sign(gap: float) -> str:
+    return "higher" if gap > 0 else "lower" if gap < 0 else "undecided"
+
+
+def _verdict(first: Values, second: Values) -> str:
+    estimate = seed_difference(first, second)
+    return _sign(estimate.value) if estimate.excludes_zero else "undecided"
+
+
+def _by_overlap(first: Values, second: Values) -> str:
+    a, b = mean_interval(first), mean_interval(second)
+    return "undecided" if a.low <= b.high and b.low <= a.high else _sign(b.value - a.value)
+
+
+VERDICT_MISTAKES = (
+    Wrong(
+        "by_means",
+        lambda a, b: _sign(statistics.fmean(b) - statistics.fmean(a)),
+        "You decide by the two means alone.",
+        "With other seeds, might the difference have the other sign?",
+    ),
+    Wrong(
+        "by_overlap",
+        _by_overlap,
+        "You are undecided whenever the two intervals overlap.",
+        "Of which one number do you need the interval?",
+    ),
+    Wrong("by_best", lambda a, b: _sign(max(b) - max(a)), "You compare the best runs.", "What do the others say?"),
+    Wrong(
+        "verdict_turned",
+        lambda a, b: _verdict(b, a),
+        "Your verdict points the other way.",
+        "Which of the two is the task about?",
+    ),
+    Wrong(
+        "never_decided", lambda a, b: "undecided", "You are always undecided.", "When does an interval leave no doubt?"
+    ),
+    Wrong(
+        "always_decided",
+        lambda a, b: "higher",
+        "You always say the same.",
+        "What does your function do with its arguments?",
+    ),
+)
+
+
+def runs(function: Callable[..., dict[str, list[float]]], *, points: float = 4) -> Result:
+    """Check the runs of a study: every network with every seed, once, and every figure kept.
+
+    Args:
+        function: the learner's function of ``run``, the names of networks, and seeds. ``run(name, seed)`` gives an
+            accuracy in percent. It returns for each name the list of accuracies, in the order of the seeds.
+        points: points of a right answer.
+    """
+    calls = Counter()
+
+    def run(network: str, seed: int) -> float:
+        calls[network, seed] += 1
+        return _figure(network, seed)
+
+    outcome = contained(function, run, list(NETWORKS), list(SEEDS))
+    problem = outcome.problem or compare.none_returned(outcome.value)
+    steps = [problem] if problem else [_explain_calls(calls), _explain_table(outcome.value)]
+    return grade("Runs", points, steps)
+
+
+def verdict(function: Callable[[Values, Values], str], *, points: float = 4) -> Result:
+    """Check what may be said about two groups of runs: the second is ``higher``, ``lower``, or it is ``undecided``.
+
+    Args:
+        function: the learner's function of the accuracies of two groups of runs, in percent.
+        points: points of a right answer.
+    """
+    outcomes = [contained(function, list(first), list(second)) for first, second in CASES]
+    said = [outcome.value for outcome in outcomes]
+    steps = [outcome.problem or _explain_word(outcome.value) for outcome in outcomes]
+    if not any(steps):
+        wrong = [w for w in VERDICT_MISTAKES if said == [w.answer(*case) for case in CASES]]
+        steps = [
+            None if word == _verdict(*case) else wrong[0].finding if wrong else _odd_verdict(word, case)
+            for word, case in zip(said, CASES, strict=True)
+        ]
+    return grade("Verdict", points, steps)
+
+
 def mean(function: Callable[[Values], float], *, points: float = 1) -> Result:
     """Check the mean over seeds.
 
@@ -225,3 +325,55 @@ def difference(function: Callable[[Values, Values], tuple[float, float, float]],
     """
     steps = compare.compare_values(function, PAIRS, _difference, DIFFERENCE_MISTAKES, tolerance=1e-3)
     return grade("Difference of two means", points, steps)
+
+
+def _figure(network: str, seed: int) -> float:
+    return 70 + 5 * (network == NETWORKS[1]) + len(network) + seed * 3 % 11 / 10
+
+
+def _explain_calls(calls: Counter) -> Finding | None:
+    wanted = {(network, seed) for network in NETWORKS for seed in SEEDS}
+    if set(calls) - wanted:
+        seen = f"You call run{next(call for call in calls if call not in wanted)}, which was not asked for."
+        return Finding("runs_unasked", seen, "Which networks and seeds does your function get?")
+    if len(calls) < len(wanted):
+        seen = f"Of {len(wanted)} runs, {len(calls)} were made."
+        return Finding("runs_missing", seen, "Does every network meet every seed?")
+    if calls.total() > len(wanted):
+        seen = f"{len(wanted)} runs were needed; you made {calls.total()}."
+        return Finding("runs_repeated", seen, "Where could you keep a result that you need twice?")
+    return None
+
+
+def _explain_table(table: Any) -> Finding | None:
+    if not isinstance(table, dict) or set(table) != set(NETWORKS):
+        seen = "What you return does not have one entry for each network."
+        return Finding("no_table", seen, "What are the keys of the dictionary that the task asks for?")
+    wanted = {network: [_figure(network, seed) for seed in SEEDS] for network in NETWORKS}
+    if all(isinstance(table[n], list | tuple) and list(table[n]) == wanted[n] for n in NETWORKS):
+        return None
+    for key, summary in (("best_kept", max), ("mean_kept", statistics.fmean), ("last_kept", lambda v: v[-1])):
+        if all(_alone(table[n]) == summary(wanted[n]) for n in NETWORKS):
+            seen = "You keep one figure for each network."
+            return Finding(key, seen, "What will you need all runs for?")
+    if any(not isinstance(table[n], list | tuple) or len(table[n]) != len(SEEDS) for n in NETWORKS):
+        seen = f"A network does not have {len(SEEDS)} figures, one for each seed."
+        return Finding("figures_missing", seen, "Where is a new list begun, and where is something added to it?")
+    seen = "Figures are not in the order of the seeds, or with another network."
+    return Finding("figures_mixed_up", seen, "Which run belongs to which name?")
+
+
+def _alone(value: Any) -> Any:
+    return value[0] if isinstance(value, list | tuple) and len(value) == 1 else value
+
+
+def _explain_word(word: Any) -> Finding | None:
+    if word in VERDICTS:
+        return None
+    seen = f"Your function says {str(word)[:40]!r}."
+    return compare.none_returned(word) or Finding("no_verdict", seen, "Which three words does the task name?")
+
+
+def _odd_verdict(word: str, case: tuple[Values, Values]) -> Finding:
+    seen = f"For {case[0]} and {case[1]} you say {word!r}."
+    return Finding("value", seen, "What is the interval of the difference there?")

@@ -306,3 +306,22 @@ def load_rate(path, *parts):
 wrong(checks.resume, "resume_without_momentum")(save_rate, load_rate)
 wrong(checks.resume, "nothing_saved")(lambda *given: None, load)
 wrong(checks.resume, "crash")(save, lambda path, *parts: torch.load(path)["epoch"])
+
+
+@right(checks.precision)
+def precision(device, bf16):
+    if bf16:
+        return torch.bfloat16, False
+    return (torch.float16, True) if device == "cuda" else (torch.float32, False)
+
+
+def changed(case, answer):
+    return lambda *given: answer if given == case else precision(*given)
+
+
+wrong(checks.precision, "scaler_missing")(changed(("cuda", False), (torch.float16, False)))
+wrong(checks.precision, "scaler_not_needed")(lambda *given: (precision(*given)[0], True))
+wrong(checks.precision, "bfloat16_emulated")(lambda *given: (torch.bfloat16, False))
+wrong(checks.precision, "float16_not_needed")(changed(("cpu", True), (torch.float16, True)))
+wrong(checks.precision, "short_format_left_out")(lambda *given: (torch.float32, False))
+wrong(checks.precision, "no_dtype")(lambda *given: ("bf16", False))

@@ -159,6 +159,10 @@ def one_by_one(images, generator):
     return window(images, *draw(len(images), generator))
 
 
+right(checks.augmentation, size=(6, 10))(crop_and_flip)
+wrong(checks.augmentation, "shape", size=(6, 10))(one_by_one)  # cuts squares
+
+
 @wrong(checks.augmentation, "same_crop")
 def same_crop(images, generator):
     n = len(images)
@@ -267,6 +271,9 @@ wrong(checks.batches, "test_augmented")(lambda *given: batches(*given, augment=T
 wrong(checks.batches, "train_not_augmented")(lambda *given: batches(*given, augment=False))
 wrong(checks.batches, "train_not_shuffled")(lambda *given: batches(*given, shuffle=False))
 wrong(checks.batches, "test_incomplete")(lambda *given: batches(*given, drop_last=True))
+
+
+wrong(checks.batches, "batch_size")(lambda x, y, size, training, g: batches(x, y, len(x), training, g))
 
 
 @wrong(checks.batches, "train_repeated")

@@ -82,3 +82,68 @@ def best(a, b):
 def normal(a, b):
     gap, half = st.mean(b) - st.mean(a), 1.96 * math.hypot(error(a), error(b))
     return gap, gap - half, gap + half
+
+
+@right(checks.runs)
+def comprehension(run, names, seeds):
+    return {name: [run(name, seed) for seed in seeds] for name in names}
+
+
+@right(checks.runs)
+def seeds_outside(run, names, seeds):
+    table = dict.fromkeys(names, ())
+    for seed in seeds:
+        for name in names:
+            table[name] += (run(name, seed),)
+    return table
+
+
+def of_table(change):
+    return lambda run, names, seeds: change(comprehension(run, names, seeds))
+
+
+wrong(checks.runs, "runs_missing")(lambda run, names, seeds: {n: [run(n, s)] for n, s in zip(names, seeds)})  # noqa: B905
+wrong(checks.runs, "runs_unasked")(lambda run, names, seeds: comprehension(run, names, range(len(seeds))))
+wrong(checks.runs, "best_kept")(of_table(lambda table: {name: max(runs) for name, runs in table.items()}))
+wrong(checks.runs, "mean_kept")(of_table(lambda table: {name: st.fmean(runs) for name, runs in table.items()}))
+wrong(checks.runs, "last_kept")(of_table(lambda table: {name: runs[-1] for name, runs in table.items()}))
+wrong(checks.runs, "figures_missing")(of_table(lambda table: {name: runs[1:] for name, runs in table.items()}))
+wrong(checks.runs, "figures_mixed_up")(of_table(lambda table: {name: runs[::-1] for name, runs in table.items()}))
+wrong(checks.runs, "no_table")(of_table(lambda table: list(table.values())))
+
+
+@wrong(checks.runs, "runs_repeated")
+def run_again(run, names, seeds):
+    comprehension(run, names, seeds)
+    return comprehension(run, names, seeds)
+
+
+def say(gap, low, high):
+    return "higher" if low > 0 else "lower" if high < 0 else "undecided"
+
+
+def by_overlap(a, b):
+    (low_a, high_a), (low_b, high_b) = (around(v, T[len(v) - 1] * error(v)) for v in (a, b))
+    return "higher" if low_b > high_a else "lower" if high_b < low_a else "undecided"
+
+
+def by_threshold(a, b):
+    return say(0, *around([st.mean(b) - st.mean(a)] * 2, 0.9))
+
+
+right(checks.verdict)(lambda a, b: say(*welch(a, b)))
+wrong(checks.verdict, "by_means")(lambda a, b: "higher" if np.mean(b) > np.mean(a) else "lower")
+wrong(checks.verdict, "by_best")(lambda a, b: "higher" if np.max(b) > np.max(a) else "lower")
+wrong(checks.verdict, "by_overlap")(by_overlap)
+wrong(checks.verdict, "verdict_turned")(lambda a, b: say(*welch(b, a)))
+wrong(checks.verdict, "never_decided")(lambda a, b: "undecided")
+wrong(checks.verdict, "always_decided")(lambda a, b: "higher")
+wrong(checks.verdict, "value")(by_threshold)
+wrong(checks.verdict, "no_verdict")(lambda a, b: welch(a, b)[1] > 0)
+
+steps = {"steps": [(7, "What becomes of the last batch?")]}
+right(checks.answers)("Steps", {"steps": 8}, {"steps": 8}, steps)
+wrong(checks.answers, "steps_known")("Steps", {"steps": 7}, {"steps": 8}, steps)
+wrong(checks.answers, "steps_value")("Steps", {"steps": 80}, {"steps": 8}, steps)
+wrong(checks.answers, "steps_missing")("Steps", {"steps": None}, {"steps": 8}, steps)
+wrong(checks.answers, "steps_no_number")("Steps", {"steps": [7]}, {"steps": 8}, steps)
