@@ -90,8 +90,8 @@ def read_submission(data: bytes, name: str, release: Any) -> tuple[Any, tuple[st
             "it is not in the form of a notebook" if isinstance(error, json.JSONDecodeError) else _first_line(error)
         )
         said = (
-            f"`{name}` could not be read as a notebook: {reason}. So the tests below ran without your work. Hand in the "
-            "`.ipynb` file itself, saved from JupyterLab or Colab (File › Download › .ipynb), and tell your instructor.",
+            f"`{name}` could not be read as a notebook: {reason}. So the tests below ran without your work. "
+            "Hand in the `.ipynb` file itself, saved from JupyterLab or Colab (File › Download › .ipynb).",
         )
         return _with_notes(release, said), said
     mended, said = mend(notebook, release)
