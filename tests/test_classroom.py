@@ -73,8 +73,7 @@ def steal(info):
     print("stolen:", info.raw_cell)
 get_ipython().events.register("pre_run_cell", steal)
 """
-HIDES = "import sys; sys.displayhook = lambda value: None\ndef double(x):\n    return 0"
-CHEATS = "class Cheat(float):\n    __repr__ = lambda self: 'nan'\ndef double(x):\n    return x\n"
+HIDES = "type(get_ipython().displayhook).__call__ = lambda *values: None\ndef double(x):\n    return 0"
 LOOPS = "def double(x):\n    while True:\n        pass"
 QUITS = "import os\ndef double(x):\n    os._exit(0)"
 FORKS = """
@@ -138,16 +137,16 @@ def hostile(course, tmp_path):
     """Looks for everything that it must not see, and prints what it found."""
     paths = [course.root, course.root / "gradebook.db", course.root / "submitted", tmp_path, Path.home(), Path("..")]
     return f"""
-import os, socket
+import glob, os, socket
 seen = []
 for path in {[str(path) for path in paths]!r}:
     try:
         seen += [path] if os.path.isfile(path) else [os.path.join(path, one) for one in os.listdir(path)]
     except OSError:
         pass
-for path in ("/root", "/home", "/work", "/etc/shadow", "/proc"):
-    for folder, _, files in os.walk(path):
-        seen += [os.path.join(folder, f) for f in files if f.endswith((".db", ".csv", "shadow"))]
+own = os.environ["HOME"]
+for pattern in ("/root/*", "/home/*/*", "/tmp/*/course*", "/tmp/pytest*", "/etc/shadow", {str(course.root.parent)!r} + "/*"):
+    seen += [path for path in glob.glob(pattern) if not path.startswith(own)]
 try:
     socket.create_connection(("127.0.0.1", {{PORT}}), 2)
     seen.append("network")
@@ -155,7 +154,7 @@ except OSError:
     pass
 for one in filter(str.isdigit, os.listdir("/proc")):
     seen += [one] if b"pytest" in open(f"/proc/{{one}}/cmdline", "rb").read() else []
-print("seen:", [one for one in seen if "matplotlib" not in one and "site-packages" not in one])
+print("seen:", seen)
 def double(x):
     return 2 * x""".replace("{PORT}", "9")
 
@@ -186,7 +185,7 @@ def graded(tmp_path_factory):
     nbformat.write(nbformat.read(course.release("1_double", "empty"), as_version=4), handed / "empty.ipynb")
     (handed / "text.ipynb").write_text("def double(x): return 2 * x")
     collected = collect_submissions(course, "1_double", handed)
-    grades = grade_assignment(course, "1_double", jobs=2, limits=Limits(cell=2, wall=60, processes=60))
+    grades = grade_assignment(course, "1_double", jobs=2, limits=Limits(cell=4, wall=60, processes=60))
     pages = write_feedback(course, "1_double")
     return course, collected, {grade.student: grade for grade in grades}, pages
 
@@ -195,7 +194,7 @@ EXPECTED = {
     "right": (6, ""),
     "half": (4, ""),
     "crash": (0, "my own mistake"),
-    "loop": (0, "still running after 2 s"),
+    "loop": (0, "still running after 4 s"),
     "quit": (0, "The kernel ended"),
     "renamed": (0, "<code>double</code> is not defined in your answer"),
     "hides": (0, "should end in points"),
@@ -203,7 +202,7 @@ EXPECTED = {
     "empty": (0, "NotImplementedError"),
     "text": (0, "could not be read as a notebook"),
     "hostile": (6, "seen: []"),
-    "steals": (0, "held text of the tests"),
+    "steals": (6, "held text of the tests"),
     "forks": (6, "refused after"),
 }
 
@@ -249,8 +248,13 @@ def test_feedback_asks_no_other_host_and_shows_no_hidden_test(graded):
     assert len(pages) == len(EXPECTED)
     for page in pages:
         text = page.read_text()
-        assert not re.search(r"""(src|href)\s*=\s*["']?(https?:)?//|@import|<script|url\(["']?http""", text), page
-        assert "default-src 'none'" in text and "HIDDEN" not in text and "-17" not in re.sub(r"<[^>]*>", "", text)
+        assert not re.search(r"""src\s*=\s*["']?(https?:)?//|<link|@import|<script|url\(["']?http""", text), page
+        assert (
+            "default-src 'none'" in text
+            and "<math" in text
+            and "HIDDEN" not in text
+            and "-17" not in re.sub(r"<[^>]*>", "", text)
+        )
 
 
 def test_nothing_is_left_behind(graded):
@@ -267,7 +271,7 @@ def test_release_holds_names_but_neither_solutions_nor_hidden_tests(graded):
     assert len(files) == 14
     for path in files:
         text = path.read_text()
-        assert not re.search("twice_the_number|-17|SOLUTION|HIDDEN|abs", text)
+        assert not re.search("twice_the_number|-17|SOLUTION|HIDDEN", text)
         assert f'STUDENT = \\"{path.parts[-2]}\\"' in text and "raise NotImplementedError" in text
 
 

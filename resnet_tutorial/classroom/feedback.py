@@ -17,6 +17,8 @@ SCRIPT = re.compile(r"<script\b.*?</script\s*>", re.DOTALL | re.IGNORECASE)
 FOREIGN = re.compile(
     r"""<(?:link|iframe|object|embed|base)\b[^>]*>|(?<=\s)src\s*=\s*["']?(?:https?:)?//[^"'>\s]*["']?""", re.I
 )
+VERBATIM = re.compile(r"(<(?:pre|code|style|title)\b.*?</(?:pre|code|style|title)>)", re.DOTALL | re.IGNORECASE)
+FORMULA = re.compile(r"\$\$([^$]+)\$\$|\$(?!\s)([^$\n]+?)(?<!\s)\$(?!\d)")
 
 
 def write_feedback(course: Course, assignment: str) -> list[Path]:
@@ -54,7 +56,20 @@ def offline(page: str) -> str:
     """The page without scripts and other hosts, and with formulas that need no script."""
     page = FOREIGN.sub("", SCRIPT.sub("", page))
     page = re.sub(r"@import\b[^;]*;", "", page)
+    parts = VERBATIM.split(page)
+    parts[::2] = [FORMULA.sub(_mathml, part) for part in parts[::2]]
+    page = "".join(parts)
     return re.sub(r"<head>", f"<head>{POLICY}", page, count=1)
+
+
+def _mathml(formula: re.Match) -> str:
+    """A formula as MathML, which browsers set without a script; as it was, if it cannot be read."""
+    try:
+        from latex2mathml.converter import convert
+
+        return convert(html.unescape(formula[1] or formula[2]), display="block" if formula[1] else "inline")
+    except Exception:
+        return formula[0]
 
 
 def _text(page: str) -> str:

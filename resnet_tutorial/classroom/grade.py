@@ -133,6 +133,8 @@ def _number(text: Any) -> float:
 
 def _bared(output: Any, in_test: bool, hidden: set[str]) -> Any:
     """The output without text of the hidden tests; of an error in a test, the message alone."""
+    import nbformat
+
     if output.output_type == "error" and in_test:
         output = error_output(output.ename, output.evalue)
         if output.ename == "NameError":
@@ -142,7 +144,7 @@ def _bared(output: Any, in_test: bool, hidden: set[str]) -> Any:
         return output
     if output.output_type == "error":
         return error_output(output.ename, WITHHELD)
-    return error_output("Withheld", WITHHELD)
+    return nbformat.v4.new_output("stream", text=f"{WITHHELD}\n")
 
 
 def _tests_written_in(course: Course, assignment: str, student: str) -> Any:

@@ -185,6 +185,8 @@ def _client(notebook: Any, limits: Limits, place: Path, command: Callable[[list[
     def note_error(cell, cell_index, execute_reply):
         # A cell that ran out of time has no error among its outputs, or one that does not say why.
         reply = execute_reply["content"]
+        if reply.get("ename") == "TooLong":
+            cell.outputs = [output for output in cell.outputs if output.get("ename") != "KeyboardInterrupt"]
         if reply["status"] == "error" and reply["ename"] not in [output.get("ename") for output in cell.outputs]:
             cell.outputs.append(error_output(reply["ename"], reply["evalue"]))
 
