@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import re
+import socket
 import sys
 import zipfile
 from copy import deepcopy
@@ -133,7 +134,7 @@ def answer(course, student, code, assignment="1_double"):
     return notebook
 
 
-def hostile(course, tmp_path):
+def hostile(course, tmp_path, port):
     """Looks for everything that it must not see, and prints what it found."""
     paths = [course.root, course.root / "gradebook.db", course.root / "submitted", tmp_path, Path.home(), Path("..")]
     return f"""
@@ -144,11 +145,12 @@ for path in {[str(path) for path in paths]!r}:
         seen += [path] if os.path.isfile(path) else [os.path.join(path, one) for one in os.listdir(path)]
     except OSError:
         pass
-own = os.environ["HOME"]
-for pattern in ("/root/*", "/home/*/*", "/tmp/*/course*", "/tmp/pytest*", "/etc/shadow", {str(course.root.parent)!r} + "/*"):
-    seen += [path for path in glob.glob(pattern) if not path.startswith(own)]
+for pattern in ("/root/*", "/home/*/*", "/tmp/*/course*", "/tmp/pytest*", "/etc/shadow", {str(course.root)!r} + "*"):
+    seen += glob.glob(pattern)
+own = ({sys.prefix!r}, {sys.base_prefix!r}, os.environ["HOME"])
+seen = [path for path in seen if not any(one.startswith(os.path.realpath(path)) for one in own)]
 try:
-    socket.create_connection(("127.0.0.1", {{PORT}}), 2)
+    socket.create_connection(("127.0.0.1", {port}), 2)
     seen.append("network")
 except OSError:
     pass
@@ -156,7 +158,7 @@ for one in filter(str.isdigit, os.listdir("/proc")):
     seen += [one] if b"pytest" in open(f"/proc/{{one}}/cmdline", "rb").read() else []
 print("seen:", seen)
 def double(x):
-    return 2 * x""".replace("{PORT}", "9")
+    return 2 * x"""
 
 
 @pytest.fixture(scope="module")
@@ -179,13 +181,15 @@ def graded(tmp_path_factory):
     release_assignment(course, "1_double")
     handed = place / "handed"
     handed.mkdir()
-    answers["hostile"] = hostile(course, place)
+    server = socket.create_server(("127.0.0.1", 0))
+    answers["hostile"] = hostile(course, place, server.getsockname()[1])
     for student, code in answers.items():
         nbformat.write(answer(course, student, code), handed / f"{student}.ipynb")
     nbformat.write(nbformat.read(course.release("1_double", "empty"), as_version=4), handed / "empty.ipynb")
     (handed / "text.ipynb").write_text("def double(x): return 2 * x")
     collected = collect_submissions(course, "1_double", handed)
     grades = grade_assignment(course, "1_double", jobs=2, limits=Limits(cell=4, wall=60, processes=60))
+    server.close()
     pages = write_feedback(course, "1_double")
     return course, collected, {grade.student: grade for grade in grades}, pages
 

@@ -147,4 +147,5 @@ def call(name: str, *args: object) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(json.loads(sys.argv[1]), sys.argv[2:]))
+    with open(sys.argv[1]) as file:
+        sys.exit(main(json.load(file), sys.argv[2:]))

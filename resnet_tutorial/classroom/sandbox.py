@@ -250,7 +250,8 @@ def _command(
             "RLIMIT_CORE": 0,
         },
     }
-    return [sys.executable, "-I", str(ENTER), json.dumps(plan), *command]
+    (place / "plan.json").write_text(json.dumps(plan))  # out of the submission's sight
+    return [sys.executable, "-I", str(ENTER), str(place / "plan.json"), *command]
 
 
 def _environment(walls: Isolation, place: Path, threads: int) -> dict[str, str]:
