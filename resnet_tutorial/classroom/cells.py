@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 MARKERS = ("BEGIN SOLUTION", "END SOLUTION", "BEGIN HIDDEN TESTS", "END HIDDEN TESTS", "BEGIN MARK SCHEME")
@@ -53,20 +54,35 @@ def squeezed(text: str) -> str:
     return re.sub(r"\s+", "", text)
 
 
-def secrets(source: Any) -> set[str]:
-    """Squeezed pieces of solutions and hidden tests that must not be found in a released file."""
-    found = set()
-    for cell in source.cells:
-        found |= _pieces(SOLUTION.findall(cell.source) or _whole(cell), _visible(cell.source))
-    return found | hidden_pieces(source)
+def secrets(source: Any) -> set[frozenset[str]]:
+    """What must not be found in a released cell: groups of squeezed pieces that give something away together.
+
+    A region as a whole always does, and two of its lines that follow one another. One line alone does, unless a code
+    cell shows the same line: then it is a line that everyone writes.
+    """
+    regions = [region for cell in source.cells for region in SOLUTION.findall(cell.source) or _whole(cell)]
+    regions += [region for cell in source.cells for region in HIDDEN.findall(cell.source)]
+    common = _common(source)
+    groups = set()
+    for region in regions:
+        lines = _telling(region)
+        groups |= {frozenset([squeezed(region)])} if len(squeezed(region)) >= TELLING else set()
+        groups |= {frozenset([line]) for line in lines if line not in common}
+        groups |= {frozenset(pair) for pair in pairwise(lines) if pair[0] != pair[1]}
+    return groups
+
+
+def hidden_regions(source: Any) -> set[str]:
+    """The hidden tests, squeezed, each region as a whole."""
+    found = {squeezed(region) for cell in source.cells for region in HIDDEN.findall(cell.source)}
+    return {region for region in found if len(region) >= TELLING}
 
 
 def hidden_pieces(source: Any) -> set[str]:
-    """Squeezed pieces of the hidden tests alone."""
-    found = set()
-    for cell in source.cells:
-        found |= _pieces(HIDDEN.findall(cell.source), _visible(cell.source))
-    return found
+    """Squeezed lines and regions of the hidden tests, without lines that everyone writes."""
+    lines = {line for cell in source.cells for region in HIDDEN.findall(cell.source) for line in _telling(region)}
+    common = _common(source)
+    return hidden_regions(source) | {line for line in lines if line not in common}
 
 
 def strings(value: Any) -> Iterator[str]:
@@ -86,15 +102,12 @@ def _whole(cell: Any) -> list[str]:
     return [cell.source] if is_solution(cell) and "BEGIN SOLUTION" not in cell.source else []
 
 
-def _visible(text: str) -> set[str]:
-    return {squeezed(line) for line in HIDDEN.sub("", SOLUTION.sub("", text)).splitlines()}
+def _common(source: Any) -> str:
+    """What students see in code cells, squeezed."""
+    shown = [cell.source for cell in source.cells if cell.cell_type == "code" and not _whole(cell)]
+    return "\n".join(squeezed(HIDDEN.sub("", SOLUTION.sub("", text))) for text in shown)
 
 
-def _pieces(regions: list[str], visible: set[str]) -> set[str]:
-    found = set()
-    for region in regions:
-        lines = [line.strip() for line in region.splitlines()]
-        found |= {squeezed(line) for line in lines if not SIGNATURE.match(line) and len(squeezed(line)) >= TELLING}
-        if len(squeezed(region)) >= TELLING:
-            found.add(squeezed(region))
-    return found - visible
+def _telling(region: str) -> list[str]:
+    lines = [line.strip() for line in region.splitlines()]
+    return [squeezed(line) for line in lines if not SIGNATURE.match(line) and len(squeezed(line)) >= TELLING]

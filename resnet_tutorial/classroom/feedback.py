@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 from ..errors import InputError
-from .cells import MARKERS, hidden_pieces, squeezed
+from .cells import MARKERS, hidden_regions, squeezed
 from .course import Course
 
 # No request at all and no script, whatever a submission has written into its outputs.
@@ -40,7 +40,7 @@ def write_feedback(course: Course, assignment: str) -> list[Path]:
     converter = GenerateFeedback(coursedir=course.directory(assignment), config=course.config(), force=True)
     converter.preprocessors = [ClearHiddenTests, *converter.preprocessors]
     converter.start()
-    hidden = hidden_pieces(nbformat.read(course.source(assignment), as_version=4))
+    hidden = hidden_regions(nbformat.read(course.source(assignment), as_version=4))
     pages = [course.root / "feedback" / student / assignment / f"{assignment}.html" for student in students]
     for page in pages:
         text = offline(page.read_text(encoding="utf-8"))

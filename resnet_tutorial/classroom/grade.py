@@ -3,6 +3,7 @@
 import math
 import os
 import queue
+import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -179,7 +180,9 @@ def _record(course: Course, assignment: str, student: str, executed: Any) -> Gra
         TakeExecuted if one is Execute else one for one in autograde.autograde_preprocessors
     ]
     try:
-        autograde.start()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # SQLAlchemy on nbgrader's way of using it
+            autograde.start()
     except NbGraderException as error:
         return Grade(student, 0, 0, problem=f"nbgrader could not count the points: {error}")
     return read_grade(course, assignment, student)

@@ -59,11 +59,12 @@ def find_leaks(notebook: Any, source: Any) -> list[str]:
         for text in strings(cell):
             leaks += [f"cell {i} holds the marker {marker!r}" for marker in MARKERS if marker in text]
             text = squeezed(text)
-            leaks += [f"cell {i} holds a solution or hidden test: {piece[:60]}" for piece in forbidden if piece in text]
+            found = [min(group) for group in forbidden if all(piece in text for piece in group)]
+            leaks += [f"cell {i} holds a solution or hidden test: {piece[:60]}" for piece in sorted(found)]
     about = " ".join(strings(notebook.metadata))
-    leaks += [f"the metadata holds {marker!r}" for marker in MARKERS if marker in about]
-    leaks += ["the metadata hold a solution or hidden test" for piece in forbidden if piece in squeezed(about)]
-    return leaks
+    told = any(all(piece in squeezed(about) for piece in group) for group in forbidden)
+    marked = any(marker in about for marker in MARKERS)
+    return [*leaks, *(["the notebook's metadata hold a solution or hidden test"] if told or marked else [])]
 
 
 def _generate(course: Course, assignment: str) -> Any:
