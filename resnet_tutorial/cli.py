@@ -12,6 +12,7 @@ import torch
 
 from . import __version__
 from .commands.bench import BenchArgs, bench_command
+from .commands.classroom import ClassroomArgs, classroom_command
 from .commands.common import fail
 from .commands.compare import CompareArgs, compare_command
 from .commands.download import DownloadArgs, download_command
@@ -34,6 +35,7 @@ COMMANDS: dict[str, tuple[Callable[[list[str]], None], type]] = {
     "identify": (identify_command, IdentifyArgs),
     "download": (download_command, DownloadArgs),
     "recipes": (recipes_command, RecipesArgs),
+    "classroom": (classroom_command, ClassroomArgs),
 }
 
 

@@ -1,0 +1,152 @@
+"""Run a learner's code so that its mishaps become one line: exceptions, endless loops, huge allocations, `sys.exit`.
+
+This is a seat belt for mishaps, not a prison. It runs in this process, so it does not hold against code that means
+harm: code that reads files, goes online, kills the process (`os._exit`) or rewrites the checks. Nor can it interrupt
+one long operation inside a library: the limit acts when that returns. The memory limit needs Linux without a GPU. On
+Windows, and outside the main thread, an endless loop is reported but goes on in the background until the kernel is
+restarted. Grading needs a process of its own around it.
+"""
+
+import contextlib
+import signal
+import threading
+import traceback
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from .report import Finding
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None
+
+SECONDS = 10.0
+MEGABYTES = 2000
+STATM = Path("/proc/self/statm")  # Linux: the memory of this process, in pages
+OURS = (str(Path(__file__).parent), str(Path(torch.__file__).parent), str(Path(threading.__file__).parent))
+
+
+class TimeUp(BaseException):
+    """The time is up. No Exception, so that a learner's ``except Exception`` lets it pass."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a call.
+
+    Attributes:
+        value: what it returned; None if it did not return.
+        problem: what stopped it, if something did.
+        error: the exception behind the problem, if there is one.
+    """
+
+    value: Any = None
+    problem: Finding | None = None
+    error: BaseException | None = None
+
+
+def contained(
+    function: Callable[..., Any], *args: Any, seconds: float | None = None, megabytes: int = MEGABYTES, **options: Any
+) -> Outcome:
+    """Call a learner's function; whatever it does wrong comes back as a finding. Warnings are not shown.
+
+    Args:
+        function: what to call, with ``args`` and ``options``.
+        seconds: longest that it may take; None for 10.
+        megabytes: most memory that it may add to that of the process, where the system can tell.
+    """
+    if not callable(function):
+        seen = f"What you handed in is a {type(function).__name__}, which cannot be called."
+        return Outcome(problem=Finding("not_callable", seen, "Hand in the function or class itself, without brackets."))
+    call, seconds = partial(function, *args, **options), seconds or SECONDS
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    can_interrupt = hasattr(signal, "setitimer") and in_main_thread
+    with _memory_limit(megabytes), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return _with_alarm(call, seconds) if can_interrupt else _in_thread(call, seconds)
+
+
+def _with_alarm(call: Callable[[], Any], seconds: float) -> Outcome:
+    running = True
+
+    def ring(_number: int, _frame: Any) -> None:
+        if running:
+            raise TimeUp
+
+    handler = signal.signal(signal.SIGALRM, ring)
+    timer = signal.setitimer(signal.ITIMER_REAL, seconds, seconds)  # again and again: a bare except may swallow one
+    try:
+        return _attempt(call, seconds)
+    finally:
+        running = False
+        signal.setitimer(signal.ITIMER_REAL, *timer)
+        signal.signal(signal.SIGALRM, handler)
+
+
+def _in_thread(call: Callable[[], Any], seconds: float) -> Outcome:
+    outcomes = []
+    thread = threading.Thread(target=lambda: outcomes.append(_attempt(call, seconds)), daemon=True)
+    thread.start()
+    thread.join(seconds)
+    return outcomes[0] if outcomes else Outcome(problem=_too_long(seconds, ""))
+
+
+def _attempt(call: Callable[[], Any], seconds: float) -> Outcome:
+    try:
+        return Outcome(call())
+    except KeyboardInterrupt:  # the learner's own wish
+        raise
+    except BaseException as error:
+        return Outcome(problem=_problem(error, seconds), error=error)
+
+
+def _problem(error: BaseException, seconds: float) -> Finding:
+    place = _place(error)
+    if isinstance(error, TimeUp):
+        return _too_long(seconds, place)
+    if isinstance(error, SystemExit):
+        return Finding("exit", f"Your code asks Python to quit{place}.", "Leave exit() out: return from the function.")
+    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "allocate" in str(error)):
+        look = "Print the shape of what you build there: which dimension is far larger than it should be?"
+        return Finding("memory", f"Your code asks for far more memory than the task needs{place}.", look)
+    first_line = (str(error).strip() or "no message").splitlines()[0]
+    seen = f"Your code stops{place} with {type(error).__name__}: {first_line[:200]}"
+    return Finding("crash", seen, "Print the shapes and values just before that line.")
+
+
+def _too_long(seconds: float, place: str) -> Finding:
+    seen = f"Your code was still running after {seconds:g} s{place}, so it was stopped."
+    return Finding("endless", seen, "Does every loop come to an end?")
+
+
+def _place(error: BaseException) -> str:
+    """The last line of the learner's own code on the way to the error."""
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(OURS)]
+    if not frames:
+        return ""
+    frame = frames[-1]
+    return f" in {frame.name}, line {frame.lineno} ({frame.line})" if frame.line else f" in {frame.name}"
+
+
+@contextlib.contextmanager
+def _memory_limit(megabytes: int) -> Iterator[None]:
+    # A GPU's driver maps more addresses than any limit would allow.
+    if resource is None or not STATM.exists() or torch.cuda.is_available():
+        yield
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    used = int(STATM.read_text().split()[0]) * resource.getpagesize()
+    limit = used + (megabytes << 20)
+    bounds = [bound for bound in (limit, soft, hard) if bound != resource.RLIM_INFINITY]
+    resource.setrlimit(resource.RLIMIT_AS, (min(bounds), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))

@@ -1,0 +1,191 @@
+"""What a check found, and the points so far. Both show themselves, as text or in a notebook."""
+
+import html
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One mistake: what was seen, and where to look. It does not give the answer away.
+
+    Attributes:
+        key: short name of the mistake, such as ``no_final_relu``.
+        seen: what the check saw, one line.
+        look: where to look, one line.
+    """
+
+    key: str
+    seen: str
+    look: str
+
+
+class Shown:
+    """Something that is shown once, as HTML in a notebook and as text elsewhere."""
+
+    _last = None  # what was shown last, and in which cell
+
+    def show(self) -> None:
+        """Show it now."""
+        shell = _shell()
+        if shell is None:
+            print(self)
+            return
+        from IPython.display import display
+
+        Shown._last = (id(self), shell.execution_count)
+        display({"text/plain": str(self), "text/html": self._repr_html_()}, raw=True)
+
+    def _ipython_display_(self) -> None:
+        # A cell that ends with a check has shown it already.
+        if Shown._last != (id(self), getattr(_shell(), "execution_count", None)):
+            self.show()
+
+
+@dataclass(frozen=True)
+class Result(Shown):
+    """What one check found.
+
+    Attributes:
+        task: what was checked.
+        points: points earned. As the last line of a test cell, ``checks.basic_block(Block).points`` is a grade that
+            nbgrader reads.
+        possible: points of a right answer.
+        findings: the mistakes, each once, the first to mend first; empty for a right answer.
+    """
+
+    task: str
+    points: float
+    possible: float
+    findings: tuple[Finding, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether all points were earned."""
+        return not self.findings
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Short names of the mistakes."""
+        return tuple(finding.key for finding in self.findings)
+
+    @property
+    def diagnosis(self) -> tuple[str, ...]:
+        """What was seen, where to look, and whether more is waiting behind it, in one to three lines."""
+        if self.passed:
+            return ("All as it should be.",)
+        first, *later = self.findings
+        more = f"When this is mended, look again: {_count(len(later), 'more thing')} differed." if later else ""
+        return tuple(line for line in (first.seen, first.look, more) if line)
+
+    def __str__(self) -> str:
+        return "\n".join([_headline(self), *(f"  {line}" for line in self.diagnosis)])
+
+    def __repr__(self) -> str:
+        return f"<{self.task}: {_points(self.points, self.possible)}>"
+
+    def _repr_html_(self) -> str:
+        lines = "<br>".join(map(html.escape, self.diagnosis))
+        style = "border-left: 4px solid currentColor; padding-left: 0.8em"
+        return f'<div role="status" style="{style}"><strong>{html.escape(_headline(self))}</strong><br>{lines}</div>'
+
+
+@dataclass(frozen=True)
+class Report(Shown):
+    """The newest result of every task that was checked.
+
+    Attributes:
+        results: in the order in which the tasks were first checked.
+    """
+
+    results: tuple[Result, ...]
+
+    @property
+    def points(self) -> float:
+        """Points earned so far."""
+        return round(sum(result.points for result in self.results), 2)
+
+    @property
+    def possible(self) -> float:
+        """Points of the tasks that were checked so far."""
+        return round(sum(result.possible for result in self.results), 2)
+
+    def __str__(self) -> str:
+        if not self.results:
+            return "Nothing has been checked yet."
+        return "\n".join([*map(_headline, self.results), f"Together: {_points(self.points, self.possible)}"])
+
+    def _repr_html_(self) -> str:
+        if not self.results:
+            return f"<p>{self}</p>"
+        rows = "".join(
+            f"<tr><td>{_mark(r)}</td><td>{html.escape(r.task)}</td><td>{_points(r.points, r.possible)}</td></tr>"
+            for r in self.results
+        )
+        head = "<tr><th>State</th><th>Task</th><th>Points</th></tr>"
+        foot = f"<tr><td></td><th>Together</th><th>{_points(self.points, self.possible)}</th></tr>"
+        return f"<table>{head}{rows}{foot}</table>"
+
+
+_results: dict[str, Result] = {}
+
+
+def report() -> Report:
+    """Show the points so far: for every task the newest result."""
+    shown = Report(tuple(_results.values()))
+    shown.show()
+    return shown
+
+
+def forget() -> None:
+    """Forget all results, as a fresh start of the notebook does."""
+    _results.clear()
+
+
+def grade(task: str, possible: float, steps: Sequence[Finding | None]) -> Result:
+    """Make the result of a check, keep it for `report`, and show it.
+
+    Args:
+        task: what was checked.
+        possible: points of a right answer.
+        steps: for each step of the check what was wrong, or None. All steps weigh the same.
+    """
+    findings = {step.key: step for step in reversed(steps) if step is not None}
+    points = round(possible * sum(step is None for step in steps) / len(steps), 2)
+    result = Result(task, points, possible, tuple(reversed(findings.values())))
+    _results[task] = result
+    result.show()
+    return result
+
+
+def merge(first: Result, *others: Result) -> Result:
+    """Several results of one task as one: the smallest share of the points, and all mistakes."""
+    results = (first, *others)
+    share = min(result.points / result.possible for result in results)
+    findings = dict.fromkeys(finding for result in results for finding in result.findings)
+    merged = Result(first.task, round(first.possible * share, 2), first.possible, tuple(findings))
+    for result in others:
+        _results.pop(result.task, None)
+    _results[first.task] = merged
+    return merged
+
+
+def _shell():
+    return sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+
+
+def _mark(result: Result) -> str:
+    return "✓ right" if result.passed else "✗ not yet"
+
+
+def _headline(result: Result) -> str:
+    return f"{_mark(result)} · {result.task}: {_points(result.points, result.possible)}"
+
+
+def _points(earned: float, possible: float) -> str:
+    return f"{earned:g} of {_count(possible, 'point')}"
+
+
+def _count(n: float, noun: str) -> str:
+    return f"{n:g} {noun}" if n == 1 else f"{n:g} {noun}s"
