@@ -20,6 +20,7 @@ from typing import Any
 
 import torch
 
+from .names import NotDefined
 from .report import Finding
 
 try:
@@ -108,6 +109,8 @@ def _attempt(call: Callable[[], Any], seconds: float) -> Outcome:
 
 
 def _problem(error: BaseException, seconds: float) -> Finding:
+    if isinstance(error, NotDefined):
+        return error.finding
     place = _place(error)
     if isinstance(error, TimeUp):
         return _too_long(seconds, place)
