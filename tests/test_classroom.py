@@ -31,7 +31,7 @@ from resnet_tutorial.classroom import (
 )
 from resnet_tutorial.classroom.cells import grade_id, hidden_pieces
 from resnet_tutorial.classroom.grade import seal
-from resnet_tutorial.classroom.release import find_leaks
+from resnet_tutorial.classroom.release import find_leaks, for_course
 from resnet_tutorial.classroom.sandbox import execute
 from resnet_tutorial.classroom.submissions import read_submission, whose
 from resnet_tutorial.errors import InputError
@@ -306,6 +306,47 @@ def test_a_clean_release_has_no_leak():
     assert find_leaks(bare, source_notebook()) == []
 
 
+LINKS = """See [The
+table](../../book/table.ipynb#rows), [words](../../book/words.md), [Assignment 3](../3_x/3_x.ipynb), [web](https://w)."""
+
+
+@pytest.mark.parametrize(
+    ("book", "text"),
+    [
+        ("", "See The\ntable, words, Assignment 3, [web](https://w)."),
+        (
+            "https://site.example/r/book/index.html",
+            "See [The\ntable](https://site.example/r/book/table.html#rows), "
+            "[words](https://site.example/r/book/words.html), Assignment 3, [web](https://w).",
+        ),
+        (
+            "https://site.example/r/",
+            "See [The\ntable](https://site.example/r/book/table.html#rows), "
+            "[words](https://site.example/r/book/words.html), Assignment 3, [web](https://w).",
+        ),
+    ],
+)
+def test_links_lead_to_the_site_and_colab_knows_what_to_install(tmp_path, book, text):
+    make_course(tmp_path, ["anna"])
+    wheel = "https://site.example/resnet_tutorial-1-py3-none-any.whl"
+    course = init_course(tmp_path / "c", tmp_path / "students.csv", tmp_path / "assignments", book, wheel)
+    install = cell("code", 'INSTALL = ""\n%pip install "{INSTALL}"')
+    install["id"] = "install"
+    released = for_course(nbformat.v4.new_notebook(cells=[cell("markdown", LINKS), install]), course)
+    assert [c.source for c in released.cells] == [text, f'INSTALL = "{wheel}"\n%pip install "{{INSTALL}}"']
+
+
+def test_no_link_of_a_released_assignment_is_dead(tmp_path):
+    make_course(tmp_path, ["anna"])
+    course = init_course(tmp_path / "c", tmp_path / "students.csv", book="https://site.example", install="rt.whl")
+    for source in sorted((course.root / "source").glob("*/*.ipynb")):
+        (path,) = release_assignment(course, source.stem)
+        text = path.read_text(encoding="utf-8")
+        chapters = re.findall(r"\]\(https://site.example/book/(\w+)\.html", text)
+        assert chapters and all(list(Path("book").glob(f"{name}.*")) for name in chapters)
+        assert "](../" not in text and 'INSTALL = \\"rt.whl\\"' in text
+
+
 def test_a_broken_notebook_is_mended(tmp_path):
     course = make_course(tmp_path, ["anna"])
     release_assignment(course, "1_double")
@@ -429,6 +470,10 @@ def test_init_refuses_what_would_be_lost_or_is_wrong(tmp_path):
         with pytest.raises(InputError, match=problem):
             init_course(tmp_path / "new", students, assignments)
     assert not (tmp_path / "new").exists()
+    students.write_text("id,first_name,last_name,email\na,b,c,d")
+    for options, problem in (({"book": "site"}, "should begin with https://"), ({"install": '"'}, "between quotes")):
+        with pytest.raises(InputError, match=problem):
+            init_course(tmp_path / "new", students, assignments, **options)
     with pytest.raises(InputError, match="holds no course"):
         Course.open(tmp_path)
 
