@@ -179,6 +179,8 @@ def grade(task: str, possible: float, steps: Sequence[Finding | None]) -> Result
         possible: points of a right answer.
         steps: for each step of the check what was wrong, or None. All steps weigh the same.
     """
+    missing = [step for step in steps if step is not None and step.key == "not_defined"]
+    steps = missing[:1] or steps  # without an answer there is nothing else to say, and nothing to earn
     findings = {step.key: step for step in reversed(steps) if step is not None}
     points = round(possible * sum(step is None for step in steps) / len(steps), 2)
     result = Result(task, points, possible, tuple(reversed(findings.values())))

@@ -5,8 +5,10 @@ import json
 import re
 import shutil
 import zipfile
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from .cells import grade_id, is_locked, is_solution, is_student
 from .course import Course, Student
 
 LARGEST = 20 << 20  # bytes of one file; a notebook without pictures has a tenth of a MiB
+DEFINITION = ast.FunctionDef | ast.ClassDef
 IGNORED = ("__MACOSX", ".ipynb_checkpoints", ".DS_Store")
 
 
@@ -102,19 +105,18 @@ def mend(notebook: Any, release: Any) -> tuple[Any, tuple[str, ...]]:
     """The released notebook with the student's answers and own cells in it, and what was mended.
 
     Tests and texts are the released ones, whatever was done to them. Answers are taken by ``grade_id``; of two cells
-    with the same one, the last counts, as nbgrader has it.
+    with the same one, the last counts, as nbgrader has it. A cell that has lost it, as in a copy that was saved
+    elsewhere, is known by what it defines.
     """
-    answers, said = {}, []
-    for cell in notebook.cells:
-        if is_solution(cell) and grade_id(cell):
-            answers[grade_id(cell)] = cell
+    answers, said = _answers(notebook, release)
+    said = [*_other_title(notebook, release), *said]
     handed = {grade_id(cell): cell for cell in notebook.cells if grade_id(cell)}
     own = _own_cells(notebook, release, answers)
     cells = list(own.get(None, []))
     for i, cell in enumerate(release.cells):
         name = grade_id(cell)
         if is_solution(cell) and name in answers:
-            said += _renamed(cell, answers[name])
+            said += _renamed(cell, answers[name]) or _unreadable(answers[name], name)
             cell = cell.copy()
             cell.source = answers[name].source
         elif is_solution(cell):
@@ -129,25 +131,65 @@ def mend(notebook: Any, release: Any) -> tuple[Any, tuple[str, ...]]:
     return mended, tuple(said)
 
 
+def _answers(notebook: Any, release: Any) -> tuple[dict[str, Any], list[str]]:
+    """The cell that counts for each answer, and what there is to say about it."""
+    given = {grade_id(cell) for cell in release.cells if is_solution(cell)}
+    marked = [cell for cell in notebook.cells if is_solution(cell) and grade_id(cell) in given]
+    answers = {grade_id(cell): cell for cell in marked}
+    several = Counter(grade_id(cell) for cell in marked)
+    said = [
+        f"There are {n} cells for your answer `{name}`; the last one counts." for name, n in several.items() if n > 1
+    ]
+    for before, stub in pairwise(release.cells):
+        name = grade_id(stub)
+        found = _unmarked(stub, before, notebook) if is_solution(stub) and name not in answers else None
+        if found is not None:
+            answers[name] = found
+            said.append(
+                f"The cell for your answer `{name}` had lost its name; one that looks like it was taken for it."
+            )
+    return answers, said
+
+
+def _unmarked(stub: Any, before: Any, notebook: Any) -> Any:
+    """The last cell of the student's that may be the answer: by its place if it is text, else by what it defines."""
+    for above, cell in reversed(list(pairwise(notebook.cells))):
+        if is_locked(cell) or cell.cell_type != stub.cell_type:
+            continue
+        if stub.cell_type == "markdown" and above.source.strip() == before.source.strip():
+            return cell
+        if stub.cell_type == "code" and _made(stub.source) and _made(stub.source) <= _made(cell.source):
+            return cell
+    return None
+
+
 def _own_cells(notebook: Any, release: Any, answers: dict[str, Any]) -> dict[int | None, list[Any]]:
     """Cells that the student added, by the position of the released cell that they follow."""
     places = {cell.get("id"): i for i, cell in enumerate(release.cells)}
     places |= {grade_id(cell): i for i, cell in enumerate(release.cells) if grade_id(cell)}
     sources = {cell.source.strip(): i for i, cell in enumerate(release.cells)}
+    taken = {id(cell): places.get(name) for name, cell in answers.items()}
     own: dict[int | None, list[Any]] = {}
     above = None
     for cell in notebook.cells:
-        released = places.get(grade_id(cell), places.get(cell.get("id"), sources.get(cell.source.strip())))
-        counts = released is not None and answers.get(grade_id(cell), cell) is cell
-        same = counts and (grade_id(cell) or cell.source.strip() == release.cells[released].source.strip())
+        known = places.get(grade_id(cell), places.get(cell.get("id"), sources.get(cell.source.strip())))
+        released = taken.get(id(cell), known)
         above = released if released is not None else above
-        if same or is_student(cell) or not cell.source.strip():
+        if id(cell) in taken or _is_released(cell, released, release) or is_student(cell) or not cell.source.strip():
             continue
+        # An answer of which a later copy counts stays before that one.
+        place = above - 1 if grade_id(cell) in answers else above
         cell = cell.copy()
         cell.metadata = {}
         cell["id"] = f"own-{len(own)}-{sum(map(len, own.values()))}"
-        own.setdefault(above, []).append(cell)
+        own.setdefault(place, []).append(cell)
     return own
+
+
+def _is_released(cell: Any, place: int | None, release: Any) -> bool:
+    """Whether the cell was given out: locked, even in an older copy, or as it was."""
+    as_it_was = place is not None and cell.source.strip() == release.cells[place].source.strip()
+    return is_locked(cell) or (as_it_was and not is_solution(cell))
 
 
 def _clean(cell: Any) -> Any:
@@ -160,26 +202,48 @@ def _clean(cell: Any) -> Any:
     return cell
 
 
+def _other_title(notebook: Any, release: Any) -> list[str]:
+    """What to say if another assignment seems to have been handed in."""
+    texts = ("\n".join(c.source for c in nb.cells if c.cell_type == "markdown") for nb in (notebook, release))
+    handed, given = (re.search(r"^# .+", text, re.MULTILINE) for text in texts)
+    if not (handed and given) or handed[0].strip() == given[0].strip():
+        return []
+    return [f"Your file begins with “{handed[0][2:].strip()}”. This is “{given[0][2:].strip()}”: is it the right file?"]
+
+
 def _renamed(stub: Any, answer: Any) -> list[str]:
-    lost = sorted(_names(stub.source) - _names(answer.source)) if _names(answer.source) is not None else []
+    lost = sorted(_made(stub.source) - _made(answer.source))
     return [f"`{name}` is not defined in your answer `{grade_id(stub)}` any more: the tests call it." for name in lost]
 
 
-def _names(source: str) -> set[str]:
-    """Functions, classes and variables that a cell defines; those that a line mentions if it does not parse."""
+def _unreadable(answer: Any, name: str) -> list[str]:
+    """What to say if Python cannot read a cell of code; lines for the shell are none of Python's."""
+    if answer.cell_type != "code" or re.search(r"^\s*[%!]", answer.source, re.MULTILINE):
+        return []
+    try:
+        ast.parse(answer.source)
+    except (SyntaxError, ValueError) as error:
+        return [f"Python cannot read your answer `{name}`, so none of it counts: {_first_line(error)}."]
+    return []
+
+
+def _made(source: str) -> set[str]:
+    """Names that a cell defines outside of its functions; of a cell that does not parse, those that its lines show."""
     try:
         tree = ast.parse(source)
-    except SyntaxError:
-        return set(
-            re.findall(r"^(?:def|class)\s+(\w+)|^(\w+)\s*=", source, re.MULTILINE) and re.findall(r"\w+", source)
-        )
-    made = {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
-    named = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
-    return (
-        made
-        | named
-        | {alias.asname or alias.name for n in tree.body if isinstance(n, ast.ImportFrom) for alias in n.names}
-    )
+    except (SyntaxError, ValueError):
+        return set(re.findall(r"^(?:def |class |)(\w+)\s*[(:=]", source, re.MULTILINE))
+    named = {
+        node.id for one in tree.body for node in ast.walk(one) if _is_set(node) and not isinstance(one, DEFINITION)
+    }
+    imported = {
+        alias.asname or alias.name for one in tree.body if isinstance(one, ast.ImportFrom) for alias in one.names
+    }
+    return named | imported | {one.name for one in tree.body if isinstance(one, DEFINITION)}
+
+
+def _is_set(node: ast.AST) -> bool:
+    return isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
 
 
 def _with_notes(notebook: Any, said: tuple[str, ...]) -> Any:
