@@ -49,7 +49,7 @@ def numbers(
 def when_graded(task: str, function: Callable[..., Any], *given: Any, points: float) -> Result:
     """Stand for a check whose tests are all hidden, so that the report of a learner's copy lists it.
 
-    It says what can be said before grading: that the function is missing or stops with an error.
+    It says what can be said before grading: that the function is missing, stops with an error or returns no dict.
 
     Args:
         task: what will be checked.
@@ -57,8 +57,10 @@ def when_graded(task: str, function: Callable[..., Any], *given: Any, points: fl
         given: what the function is called with; if nothing is given, it is not called.
         points: points of a right answer.
     """
-    missing = function.finding if isinstance(function, Missing) else None
-    problem = missing or (contained(function, *given).problem if given else None)
+    problem = function.finding if isinstance(function, Missing) else None
+    if not problem and given:
+        outcome = contained(function, *given)
+        problem = outcome.problem or _no_names(outcome.value)
     return grade(task, points, [problem]) if problem else wait(task, points)
 
 
@@ -76,7 +78,7 @@ def _no_names(value: Any) -> Finding | None:
     problem = compare.none_returned(value)
     if problem or isinstance(value, Mapping):
         return problem
-    seen = f"Your function gives back a {type(value).__name__}, not numbers with names."
+    seen = f"What your function gives back is of type {type(value).__name__}: no numbers with names."
     return Finding("no_names", seen, "Return a dict, with the names that the task lists.")
 
 

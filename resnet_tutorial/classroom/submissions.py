@@ -4,6 +4,7 @@ import ast
 import json
 import re
 import shutil
+import warnings
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
@@ -86,12 +87,13 @@ def read_submission(data: bytes, name: str, release: Any) -> tuple[Any, tuple[st
         if not data.strip():
             raise ValueError("it is empty")
         text = data.decode(json.detect_encoding(data))
-        notebook = nbformat.reads(text, as_version=4)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # ids that are missing, or stand twice: they are not relied on
+            notebook = nbformat.reads(text, as_version=4)
         notebook.cells = [_clean(cell) for cell in notebook.cells]
     except Exception as error:
-        reason = (
-            "it is not in the form of a notebook" if isinstance(error, json.JSONDecodeError) else _first_line(error)
-        )
+        is_json = not isinstance(error, json.JSONDecodeError | nbformat.reader.NotJSONError)
+        reason = _first_line(error) if is_json else "it is not in the form of a notebook"
         said = (
             f"`{name}` could not be read as a notebook: {reason}. So the tests below ran without your work. "
             "Hand in the `.ipynb` file itself, saved from JupyterLab or Colab (File › Download › .ipynb).",
@@ -109,26 +111,37 @@ def mend(notebook: Any, release: Any) -> tuple[Any, tuple[str, ...]]:
     elsewhere, is known by what it defines.
     """
     answers, said = _answers(notebook, release)
-    said = [*_other_title(notebook, release), *said]
-    handed = {grade_id(cell): cell for cell in notebook.cells if grade_id(cell)}
+    handed = {grade_id(cell): cell.source.strip() for cell in notebook.cells if grade_id(cell)}
+    sources = {cell.source.strip() for cell in notebook.cells}
     own = _own_cells(notebook, release, answers)
-    cells = list(own.get(None, []))
+    cells, empty, deleted, changed = list(own.get(None, [])), [], [], []
     for i, cell in enumerate(release.cells):
-        name = grade_id(cell)
+        name, source = grade_id(cell), cell.source.strip()
         if is_solution(cell) and name in answers:
             said += _renamed(cell, answers[name]) or _unreadable(answers[name], name)
             cell = cell.copy()
             cell.source = answers[name].source
         elif is_solution(cell):
-            said.append(f"The cell for your answer `{name}` was deleted; the empty one was put back.")
-        elif is_locked(cell) and name not in handed:
-            said.append(f"The cell `{name}` was deleted; it was put back.")
-        elif is_locked(cell) and handed[name].source.strip() != cell.source.strip():
-            said.append(f"The cell `{name}` was changed; the one that you were given was put back.")
+            empty.append(name)
+        elif is_locked(cell) and handed.get(name, source) != source:
+            changed.append(name)
+        elif is_locked(cell) and name not in handed and source not in sources:
+            deleted.append(name)
         cells += [cell, *own.get(i, [])]
     mended = release.copy()
     mended.cells = cells
-    return mended, tuple(said)
+    said += _told(empty, "The cell for your answer {} was deleted; the empty one was put back.")
+    said += _told(deleted, "The cell {} was deleted; it was put back.")
+    said += _told(changed, "The cell {} was changed; the one that you were given was put back.")
+    return mended, (*_other_title(notebook, release), *said)
+
+
+def _told(names: list[str], said: str) -> list[str]:
+    """The same about one cell or several."""
+    if len(names) > 1:
+        words = {"cell": "cells", "answer": "answers", "was": "were", "one": "ones", "it": "they"}
+        said = re.sub(r"\b(cell|answer|was|one|it)\b", lambda word: words[word[0]], said)
+    return [said.format(", ".join(f"`{name}`" for name in names))] if names else []
 
 
 def _answers(notebook: Any, release: Any) -> tuple[dict[str, Any], list[str]]:
@@ -140,15 +153,14 @@ def _answers(notebook: Any, release: Any) -> tuple[dict[str, Any], list[str]]:
     said = [
         f"There are {n} cells for your answer `{name}`; the last one counts." for name, n in several.items() if n > 1
     ]
-    for before, stub in pairwise(release.cells):
-        name = grade_id(stub)
-        found = _unmarked(stub, before, notebook) if is_solution(stub) and name not in answers else None
-        if found is not None:
-            answers[name] = found
-            said.append(
-                f"The cell for your answer `{name}` had lost its name; one that looks like it was taken for it."
-            )
-    return answers, said
+    lost = [(before, stub) for before, stub in pairwise(release.cells) if grade_id(stub) in given - answers.keys()]
+    found = {grade_id(stub): _unmarked(stub, before, notebook) for before, stub in lost}
+    found = {name: cell for name, cell in found.items() if cell is not None}
+    said += _told(
+        list(found),
+        "The cell for your answer {} was no longer marked; it was found by what stands there, and nothing is lost.",
+    )
+    return {**answers, **found}, said
 
 
 def _unmarked(stub: Any, before: Any, notebook: Any) -> Any:
@@ -223,7 +235,10 @@ def _unreadable(answer: Any, name: str) -> list[str]:
     try:
         ast.parse(answer.source)
     except (SyntaxError, ValueError) as error:
-        return [f"Python cannot read your answer `{name}`, so none of it counts: {_first_line(error)}."]
+        where = f" in line {error.lineno}" if isinstance(error, SyntaxError) else ""
+        return [
+            f"Python cannot read your answer `{name}`{where}, so none of it counts: {getattr(error, 'msg', error)}."
+        ]
     return []
 
 
