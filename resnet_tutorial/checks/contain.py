@@ -124,7 +124,10 @@ def _problem(error: BaseException, seconds: float) -> Finding:
         return Finding("not_written", "Your answer is still to be written.", look)
     first_line = (str(error).strip() or "no message").splitlines()[0]
     seen = f"Your code stops{place} with {type(error).__name__}: {first_line[:200]}"
-    return Finding("crash", seen, "Print the shapes and values just before that line.")
+    look = "Print the shapes and values just before that line."
+    if isinstance(error, NameError):
+        look = "Where is that name defined, and did that cell run without an error?"
+    return Finding("crash", seen, look)
 
 
 def _too_long(seconds: float, place: str) -> Finding:

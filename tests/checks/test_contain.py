@@ -103,3 +103,7 @@ def test_an_answer_not_yet_written_is_told_so():
         raise NotImplementedError
 
     assert contained(stub).problem.key == "not_written"
+
+
+def test_a_name_that_is_not_there_is_asked_after():
+    assert "Where is that name defined" in contained(lambda: nowhere).problem.look  # noqa: F821

@@ -1,6 +1,7 @@
 """Answers by their names."""
 
 import pytest
+import torch
 
 from resnet_tutorial import checks
 from resnet_tutorial.checks import names
@@ -53,3 +54,12 @@ def test_a_missing_answer_earns_nothing(check):
     missing = ask("answer", "")
     result = check(missing, missing) if check is checks.resume else check(missing)
     assert result.points == 0 and result.keys == ("not_defined",)
+
+
+def test_a_block_that_is_still_to_be_written_is_told_so_once():
+    class Stub(torch.nn.Module):
+        def __init__(self, *sizes):
+            super().__init__()
+            raise NotImplementedError
+
+    assert checks.basic_block(Stub).keys == ("not_written",)

@@ -62,7 +62,7 @@ def test_a_function_that_stops_loses_all_points_and_no_more():
     def stub(n):
         raise NotImplementedError
 
-    assert check(stub).keys == ("crash",)
+    assert check(stub).keys == ("not_written",)
 
 
 def test_of_two_checks_the_worse_share_counts_under_the_first_name():
