@@ -51,6 +51,7 @@ def _version_of_the_gradebook_asked_once():
         yield
 
 
+BOOK = Path(__file__).parents[1] / "book"
 DOUBLE = '''def double(x):
     """Twice x."""
     ### BEGIN SOLUTION
@@ -343,7 +344,7 @@ def test_no_link_of_a_released_assignment_is_dead(tmp_path):
         (path,) = release_assignment(course, source.stem)
         text = path.read_text(encoding="utf-8")
         chapters = re.findall(r"\]\(https://site.example/book/(\w+)\.html", text)
-        assert chapters and all(list(Path("book").glob(f"{name}.*")) for name in chapters)
+        assert chapters and all(list(BOOK.glob(f"{name}.*")) for name in chapters)
         assert "](../" not in text and 'INSTALL = \\"rt.whl\\"' in text
 
 
