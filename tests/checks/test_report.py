@@ -64,7 +64,10 @@ def test_what_waits_has_no_points_yet_and_is_replaced_by_the_check_of_its_task()
     assert str(checks.report(points=3)).endswith("Together: 3 of 3 points")
 
 
-@pytest.mark.parametrize(("function", "key"), [(lambda v: 1 / 0, "crash"), (checks.yours("nothing"), "not_defined")])
+@pytest.mark.parametrize(
+    ("function", "key"),
+    [(lambda v: 1 / 0, "crash"), (lambda v: v, "no_names"), (checks.yours("nothing"), "not_defined")],
+)
 def test_what_can_be_said_before_grading_is_said(function, key):
     assert checks.when_graded("Two", function, 1, points=3).keys == (key,)
 
