@@ -31,7 +31,7 @@ from resnet_tutorial.classroom import (
 )
 from resnet_tutorial.classroom.cells import grade_id, hidden_pieces
 from resnet_tutorial.classroom.grade import seal
-from resnet_tutorial.classroom.release import find_leaks
+from resnet_tutorial.classroom.release import find_leaks, for_course
 from resnet_tutorial.classroom.sandbox import execute
 from resnet_tutorial.classroom.submissions import read_submission, whose
 from resnet_tutorial.errors import InputError
@@ -51,6 +51,7 @@ def _version_of_the_gradebook_asked_once():
         yield
 
 
+BOOK = Path(__file__).parents[1] / "book"
 DOUBLE = '''def double(x):
     """Twice x."""
     ### BEGIN SOLUTION
@@ -306,6 +307,47 @@ def test_a_clean_release_has_no_leak():
     assert find_leaks(bare, source_notebook()) == []
 
 
+LINKS = """See [The
+table](../../book/table.ipynb#rows), [words](../../book/words.md), [Assignment 3](../3_x/3_x.ipynb), [web](https://w)."""
+
+
+@pytest.mark.parametrize(
+    ("book", "text"),
+    [
+        ("", "See The\ntable, words, Assignment 3, [web](https://w)."),
+        (
+            "https://site.example/r/book/index.html",
+            "See [The\ntable](https://site.example/r/book/table.html#rows), "
+            "[words](https://site.example/r/book/words.html), Assignment 3, [web](https://w).",
+        ),
+        (
+            "https://site.example/r/",
+            "See [The\ntable](https://site.example/r/book/table.html#rows), "
+            "[words](https://site.example/r/book/words.html), Assignment 3, [web](https://w).",
+        ),
+    ],
+)
+def test_links_lead_to_the_site_and_colab_knows_what_to_install(tmp_path, book, text):
+    make_course(tmp_path, ["anna"])
+    wheel = "https://site.example/resnet_tutorial-1-py3-none-any.whl"
+    course = init_course(tmp_path / "c", tmp_path / "students.csv", tmp_path / "assignments", book, wheel)
+    install = cell("code", 'INSTALL = ""\n%pip install "{INSTALL}"')
+    install["id"] = "install"
+    released = for_course(nbformat.v4.new_notebook(cells=[cell("markdown", LINKS), install]), course)
+    assert [c.source for c in released.cells] == [text, f'INSTALL = "{wheel}"\n%pip install "{{INSTALL}}"']
+
+
+def test_no_link_of_a_released_assignment_is_dead(tmp_path):
+    make_course(tmp_path, ["anna"])
+    course = init_course(tmp_path / "c", tmp_path / "students.csv", book="https://site.example", install="rt.whl")
+    for source in sorted((course.root / "source").glob("*/*.ipynb")):
+        (path,) = release_assignment(course, source.stem)
+        text = path.read_text(encoding="utf-8")
+        chapters = re.findall(r"\]\(https://site.example/book/(\w+)\.html", text)
+        assert chapters and all(list(BOOK.glob(f"{name}.*")) for name in chapters)
+        assert "](../" not in text and 'INSTALL = \\"rt.whl\\"' in text
+
+
 def test_a_broken_notebook_is_mended(tmp_path):
     course = make_course(tmp_path, ["anna"])
     release_assignment(course, "1_double")
@@ -323,9 +365,90 @@ def test_a_broken_notebook_is_mended(tmp_path):
         RIGHT,
         *[c.source for c in release.cells[4:]],
     ]
-    assert len(said) == 2 and "`test_double` was changed" in said[0] and "`test_more` was deleted" in said[1]
+    assert len(said) == 2 and "`test_more` was deleted" in said[0] and "`test_double` was changed" in said[1]
     assert all(line in mended.cells[0].source for line in said)
     nbformat.validate(mended)
+
+
+def essay_release():
+    """Code and a written part, as a student gets them."""
+    essay = cell("markdown", "*Write here.*", grade_id="essay", grade=True, solution=True, points=3)
+    release = source_notebook(cell("markdown", "## Essay"), essay)
+    release.cells[3].source = 'def double(x):\n    """Twice x."""\n    raise NotImplementedError'
+    for i, one in enumerate(release.cells):
+        one["id"] = f"cell-{i}"
+    return release
+
+
+def handed_in(change):
+    """What becomes of a right submission after a change; what it says, and the sources of its cells."""
+    work = essay_release()
+    work.cells[3].source, work.cells[7].source = RIGHT, "Because."
+    change(work)
+    mended, said = read_submission(json.dumps(work).encode(), "a.ipynb", essay_release())
+    return said, [one.source for one in mended.cells[1 if said else 0 :]]
+
+
+def without_marks(work):
+    """As some editors save: no metadata, no ids, an older format, and a cell of one's own in front."""
+    work.nbformat_minor = 0
+    work.cells.insert(0, cell("code", "import math"))
+    for one in work.cells:
+        one.metadata = {"id": "xyz"}
+        one.pop("id")
+
+
+def with_marks_of_an_older_copy(work):
+    for one in work.cells:
+        if "nbgrader" in one.metadata:
+            one.metadata["nbgrader"]["grade_id"] += "_old"
+        one["id"] += "-old"
+
+
+@pytest.mark.parametrize("change", [without_marks, with_marks_of_an_older_copy])
+def test_answers_that_lost_their_marks_are_found(change):
+    said, sources = handed_in(change)
+    given = [one.source for one in essay_release().cells]
+    own = ["import math"] if change is without_marks else []
+    assert sources == [*own, *given[:3], RIGHT, *given[4:7], "Because."]
+    assert len(said) == 1 and said[0].startswith("The cells for your answers `double`, `essay` were no longer marked")
+
+
+def test_an_answer_in_a_cell_of_ones_own_is_not_overwritten_by_the_empty_one():
+    said, sources = handed_in(lambda work: work.cells.__setitem__(3, cell("code", "# mine\n" + RIGHT)))
+    assert sources[3] == "# mine\n" + RIGHT and not any("NotImplementedError" in source for source in sources)
+    assert "`double` was no longer marked" in said[0]
+
+
+def test_of_two_copies_of_an_answer_the_last_one_counts_and_runs_last():
+    def copied(work):
+        work.cells.insert(3, deepcopy(work.cells[3]))
+        work.cells[3].source = HALF
+
+    said, sources = handed_in(copied)
+    assert sources.index(HALF) < sources.index(RIGHT) and len(sources) == 9
+    assert said == ("There are 2 cells for your answer `double`; the last one counts.",)
+
+
+@pytest.mark.parametrize(
+    ("source", "note"),
+    [
+        ("def double(x:\n    return 2 * x", "Python cannot read your answer `double` in line 1"),
+        (RIGHT.replace("double", "twice"), "`double` is not defined in your answer `double` any more"),
+    ],
+)
+def test_an_answer_that_cannot_count_is_told(source, note):
+    said, _ = handed_in(lambda work: work.cells[3].update(source=source))
+    assert len(said) == 1 and said[0].startswith(note)
+
+
+def test_lines_for_the_shell_are_no_mistake():
+    assert handed_in(lambda work: work.cells[3].update(source="%matplotlib inline\n" + RIGHT))[0] == ()
+
+
+def test_another_assignment_is_told_first():
+    said, _ = handed_in(lambda work: work.cells[0].update(source="# Triple\n"))
+    assert said[0] == "Your file begins with “Triple”. This is “Double”: is it the right file?"
 
 
 @pytest.mark.parametrize("data", [b"", b"\xff\xfe\x00", b"{}", b"[1]", b'{"cells": 3, "nbformat": 4}', b"PK\x03\x04"])
@@ -429,6 +552,10 @@ def test_init_refuses_what_would_be_lost_or_is_wrong(tmp_path):
         with pytest.raises(InputError, match=problem):
             init_course(tmp_path / "new", students, assignments)
     assert not (tmp_path / "new").exists()
+    students.write_text("id,first_name,last_name,email\na,b,c,d")
+    for options, problem in (({"book": "site"}, "should begin with https://"), ({"install": '"'}, "between quotes")):
+        with pytest.raises(InputError, match=problem):
+            init_course(tmp_path / "new", students, assignments, **options)
     with pytest.raises(InputError, match="holds no course"):
         Course.open(tmp_path)
 

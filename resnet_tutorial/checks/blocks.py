@@ -94,7 +94,7 @@ def resnet(
             steps.append(_check_module(make, (blocks, classes), x, *references, runs))
             if _hangs(steps[-1]):
                 break
-    steps.append(_check_layers(runs))
+    steps.append(_check_layers(runs, steps))
     return grade(f"ResNet, {block} blocks, option {shortcut}", points, steps)
 
 
@@ -112,7 +112,7 @@ def _check_blocks(
             steps.append(_check_module(make, (channels, width, stride), x, *references, runs))
             if _hangs(steps[-1]):
                 break
-    steps.append(_check_layers(runs))
+    steps.append(_check_layers(runs, steps))
     return grade(task, points, steps)
 
 
@@ -190,11 +190,12 @@ def _in_training(reference: Callable[[Replay], Tensor], layers: Replay) -> Tenso
     return reference(layers)
 
 
-def _check_layers(runs: Sequence[Run]) -> Finding | None:
+def _check_layers(runs: Sequence[Run], before: Sequence[Finding | None]) -> Finding | None:
     """What can be wrong while the output is right: biases, layers in two places, layers that nothing reads."""
     looked_at = [run for run in runs if run.calls]
-    if not looked_at:
-        return Finding("not_run", "The layers could not be looked at.", "First mend what stands above.")
+    if not looked_at:  # what kept them from running has been said before
+        unknown = Finding("not_run", "The layers could not be looked at.", "Does forward call any?")
+        return next(filter(None, before), unknown)
     return next(filter(None, map(_explain_layers, looked_at)), None)
 
 

@@ -20,6 +20,7 @@ from typing import Any
 
 import torch
 
+from .names import NotDefined
 from .report import Finding
 
 try:
@@ -108,6 +109,8 @@ def _attempt(call: Callable[[], Any], seconds: float) -> Outcome:
 
 
 def _problem(error: BaseException, seconds: float) -> Finding:
+    if isinstance(error, NotDefined):
+        return error.finding
     place = _place(error)
     if isinstance(error, TimeUp):
         return _too_long(seconds, place)
@@ -116,9 +119,15 @@ def _problem(error: BaseException, seconds: float) -> Finding:
     if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "allocate" in str(error)):
         look = "Print the shape of what you build there: which dimension is far larger than it should be?"
         return Finding("memory", f"Your code asks for far more memory than the task needs{place}.", look)
+    if isinstance(error, NotImplementedError) and not str(error):
+        look = "Write it in place of the line that raises NotImplementedError."
+        return Finding("not_written", "Your answer is still to be written.", look)
     first_line = (str(error).strip() or "no message").splitlines()[0]
     seen = f"Your code stops{place} with {type(error).__name__}: {first_line[:200]}"
-    return Finding("crash", seen, "Print the shapes and values just before that line.")
+    look = "Print the shapes and values just before that line."
+    if isinstance(error, NameError):
+        look = "Where is that name defined, and did that cell run without an error?"
+    return Finding("crash", seen, look)
 
 
 def _too_long(seconds: float, place: str) -> Finding:

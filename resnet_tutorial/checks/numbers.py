@@ -1,14 +1,16 @@
-"""Numbers that a learner works out, against measured ones; and two checks of one task taken together."""
+"""Numbers that a learner works out, against measured ones; checks that wait; and two checks taken together."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from . import compare
 from .contain import contained
-from .report import Finding, Result, grade, merge
+from .names import Missing
+from .report import Finding, Result, grade, merge, wait
 
 WHOLE = 1e-9
+Known = Mapping[str, Sequence[tuple[float, str]]]
 
 
 def numbers(
@@ -18,6 +20,8 @@ def numbers(
     measured: Mapping[str, float],
     points: float,
     look: str = "",
+    known: Known | None = None,
+    tolerance: float = compare.TOLERANCE,
 ) -> Result:
     """Check named numbers that a learner predicts against those that a measurement gave.
 
@@ -28,12 +32,36 @@ def numbers(
         measured: the right numbers by name.
         points: points of a right answer; each number has the same share.
         look: where to look if a number is off; by default at the layers.
+        known: for some names well-known wrong numbers, each with a question that helps.
+        tolerance: how far a number may be off, as a share of the right one, or of 1 if that is larger.
     """
     outcome = contained(function, *given)
     problem = outcome.problem or _no_names(outcome.value)
     if problem:
         return grade(task, points, [problem] * len(measured))
-    return grade(task, points, [_compare(name, outcome.value, wanted, look) for name, wanted in measured.items()])
+    known = known or {}
+    steps = [
+        _compare(name, outcome.value, wanted, look, known.get(name, ()), tolerance) for name, wanted in measured.items()
+    ]
+    return grade(task, points, steps)
+
+
+def when_graded(task: str, function: Callable[..., Any], *given: Any, points: float) -> Result:
+    """Stand for a check whose tests are all hidden, so that the report of a learner's copy lists it.
+
+    It says what can be said before grading: that the function is missing, stops with an error or returns no dict.
+
+    Args:
+        task: what will be checked.
+        function: the learner's function.
+        given: what the function is called with; if nothing is given, it is not called.
+        points: points of a right answer.
+    """
+    problem = function.finding if isinstance(function, Missing) else None
+    if not problem and given:
+        outcome = contained(function, *given)
+        problem = outcome.problem or _no_names(outcome.value)
+    return grade(task, points, [problem]) if problem else wait(task, points)
 
 
 def both(first: Result, *others: Result) -> Result:
@@ -50,11 +78,18 @@ def _no_names(value: Any) -> Finding | None:
     problem = compare.none_returned(value)
     if problem or isinstance(value, Mapping):
         return problem
-    seen = f"Your function gives back a {type(value).__name__}, not numbers with names."
+    seen = f"What your function gives back is of type {type(value).__name__}: no numbers with names."
     return Finding("no_names", seen, "Return a dict, with the names that the task lists.")
 
 
-def _compare(name: str, answers: Mapping[str, float], wanted: float, look: str) -> Finding | None:
+def _compare(
+    name: str,
+    answers: Mapping[str, float],
+    wanted: float,
+    look: str,
+    known: Sequence[tuple[float, str]],
+    tolerance: float,
+) -> Finding | None:
     if name not in answers:
         spelled = "Are the names those that the task lists, letter by letter?"
         return Finding(f"missing_{name}", f"There is no number with the name {name!r}.", spelled)
@@ -63,9 +98,16 @@ def _compare(name: str, answers: Mapping[str, float], wanted: float, look: str) 
         seen = f"What stands under {name!r} is no number."
         return Finding(f"no_number_{name}", seen, "Did you call every function that you meant to call?")
     value = converted.value
-    if abs(value - wanted) <= compare.TOLERANCE * max(1.0, abs(wanted)):
+    if _close(value, wanted, tolerance):
         return None
+    for wrong, question in known:
+        if _close(value, wrong, tolerance):
+            return Finding(f"known_{name}", f"Your {name!r} is not {value:g}.", question)
     return _explain(name, value, wanted, look)
+
+
+def _close(value: float, wanted: float, tolerance: float) -> bool:
+    return abs(value - wanted) <= tolerance * max(1.0, abs(wanted))
 
 
 def _explain(name: str, value: float, wanted: float, look: str) -> Finding:

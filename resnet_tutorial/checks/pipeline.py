@@ -238,7 +238,7 @@ def augmentation(
 
 
 def batches(function: Callable[[Tensor, Tensor, int, bool, torch.Generator], Batches], *, points: float = 4) -> Result:
-    """Check batches for training (in random order, crops allowed) and for testing (every image once, as it is).
+    """Check batches for training (in random order, cropped) and for testing (every image once, in order, as it is).
 
     Args:
         function: the learner's function of images (uint8 N × H × W × 3), labels (int64 N), batch size, whether to
@@ -438,6 +438,9 @@ def _explain_test(batches: Sequence[Tensor], images: Tensor) -> Finding | None:
         return Finding(
             "test_changed", "Your test images are not those that went in.", "Do images and labels still match?"
         )
+    if labels.tolist() != list(range(len(images))):
+        seen = "Your test images come in another order than in the file."
+        return Finding("test_shuffled", seen, "Which prediction belongs to which file, if the order is random?")
     return None
 
 

@@ -2,7 +2,7 @@
 
 import html
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -53,17 +53,19 @@ class Result(Shown):
             nbgrader reads.
         possible: points of a right answer.
         findings: the mistakes, each once, the first to mend first; empty for a right answer.
+        waits: who looks at it later, if nothing here could tell whether it is right.
     """
 
     task: str
     points: float
     possible: float
-    findings: tuple[Finding, ...]
+    findings: tuple[Finding, ...] = ()
+    waits: str = ""
 
     @property
     def passed(self) -> bool:
         """Whether all points were earned."""
-        return not self.findings
+        return not self.findings and not self.waits
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -73,6 +75,8 @@ class Result(Shown):
     @property
     def diagnosis(self) -> tuple[str, ...]:
         """What was seen, where to look, and whether more is waiting behind it, in one to three lines."""
+        if self.waits:
+            return (f"This is {self.waits}.",)
         if self.passed:
             return ("All as it should be.",)
         first, *later = self.findings
@@ -96,10 +100,12 @@ class Report(Shown):
     """The newest result of every task that was checked.
 
     Attributes:
-        results: in the order in which the tasks were first checked.
+        results: in the order in which the tasks were first checked, and then the written parts.
+        full: points that the checks of the whole notebook give, if known.
     """
 
     results: tuple[Result, ...]
+    full: float | None = None
 
     @property
     def points(self) -> float:
@@ -108,32 +114,54 @@ class Report(Shown):
 
     @property
     def possible(self) -> float:
-        """Points of the tasks that were checked so far."""
-        return round(sum(result.possible for result in self.results), 2)
+        """Points of the tasks that were checked so far, without those that wait."""
+        return round(sum(result.possible for result in self.results if not result.waits), 2)
+
+    @property
+    def unchecked(self) -> float:
+        """Points of tasks that have not been checked yet."""
+        waiting = sum(result.possible for result in self.results if result.waits == LATER)
+        return max(0, round((self.full or 0) - self.possible - waiting, 2))
+
+    @property
+    def together(self) -> str:
+        """The points in one line, with those that are still open."""
+        waits = dict.fromkeys(result.waits for result in self.results if result.waits)
+        open_ = {who: sum(r.possible for r in self.results if r.waits == who) for who in waits}
+        open_ |= {"not checked yet": self.unchecked} if self.unchecked else {}
+        more = [f"{_count(points, 'point')} {who}" for who, points in open_.items()]
+        return "; ".join([_points(self.points, self.possible), *more])
 
     def __str__(self) -> str:
         if not self.results:
             return "Nothing has been checked yet."
-        return "\n".join([*map(_headline, self.results), f"Together: {_points(self.points, self.possible)}"])
+        return "\n".join([*map(_headline, self.results), f"Together: {self.together}"])
 
     def _repr_html_(self) -> str:
         if not self.results:
             return f"<p>{self}</p>"
         rows = "".join(
-            f"<tr><td>{_mark(r)}</td><td>{html.escape(r.task)}</td><td>{_points(r.points, r.possible)}</td></tr>"
-            for r in self.results
+            f"<tr><td>{_mark(r)}</td><td>{html.escape(r.task)}</td><td>{_worth(r)}</td></tr>" for r in self.results
         )
         head = "<tr><th>State</th><th>Task</th><th>Points</th></tr>"
-        foot = f"<tr><td></td><th>Together</th><th>{_points(self.points, self.possible)}</th></tr>"
+        foot = f"<tr><td></td><th>Together</th><th>{self.together}</th></tr>"
         return f"<table>{head}{rows}{foot}</table>"
 
 
+LATER = "looked at when graded"
+WRITTEN = "read by your instructor"
 _results: dict[str, Result] = {}
 
 
-def report() -> Report:
-    """Show the points so far: for every task the newest result."""
-    shown = Report(tuple(_results.values()))
+def report(points: float | None = None, written: Mapping[str, float] | None = None) -> Report:
+    """Show the points so far: for every task the newest result.
+
+    Args:
+        points: what the checks of the whole notebook give, so that those which have not run are counted as open.
+        written: points of the parts that a person reads, by what they are about.
+    """
+    texts = [Result(task, 0, possible, waits=WRITTEN) for task, possible in (written or {}).items()]
+    shown = Report((*_results.values(), *texts), points)
     shown.show()
     return shown
 
@@ -151,9 +179,19 @@ def grade(task: str, possible: float, steps: Sequence[Finding | None]) -> Result
         possible: points of a right answer.
         steps: for each step of the check what was wrong, or None. All steps weigh the same.
     """
+    missing = [step for step in steps if step is not None and step.key == "not_defined"]
+    steps = missing[:1] or steps  # without an answer there is nothing else to say, and nothing to earn
     findings = {step.key: step for step in reversed(steps) if step is not None}
     points = round(possible * sum(step is None for step in steps) / len(steps), 2)
     result = Result(task, points, possible, tuple(reversed(findings.values())))
+    _results[task] = result
+    result.show()
+    return result
+
+
+def wait(task: str, possible: float) -> Result:
+    """Make, keep and show the result of a check that looks only when the notebook is graded."""
+    result = Result(task, 0, possible, waits=LATER)
     _results[task] = result
     result.show()
     return result
@@ -176,11 +214,17 @@ def _shell():
 
 
 def _mark(result: Result) -> str:
+    if result.waits:
+        return f"· {result.waits}"
     return "✓ right" if result.passed else "✗ not yet"
 
 
 def _headline(result: Result) -> str:
-    return f"{_mark(result)} · {result.task}: {_points(result.points, result.possible)}"
+    return f"{_mark(result)} · {result.task}: {_worth(result)}"
+
+
+def _worth(result: Result) -> str:
+    return _count(result.possible, "point") if result.waits else _points(result.points, result.possible)
 
 
 def _points(earned: float, possible: float) -> str:

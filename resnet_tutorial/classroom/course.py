@@ -25,6 +25,10 @@ c.CourseDirectory.course_id = {name!r}
 c.CourseDirectory.release_directory = "generated"
 c.ClearSolutions.code_stub = {{"python": "raise NotImplementedError"}}
 c.ClearSolutions.text_stub = "*Write your answer here, in place of this line.*"
+# Where the students read the book; without it, the assignments name the chapters and link none.
+c.Classroom.book = {book!r}
+# What pip installs where the package is missing, as on Colab: the address of a wheel, or git+https://….
+c.Classroom.install = {install!r}
 '''
 
 
@@ -108,13 +112,17 @@ class Course:
         return PyFileConfigLoader("nbgrader_config.py", path=str(self.root)).load_config()
 
 
-def init_course(root: Path, students: Path, assignments: Path = ASSIGNMENTS) -> Course:
+def init_course(
+    root: Path, students: Path, assignments: Path = ASSIGNMENTS, book: str = "", install: str = ""
+) -> Course:
     """Make a course folder: settings, sources of the assignments, gradebook with the class.
 
     Args:
         root: folder to make; it must not exist, or be empty.
         students: CSV file with the columns id, first_name, last_name, email.
         assignments: folder with one folder for each assignment.
+        book: address of the book's site, which the assignments link to.
+        install: what pip installs where a student's machine lacks the package.
 
     Raises:
         InputError: the folder is not empty, or a file is missing or wrong.
@@ -127,9 +135,15 @@ def init_course(root: Path, students: Path, assignments: Path = ASSIGNMENTS) -> 
         raise InputError(
             f"no assignments in {assignments}: name the folder assignments of the book's repository with --assignments"
         )
+    if book and not re.match(r"https?://\S+$", book):
+        raise InputError(f"the book's address should begin with https://, not be {book!r}")
+    if '"' in install:
+        raise InputError(f"what pip installs is written between quotes, so it must hold none: {install!r}")
+    book = re.sub(r"(/(book/)?index\.html)?/*$", "", book)
     rows = _read_students(students)
     root.mkdir(parents=True, exist_ok=True)
-    (root / "nbgrader_config.py").write_text(CONFIG.format(name=root.resolve().name), encoding="utf-8")
+    settings = CONFIG.format(name=root.resolve().name, book=book, install=install)
+    (root / "nbgrader_config.py").write_text(settings, encoding="utf-8")
     for source in sources:
         shutil.copytree(source.parent, root / "source" / source.parent.name, dirs_exist_ok=True)
     course = Course(root.resolve())

@@ -1,5 +1,6 @@
 """The files for the students: without solutions or hidden tests, with each one's name in it."""
 
+import re
 import shutil
 from copy import deepcopy
 from pathlib import Path
@@ -8,6 +9,10 @@ from typing import Any
 from ..errors import InputError
 from .cells import MARKERS, is_student, secrets, squeezed, strings
 from .course import Course
+
+# In the sources: a chapter of the book, and another assignment.
+CHAPTER = re.compile(r"\[([^\]]+)\]\(\.\./\.\./book/(\w+)\.(?:ipynb|md)(#[^)]*)?\)")
+OTHER = re.compile(r"\[([^\]]+)\]\(\.\./\w+/\w+\.ipynb\)")
 
 
 def release_assignment(course: Course, assignment: str) -> list[Path]:
@@ -22,7 +27,7 @@ def release_assignment(course: Course, assignment: str) -> list[Path]:
     import nbformat
 
     source = nbformat.read(course.source(assignment), as_version=4)
-    bare = _generate(course, assignment)
+    bare = for_course(_generate(course, assignment), course)
     students = [student.id for student in course.students()]
     notebooks = {student: for_student(bare, student) for student in students}
     for notebook in notebooks.values():
@@ -44,6 +49,23 @@ def for_student(notebook: Any, student: str) -> Any:
     for cell in copy.cells:
         if is_student(cell):
             cell.source = f'STUDENT = "{student}"'
+    return copy
+
+
+def for_course(notebook: Any, course: Course) -> Any:
+    """A copy that works outside the book's repository: its links lead to the site, and Colab can install the package.
+
+    Links to other assignments become plain text, and so do those to chapters if the course knows no address.
+    """
+    settings = course.config().Classroom
+    book, install = settings.get("book", ""), settings.get("install", "")
+    chapter = rf"[\1]({book}/book/\2.html\3)" if book else r"\1"
+    copy = deepcopy(notebook)
+    for cell in copy.cells:
+        if cell.cell_type == "markdown":
+            cell.source = OTHER.sub(r"\1", CHAPTER.sub(chapter, cell.source))
+        elif cell.get("id") == "install":
+            cell.source = cell.source.replace('INSTALL = ""', f'INSTALL = "{install}"')
     return copy
 
 

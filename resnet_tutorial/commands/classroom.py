@@ -26,6 +26,10 @@ class InitArgs:
     """Class list, a CSV file with the columns id, first_name, last_name, email."""
     assignments: Annotated[Path | None, unset("FOLDER")] = None
     """Folder with the assignments, if the package does not lie in the book's repository."""
+    book: Annotated[str, unset("URL")] = ""
+    """Address of the book's site, which the assignments link to."""
+    install: Annotated[str, unset("WHAT")] = ""
+    """What pip installs on Colab: the address of a wheel, or git+https://…"""
 
 
 @dataclass(frozen=True)
@@ -115,7 +119,7 @@ def _init(args: InitArgs) -> None:
     from ..classroom import init_course
     from ..classroom.course import ASSIGNMENTS
 
-    course = init_course(args.folder, args.students, args.assignments or ASSIGNMENTS)
+    course = init_course(args.folder, args.students, args.assignments or ASSIGNMENTS, args.book, args.install)
     names = sorted(path.name for path in (course.root / "source").iterdir())
     print(f"{args.folder}: {len(course.students())} students, {len(names)} assignments: {', '.join(names)}")
 

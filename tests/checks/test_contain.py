@@ -96,3 +96,14 @@ def test_an_endless_answer_costs_one_time_limit_and_not_one_for_each_case(monkey
         result = check(count_up)
         assert result.keys[0] == "endless" and result.points == 0
         assert len(called) == 1
+
+
+def test_an_answer_not_yet_written_is_told_so():
+    def stub():
+        raise NotImplementedError
+
+    assert contained(stub).problem.key == "not_written"
+
+
+def test_a_name_that_is_not_there_is_asked_after():
+    assert "Where is that name defined" in contained(lambda: nowhere).problem.look  # noqa: F821

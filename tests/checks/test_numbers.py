@@ -62,7 +62,7 @@ def test_a_function_that_stops_loses_all_points_and_no_more():
     def stub(n):
         raise NotImplementedError
 
-    assert check(stub).keys == ("crash",)
+    assert check(stub).keys == ("not_written",)
 
 
 def test_of_two_checks_the_worse_share_counts_under_the_first_name():
@@ -72,3 +72,16 @@ def test_of_two_checks_the_worse_share_counts_under_the_first_name():
     assert (merged.task, merged.points, merged.possible, merged.keys) == ("Other", 5, 10, ("off_macs",))
     assert [result.task for result in checks.report().results] == ["Other"]
     assert checks.both(bad, good).points == 2
+
+
+def test_a_known_wrong_number_is_asked_about_and_a_right_one_passes_first():
+    known = {"steps": [(12, "What becomes of the last batch?"), (13, "Never said.")]}
+    wrong = checks.numbers("Plan", lambda: {"steps": 12}, measured={"steps": 13}, known=known, points=1)
+    assert wrong.keys == ("known_steps",) and wrong.diagnosis[1] == "What becomes of the last batch?"
+    assert checks.numbers("Plan", lambda: {"steps": 13}, measured={"steps": 13}, known=known, points=1).passed
+
+
+def test_a_tolerance_is_a_share_of_the_right_number():
+    near = {"measured": {"x": 50.0}, "points": 1}
+    assert checks.numbers("Near", lambda: {"x": 50.004}, **near, tolerance=1e-4).passed
+    assert not checks.numbers("Near", lambda: {"x": 50.006}, **near, tolerance=1e-4).passed

@@ -42,6 +42,36 @@ def test_the_report_holds_the_newest_result_of_each_task(capsys):
     assert "Together: 3 of 4 points" in capsys.readouterr().out
 
 
+def test_the_report_lists_what_waits_and_what_is_open():
+    grade("One", 2, [None])
+    checks.when_graded("Two", lambda: 1, points=3)
+    report = checks.report(points=10, written={"Essay": 4})
+    assert (report.points, report.possible, report.unchecked) == (2, 2, 5)
+    assert str(report).splitlines() == [
+        "✓ right · One: 2 of 2 points",
+        "· looked at when graded · Two: 3 points",
+        "· read by your instructor · Essay: 4 points",
+        "Together: 2 of 2 points; 3 points looked at when graded; 4 points read by your instructor; "
+        "5 points not checked yet",
+    ]
+    assert "<td>4 points</td>" in report._repr_html_() and "5 points not checked yet" in report._repr_html_()
+
+
+def test_what_waits_has_no_points_yet_and_is_replaced_by_the_check_of_its_task():
+    waiting = checks.when_graded("Two", lambda v: {"a": v}, 1, points=3)
+    assert waiting.points == 0 and not waiting.passed and "looked at when graded" in str(waiting)
+    checks.numbers("Two", lambda v: {"a": v}, 1, measured={"a": 1}, points=3)
+    assert str(checks.report(points=3)).endswith("Together: 3 of 3 points")
+
+
+@pytest.mark.parametrize(
+    ("function", "key"),
+    [(lambda v: 1 / 0, "crash"), (lambda v: v, "no_names"), (checks.yours("nothing"), "not_defined")],
+)
+def test_what_can_be_said_before_grading_is_said(function, key):
+    assert checks.when_graded("Two", function, 1, points=3).keys == (key,)
+
+
 def test_a_report_without_results_says_so():
     assert str(checks.report()) == "Nothing has been checked yet."
 

@@ -270,6 +270,7 @@ def as_list(images, labels, size, training, generator):
 wrong(checks.batches, "test_augmented")(lambda *given: batches(*given, augment=True))
 wrong(checks.batches, "train_not_augmented")(lambda *given: batches(*given, augment=False))
 wrong(checks.batches, "train_not_shuffled")(lambda *given: batches(*given, shuffle=False))
+wrong(checks.batches, "test_shuffled")(lambda x, y, size, training, g: batches(x, y, size, True, g, augment=training))
 wrong(checks.batches, "test_incomplete")(lambda *given: batches(*given, drop_last=True))
 
 

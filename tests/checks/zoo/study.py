@@ -141,9 +141,9 @@ wrong(checks.verdict, "always_decided")(lambda a, b: "higher")
 wrong(checks.verdict, "value")(by_threshold)
 wrong(checks.verdict, "no_verdict")(lambda a, b: welch(a, b)[1] > 0)
 
-steps = {"steps": [(7, "What becomes of the last batch?")]}
-right(checks.answers)("Steps", {"steps": 8}, {"steps": 8}, steps)
-wrong(checks.answers, "steps_known")("Steps", {"steps": 7}, {"steps": 8}, steps)
-wrong(checks.answers, "steps_value")("Steps", {"steps": 80}, {"steps": 8}, steps)
-wrong(checks.answers, "steps_missing")("Steps", {"steps": None}, {"steps": 8}, steps)
-wrong(checks.answers, "steps_no_number")("Steps", {"steps": [7]}, {"steps": 8}, steps)
+steps = {"measured": {"steps": 8}, "known": {"steps": [(7, "What becomes of the last batch?")]}, "points": 1}
+right(checks.numbers, **steps)("Steps", lambda: {"steps": 8})
+wrong(checks.numbers, "known_steps", **steps)("Steps", lambda: {"steps": 7})
+wrong(checks.numbers, "off_steps", **steps)("Steps", lambda: {"steps": 80})
+wrong(checks.numbers, "missing_steps", **steps)("Steps", lambda: {"n": 8})
+wrong(checks.numbers, "no_number_steps", **steps)("Steps", lambda: {"steps": [7]})

@@ -1,0 +1,69 @@
+"""The learner's answers by their names, so that a missing one is told and raises nothing."""
+
+import difflib
+import sys
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+from .report import Finding
+
+ALIKE = 0.8  # of 1: basicblok and basicblock are, fit_by_step and fit_by_epoch are not
+_asked: set[str] = set()
+
+
+class NotDefined(Exception):
+    """The learner's notebook lacks a name that a task asks for.
+
+    Attributes:
+        finding: what to say about it.
+    """
+
+    def __init__(self, finding: Finding):
+        super().__init__(finding.seen)
+        self.finding = finding
+
+
+class Missing:
+    """Stands in for an answer that is not there: every call of it raises `NotDefined`."""
+
+    def __init__(self, finding: Finding):
+        self.finding = finding
+
+    def __call__(self, *_args: Any, **_options: Any) -> NoReturn:
+        raise NotDefined(self.finding)
+
+
+def yours(name: str) -> Any:
+    """The learner's function or class ``name``, from the notebook that asks.
+
+    If there is none, what comes back can be handed to every check, which then says that the name is missing, and
+    whether something with a similar name is there.
+
+    Args:
+        name: as the task gives it.
+    """
+    notebook = sys._getframe(1).f_globals
+    _asked.add(name)
+    return notebook[name] if name in notebook else Missing(_explain(name, notebook))
+
+
+def _explain(name: str, notebook: Mapping[str, Any]) -> Finding:
+    seen = f"Nothing is called {name} here."
+    own = {_plain(one): one for one, value in notebook.items() if _is_own(one, value, notebook)}
+    similar = difflib.get_close_matches(_plain(name), own, n=1, cutoff=ALIKE)
+    if similar:
+        return Finding(
+            "not_defined", seen, f"Did you rename it to {own[similar[0]]}? Keep the name that the task gives."
+        )
+    look = f"Run the cell above that defines {name}, and look whether it stops with an error or was deleted."
+    return Finding("not_defined", seen, look)
+
+
+def _is_own(name: str, value: Any, notebook: Mapping[str, Any]) -> bool:
+    """Whether the learner defined it, and not as the answer to another task."""
+    written_here = callable(value) and getattr(value, "__module__", None) == notebook.get("__name__")
+    return written_here and name not in _asked and not name.startswith("_")
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("_", "")
