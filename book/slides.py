@@ -27,8 +27,10 @@ BOOK = Path(__file__).parent
 BUILD = BOOK.parent / "_build"
 
 # Pixels of a slide of 1280 × 720, as slides.css sets it: it has to fit, so it is counted.
-ROOM, FIGURE = 540, 330
-LINES = {"lead": (38, 76), "code": (27, 92), "list": (37, 82), "table": (37, 92)}  # height, and letters in a line
+ROOM, FIGURE = 570, 330
+FULL = ROOM - 50  # with a lead of one line
+# Height and letters of a line, and the space around.
+LINES = {"lead": (37, 76, 8), "code": (27, 92, 26), "list": (38, 82, 10), "table": (37, 88, 10)}
 
 CHUNKS = 3  # slides that one long list, table or piece of code may fill; beyond, it is left to the book
 TEXTS = 2  # pieces of code that a section without figures shows
@@ -71,8 +73,8 @@ MARKDOWN = MarkdownIt("commonmark", {"html": True}).enable("table").use(dollarma
 
 def height(kind: str, lines: list[str]) -> float:
     """Pixels that lines take, the long ones wrapped."""
-    each, letters = LINES[kind]
-    return each * sum(max(1, math.ceil(len(plain(line)) / letters)) for line in lines) + 16
+    each, letters, around = LINES[kind]
+    return each * sum(max(1, math.ceil(len(plain(line)) / letters)) for line in lines) + around
 
 
 def plain(text: str) -> str:
@@ -151,14 +153,15 @@ class Deck:
         goals = next((text for kind, text in texts if kind == "bullet_list"), "")
         time = next((text for _, text in texts if text.startswith("**Time**")), "")
         slide = Slide(section.title, kind="title")
-        slide.body = [self.html(f"{re.split('[;.]', time.replace('**Time** ', ''))[0]}\n\n{goals}")]
+        minutes = re.split("[;.]", time.removeprefix("**Time** "))[0]
+        slide.body = [self.html(f"{minutes.capitalize()}\n\n{goals}")]
         slide.notes = [self.html(text) for _, text in texts if text not in (goals, time)]
         self.slides.append(slide)
 
     def add_exercises(self, exercises: list[Section]) -> None:
         slide = Slide("Exercises")
         for section in exercises:
-            texts = [text for kind, text in section.parts if kind not in ("details", "code")]
+            texts = [part[1] for part in section.parts if isinstance(part, tuple) and part[0] != "details"]
             slide.body.append(self.html(f"**{section.title.removeprefix('Exercise ')}**  \n{texts[0]}"))
             slide.notes += [self.html(f"**{section.title}**"), *map(self.html, texts[1:])]
         self.slides.append(slide)
@@ -198,7 +201,7 @@ class Deck:
         last = max((i for i, one in enumerate(parts, start=1) if one.rstrip("*").endswith("?")), default=len(parts))
         asked = " ".join(parts[:last])
         if "?" not in asked:  # it was asked before: the rest is a hint
-            asked, before = f"{before} {asked}", ""
+            asked, before = f"{before}{QUESTION} {asked}", ""
         first = self.slides[-1]
         slide = first if not first.lead and not first.body else Slide(first.title)
         slide.kind, slide.body = "question", [self.html(asked.strip()[:1].upper() + asked.strip()[1:])]
@@ -229,44 +232,45 @@ class Deck:
         printed = output_text(cell)
         if figures:
             for figure in figures:
-                self.show(figure, FIGURE, fills=True)
+                self.show(figure, figure_height(figure), fills=True)
             self.slides[-1].body += notices(cell)
         elif self.texts and not is_preparation(cell):
-            code = cell.source.splitlines() if "Code(" not in cell.source else []
-            full = [*code, *([""] if code and printed else []), *printed]
-            lines = full if height("code", full) <= ROOM - 60 else printed
-            self.texts -= bool(self.add_code(code if lines is full else [], printed)) if lines else 0
+            code = re.sub("\n{3,}", "\n\n", cell.source).splitlines() if "Code(" not in cell.source else []
+            self.texts -= self.add_code(code, printed)
         elif printed and len(printed) <= 15:
             self.put_notes()
             self.slides[-1].notes.append(pre(printed, "output"))
 
     def add_code(self, code: list[str], printed: list[str]) -> bool:
-        """Code and output on one slide, or a long listing on several; whether it was shown."""
-        if code or height("code", printed) <= ROOM - 60:
-            body = (pre(code, "code") if code else "") + (pre(printed, "output") if printed else "")
-            self.show(body, height("code", code + printed) + 30)
+        """Code and what it prints, together if there is room; whether they were shown."""
+        if code and height("code", code + printed) + 34 <= FULL:
+            self.show(pre(code, "code") + pre(printed, "output"), height("code", code + printed) + 34)
             return True
-        parts = pack(printed, "code")
-        if len(parts) > CHUNKS:
-            return False
-        for part in parts:
-            self.show(pre(part, "code"), height("code", part))
-        return True
+        groups = [(part, name) for lines, name in ((code, "code"), (printed, "output")) for part in pack(lines, "code")]
+        if len(groups) > CHUNKS:
+            groups = [(part, "output") for part in pack(printed, "code")][:CHUNKS]
+        for part, name in groups:
+            self.show(pre(part, name), height("code", part))
+        return bool(groups)
 
     def add_block(self, kind: str, text: str) -> None:
         """A list, a table, a formula or a piece of code from the text."""
         if kind in ("math_block", "fence"):
             self.show(self.html(text), height("code", text.splitlines()))
             return
-        head, items = ("", items_of(text)) if kind != "table" else split_table(text)
         name = "table" if kind == "table" else "list"
-        parts = pack(items, name, height("table", head.splitlines()) if head else 0)
+        head, items = split_table(text) if kind == "table" else ([], items_of(text))
+        parts = pack(items, name, len(head))
         if len(parts) > CHUNKS:
             self.put_notes()
             self.slides[-1].notes.append(self.html(text))
             return
+        slide, said = self.slides[-1], sentences(self.between[-1])[-1] if self.between else ""
+        needed = height("lead", [said]) + height(name, [*head[:1], *parts[0]])
+        if said.endswith(":") and said != slide.lead and slide.room() >= needed:
+            self.show(self.html(said), height("lead", [said]))
         for part in parts:
-            self.show(self.html("\n".join([*head.splitlines(), *part])), height(name, part) + len(head) and height(name, [*head.splitlines(), *part]))
+            self.show(self.html("\n".join([*head, *part])), height(name, [*head[:1], *part]))
 
     def show(self, body: str, size: float, fills: bool = False) -> None:
         """Put something on the last slide if there is room, or else on a new one."""
@@ -277,6 +281,8 @@ class Deck:
             self.put_notes()
             slide = Slide(slide.title, lead=sentences(lead)[-1] if lead else "")
             slide.notes = [self.html(lead)] if lead else []
+            if slide.room() < size:
+                slide.lead = ""
             self.slides.append(slide)
         self.put_notes()
         slide.body.append(body)
@@ -288,12 +294,14 @@ class Deck:
         self.between = []
 
 
-def pack(lines: list[str], kind: str, head: float = 0) -> list[list[str]]:
-    """Lines in groups, each of which has room on a slide."""
-    groups: list[list[str]] = [[]]
+def pack(lines: list[str], kind: str, head: int = 0) -> list[list[str]]:
+    """Lines in groups, each of which has room on a slide, below so many lines of a head. Code is cut at empty lines."""
+    groups: list[list[str]] = [[]] if lines else []
     for line in lines:
-        if groups[-1] and head + height(kind, [*groups[-1], line]) > ROOM - 90:
-            groups.append([])
+        group = groups[-1]
+        if group and height(kind, [*group, line, *[""] * head]) > FULL:
+            cut = max((i for i, one in enumerate(group) if i > len(group) // 3 and not one.strip()), default=len(group))
+            groups[-1:] = [group[:cut], group[cut + 1 :]]
         groups[-1].append(line)
     return groups
 
@@ -303,10 +311,10 @@ def items_of(text: str) -> list[str]:
     return [" ".join(item.split()) for item in re.split(r"\n(?=[-*] |\d+\. )", text)]
 
 
-def split_table(text: str) -> tuple[str, list[str]]:
+def split_table(text: str) -> tuple[list[str], list[str]]:
     """The two lines of a table's head, and its rows."""
     lines = text.splitlines()
-    return "\n".join(lines[:2]), lines[2:]
+    return lines[:2], lines[2:]
 
 
 def output_text(cell: Any) -> list[str]:
@@ -349,6 +357,12 @@ def pictures(cell: Any) -> Iterator[str]:
         yield "".join(diagrams)
 
 
+def figure_height(figure: str) -> float:
+    """Pixels for a figure; a tall diagram gets what its words need."""
+    tall = [float(number) for number in re.findall(r'<svg[^>]* height="([\d.]+)"', figure)]
+    return min(ROOM, 1.5 * max(tall)) if tall else FIGURE
+
+
 def webp(png: str) -> str:
     """A picture packed tighter, without loss."""
     packed = io.BytesIO()
@@ -371,7 +385,7 @@ def notices(cell: Any) -> list[str]:
 
 
 def pre(lines: list[str], name: str) -> str:
-    return f'<pre class="{name}">{html.escape(chr(10).join(lines))}</pre>'
+    return "" if not lines else f'<pre class="{name}">{html.escape(chr(10).join(lines))}</pre>'
 
 
 def page(deck: Deck) -> str:
