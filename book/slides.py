@@ -36,6 +36,7 @@ CHUNKS = 3  # slides that one long list, table or piece of code may fill; beyond
 TEXTS = 2  # pieces of code that a section without figures shows
 QUESTION = "**Stop and think:**"
 ABBREVIATED = re.compile(r"(\bal|\bvs|\be\.g|\bi\.e|\bFig|\bcf)\.$")
+ROLE = re.compile(r"\{\w+\}`([^`<]*?)(?: <[^`]*>)?`")  # of MyST: what it shows
 
 Block = tuple[str, str]  # kind, Markdown
 
@@ -102,7 +103,7 @@ def sections(notebook: Any) -> list[Section]:
         if cell.id == "install" or "solution" in cell.metadata.get("tags", []) or kind == "skip":
             continue
         if cell.cell_type == "code":
-            found[-1].parts.append(cell)
+            found[-1].parts.append(("notes", f"```\n{cell.source}\n```") if kind == "notes" else cell)
             continue
         for block in blocks(cell.source):
             if kind == "notes":
@@ -144,7 +145,7 @@ class Deck:
 
     def html(self, markdown: str) -> str:
         """Markdown as HTML; links lead to the pages of the book."""
-        text = MARKDOWN.render(markdown)
+        text = MARKDOWN.render(ROLE.sub(r"\1", markdown))
         text = re.sub(r'href="([\w./-]+)\.(?:ipynb|md)(#[^"]*)?"', r'href="../book/\1.html\2"', text)
         return text.replace('href="#', f'href="../book/{self.chapter}.html#')
 
@@ -153,9 +154,10 @@ class Deck:
         goals = next((text for kind, text in texts if kind == "bullet_list"), "")
         time = next((text for _, text in texts if text.startswith("**Time**")), "")
         slide = Slide(section.title, kind="title")
-        minutes = re.split("[;.]", time.removeprefix("**Time** "))[0]
-        slide.body = [self.html(f"{minutes.capitalize()}\n\n{goals}")]
-        slide.notes = [self.html(text) for _, text in texts if text not in (goals, time)]
+        minutes = re.split("[;.]", re.sub(r"\*\*Time\*\*\s*", "", time))[0]
+        slide.body = [self.html(f"{minutes[:1].upper()}{minutes[1:]}\n\n{goals}")]
+        shown = (goals, time, "**After this chapter you can**")
+        slide.notes = [self.html(text) for _, text in texts if text not in shown]
         self.slides.append(slide)
 
     def add_exercises(self, exercises: list[Section]) -> None:
@@ -183,6 +185,9 @@ class Deck:
             else:
                 self.slides[-1].notes.append(self.html(part[1]))
         self.put_notes()
+        last = self.slides[-1]
+        if not (last.lead or last.body or last.notes):  # a heading right above the next one
+            self.slides.pop()
 
     def add_paragraph(self, text: str) -> None:
         if QUESTION in text:
@@ -226,10 +231,9 @@ class Deck:
 
     def add_cell(self, cell: Any) -> None:
         """What a code cell shows: its figures, or else its code and what it prints."""
-        figures = [*pictures(cell), *interactive(cell, self.chapter)]
-        if "notes" in cell.metadata.get("slideshow", {}).values():
-            figures = []
-        printed = output_text(cell)
+        figures, printed = list(pictures(cell)), output_text(cell)
+        if is_elsewhere(cell, printed):
+            figures.append(f'<p><a href="../book/{self.chapter}.html">Open it in the book</a></p>')
         if figures:
             for figure in figures:
                 self.show(figure, figure_height(figure), fills=True)
@@ -370,11 +374,11 @@ def webp(png: str) -> str:
     return base64.b64encode(packed.getvalue()).decode()
 
 
-def interactive(cell: Any, chapter: str) -> Iterator[str]:
-    """For explorers and long tables, a link to the chapter."""
+def is_elsewhere(cell: Any, printed: list[str]) -> bool:
+    """Whether only the book has room for it: explorers, the ledger, and listings longer than a slide."""
     texts = [output.get("data", {}).get("text/html", "") for output in cell.outputs]
-    if any(f'class="{name}' in text for text in texts for name in ("rt-nets", "rt-ledger")):
-        yield f'<p class="open"><a href="../book/{chapter}.html">Open it in the book</a></p>'
+    listing = any("highlight" in text for text in texts) and height("code", printed) > FULL
+    return listing or any(f'class="{name}' in text for text in texts for name in ("rt-nets", "rt-ledger"))
 
 
 def notices(cell: Any) -> list[str]:
