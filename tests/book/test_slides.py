@@ -64,8 +64,8 @@ def words(parts: list[str]) -> str:
 def test_title_and_exercises():
     exercise = "## Exercises\n\n### Exercise 1 · Do it\n\nDifficulty ●○○ · 5 minutes\n\nWrite it.\n\n"
     hint = "<details><summary>Hint</summary>\n\nlook there\n\n</details>"
-    solution = code("answer = 42", tags=["solution"])
-    whole = slides.Deck(chapter(text("## One\n\nLead."), solution, text(exercise + hint), solution), "here")
+    early, late = (code("answer = 42", tags=["solution"]) for _ in range(2))
+    whole = slides.Deck(chapter(text("## One\n\nLead."), early, text(exercise + hint), late), "here")
     title, _, last = whole.slides
     assert (title.title, words(title.body), words(title.notes)) == ("A title", "About 5 minutes do it.", "What it is.")
     assert words(last.body) == "1 · Do it Difficulty ●○○ · 5 minutes" and "Write it." in words(last.notes)
