@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: book site-check test lab clean refresh bench lint
+.PHONY: book slides site-check test lab clean refresh bench lint
 
 $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or newer is needed: make PYTHON=python3.12 ...")'
@@ -15,16 +15,21 @@ $(STAMP): pyproject.toml
 
 # Run every chapter and build the site. `make book DATA=<folder>` runs them on CIFAR-10 or on your own images.
 # RESNET_TUTORIAL_STATIC: a page has no kernel, so controls that need one give way to a table.
-# The second command sets the same book on one page, to print or to search: nothing is run again.
+# The second command sets the same book on one page, to print or to search; slides come from the same run, too.
 book: $(STAMP)
 	@test -z "$(DATA)" || test -d "$(DATA)" || { echo "error: no data folder $(DATA): check DATA=" >&2; exit 1; }
 	data="$(DATA)"; RESNET_TUTORIAL_STATIC=1 RESNET_TUTORIAL_DATA="$${data:+$$(cd "$$data" && pwd)}" PATH="$(CURDIR)/$(BIN):$$PATH" \
 		$(BIN)/jupyter-book build . --all -W -n --keep-going
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/jupyter-book build . --builder singlehtml -W -n --keep-going
 	cp _build/singlehtml/book/index.html _build/html/whole.html
+	$(BIN)/python book/slides.py
 	$(BIN)/python tests/book/check_site.py _build/html
 	@echo
 	@echo "The book is built. Open it in a browser: file://$(CURDIR)/_build/html/index.html"
+
+# Set the chapters that `make book` ran as slides again, into _build/html/slides.
+slides: $(STAMP)
+	$(BIN)/python book/slides.py
 
 # Open every page of the built book in headless Chromium, over http and from the folder.
 site-check: $(STAMP)

@@ -15,6 +15,7 @@ from nbclient import NotebookClient
 
 BOOK = Path(__file__).parent
 CHECKED = "nbval-check-output"
+KEPT = ("tags", "mystnb", "jupyter", "slideshow")  # metadata of a cell; the last is for slides.py
 # What a chapter needs beyond the package, in ranges: pip leaves alone what is there already, as on Colab.
 INSTALL = """\
 # Installs the package where it is missing, as on Colab. Elsewhere this cell does nothing.
@@ -60,7 +61,7 @@ def strip(notebook: nbformat.NotebookNode) -> None:
     for number, cell in enumerate(others, start=1):
         cell.id = f"cell-{number:02}"  # stable, so that a diff shows only what changed
     for cell in notebook.cells:
-        cell.metadata = {k: v for k, v in cell.metadata.items() if k in ("tags", "mystnb", "jupyter")}
+        cell.metadata = {k: v for k, v in cell.metadata.items() if k in KEPT}
         if cell.cell_type != "code":
             continue
         if CHECKED not in cell.metadata.get("tags", []):

@@ -1,6 +1,7 @@
 """The instructor's path, with a small class that does what classes do."""
 
 import csv
+import html
 import json
 import os
 import re
@@ -18,6 +19,7 @@ import nbformat
 import nbgrader.api
 
 from resnet_tutorial import cli
+from resnet_tutorial.checks import variant
 from resnet_tutorial.classroom import (
     Course,
     Limits,
@@ -28,6 +30,7 @@ from resnet_tutorial.classroom import (
     isolation,
     release_assignment,
     write_feedback,
+    write_key,
 )
 from resnet_tutorial.classroom.cells import grade_id, hidden_pieces
 from resnet_tutorial.classroom.grade import seal
@@ -560,6 +563,41 @@ def test_init_refuses_what_would_be_lost_or_is_wrong(tmp_path):
         Course.open(tmp_path)
 
 
+def test_the_key_shows_solutions_points_and_one_students_numbers(tmp_path):
+    course = make_course(tmp_path, ["anna", "bob"])
+    page = write_key(course, "2_essay", "anna")
+    text = page.read_text()
+    shown = html.unescape(re.sub(r"<[^>]*>", "", text))
+    assert page == course.root / "key" / "2_essay_anna.html"
+    assert "(for the instructor)</title>" in text and "Do not hand out" in text
+    assert "twice_the_number" in shown and "-17" in shown and 'STUDENT = "anna"' in shown
+    assert re.search(r"test_double\s+4 of 4\s+test_more\s+2 of 2\s+essay\s+3, read by you\s+Together\s+9", shown)
+    assert "default-src 'none'" in text and "<math" in text and not re.search("<script|<link|src=.http", text)
+    rows = {row["id"]: row for row in csv.DictReader((course.root / "key" / "2_essay.csv").open())}
+    assert set(rows) == {"anna", "bob"} and rows["anna"]["seed"] == str(variant("anna").seed) != rows["bob"]["seed"]
+    release_assignment(course, "2_essay")
+    assert sorted(path.name for path in (course.root / "release").rglob("*.*")) == ["2_essay.ipynb"] * 2
+    for place in (course.root, course.root.parent, course.root / "key"):
+        with pytest.raises(InputError, match="holds the course and its answer key"):
+            collect_submissions(course, "2_essay", place)
+
+
+def test_no_key_where_students_look_or_from_a_broken_source(tmp_path):
+    course = make_course(tmp_path, ["anna"])
+    with pytest.raises(InputError, match="'eve' is not in the class"):
+        write_key(course, "1_double", "eve")
+    (course.root / "release").mkdir()
+    (course.root / "key").symlink_to(course.root / "release")
+    with pytest.raises(InputError, match="remove the link"):
+        write_key(course, "1_double")
+    (course.root / "key").unlink()
+    path = course.source("1_double")
+    path.write_text(path.read_text().replace("= x + x", "= abs(x + x)"))
+    with pytest.raises(InputError, match="earns 2 of 4 points in test_double"):
+        write_key(course, "1_double")
+    assert not list(course.root.rglob("*.html"))
+
+
 def test_command_line(tmp_path, capsys):
     make_course(tmp_path, ["anna", "bob"])
     course = ["--course", str(tmp_path / "course")]
@@ -577,6 +615,8 @@ def test_command_line(tmp_path, capsys):
     assert "2 files" in run("release", "1_double", *course)[1]
     status, out, _ = run("collect", "1_double", str(tmp_path / "course" / "release" / "1_double"), *course)
     assert status == 0 and "2 handed in, 0 missing" in out
+    status, out, _ = run("key", "1_double", *course)
+    assert status == 0 and "1_double.html: for you, not for the class" in out
     assert run("release", "3_none", *course)[0] == 1
     status, _, error = run("grad", "1_double")
     assert status == 2 and "did you mean grade?" in error

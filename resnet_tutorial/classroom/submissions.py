@@ -55,6 +55,8 @@ def collect_submissions(course: Course, assignment: str, place: Path) -> Collect
     students = course.students()
     if not (course.root / "release" / assignment).is_dir():
         raise InputError(f"{assignment} was not released: resnet-tutorial classroom release {assignment}")
+    if course.root.is_relative_to(place.resolve()) or place.resolve().is_relative_to(course.root / "key"):
+        raise InputError(f"{place} holds the course and its answer key: name the folder with what was handed in")
     chosen, unclear = _sort(_files(place), students)
     notes = {}
     for student, (name, data) in chosen.items():

@@ -97,6 +97,18 @@ class ExportArgs:
 
 
 @dataclass(frozen=True)
+class KeyArgs:
+    """Make the answer key, for the instructor: solutions, hidden tests, points, rubrics."""
+
+    assignment: Positional[str]
+    """Name of the assignment."""
+    student: Annotated[str | None, unset("ID")] = None
+    """With the numbers of this student."""
+    course: Path = HERE
+    """Folder of the course."""
+
+
+@dataclass(frozen=True)
 class ClassroomArgs:
     """Hand out assignments, collect and grade them, with nbgrader."""
 
@@ -173,6 +185,14 @@ def _export(args: ExportArgs) -> None:
     print(f"grades in {args.file}")
 
 
+def _key(args: KeyArgs) -> None:
+    from ..classroom import Course, write_key
+
+    page = write_key(Course.open(args.course), args.assignment, args.student)
+    print(f"{args.course / 'key' / page.name}: for you, not for the class")
+    print(f"{args.course / 'key' / args.assignment}.csv: everyone's variant")
+
+
 STEPS: dict[str, tuple[Callable, type]] = {
     "init": (_init, InitArgs),
     "release": (_release, ReleaseArgs),
@@ -180,4 +200,5 @@ STEPS: dict[str, tuple[Callable, type]] = {
     "grade": (_grade, GradeArgs),
     "feedback": (_feedback, FeedbackArgs),
     "export": (_export, ExportArgs),
+    "key": (_key, KeyArgs),
 }

@@ -2,7 +2,8 @@
 
 Each page is opened from a folder (`file://`) and from a server, there light and dark, wide and narrow. Reported are
 requests to other hosts, errors on the console, pages that scroll sideways, pictures without a text, what axe-core calls
-serious or critical, explorers that the keyboard cannot use, a search that does not find, and a heavy first visit.
+serious or critical, explorers that the keyboard cannot use, a search that does not find, and a heavy first visit. The
+slides are opened as a projector shows them: nothing may be cut off.
 It needs the extra `site` and a browser: Chromium or Chrome on the machine, or `playwright install chromium`.
 """
 
@@ -44,6 +45,14 @@ SCROLL = """async () => {
     await new Promise(requestAnimationFrame);
   }
 }"""
+# Slides that are cut off, or have letters smaller than 20 pixels.
+CUT_OFF = """() => [...document.querySelectorAll('.slide')].flatMap((slide, i) => {
+  const cut = [slide, slide.querySelector('.body')].some(
+    (one) => one.scrollHeight > one.clientHeight + 1 || one.scrollWidth > one.clientWidth + 1);
+  const small = [...slide.querySelectorAll('p, li, td, pre, h2')].some(
+    (one) => parseFloat(getComputedStyle(one).fontSize) < 20);
+  return [...(cut ? [`slide ${i + 1} is cut off`] : []), ...(small ? [`slide ${i + 1} has small letters`] : [])];
+})"""
 UNLIMITED = {"whole.html"}  # the whole book on one page
 TEXT = (".html", ".js", ".css", ".svg", ".json")
 
@@ -152,7 +161,7 @@ def search(page, base: str, word: str, wanted: str, patience: float = 10_000) ->
 def pages_of(site: Path) -> list[str]:
     """The pages, as paths below the site."""
     found = (path.relative_to(site) for path in sorted(site.glob("**/*.html")))
-    return [path.as_posix() for path in found if path.parts[0] not in ("_static", "_sources")]
+    return [path.as_posix() for path in found if path.parts[0] not in ("_static", "_sources", "slides")]
 
 
 def browse(site: Path, limit: int = LIMIT) -> tuple[list[str], list[str]]:
@@ -173,7 +182,22 @@ def browse(site: Path, limit: int = LIMIT) -> tuple[list[str], list[str]]:
     with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
         found = list(pool.map(partial(_browse_some, site, limit), [names[i::jobs] for i in range(jobs)]))
     problems, weights = (sorted(itertools.chain.from_iterable(lines)) for lines in zip(*found, strict=True))
-    return problems + _search_all(site), weights
+    return problems + _search_all(site) + look_at_slides(site), weights
+
+
+def look_at_slides(site: Path) -> list[str]:
+    """Open every deck from the folder on 1280 × 720 pixels, and say what is cut off, small, or from elsewhere."""
+    decks = sorted(site.glob("slides/*.html"))
+    if not decks:
+        return []
+    problems = []
+    with start_browser() as browser:
+        for deck in decks:
+            page = browser.new_page(viewport={"width": 1280, "height": 720})
+            found = look(page, deck.resolve().as_uri(), deck.resolve().as_uri(), closely=False)
+            problems += [f"slides {deck.stem}: {line}" for line in found + page.evaluate(CUT_OFF)]
+            page.close()
+    return problems
 
 
 def _bases(site: Path, server: ThreadingHTTPServer) -> tuple[str, str]:

@@ -1,7 +1,7 @@
 import pytest
 
 from tests.book.access import grave_findings, keyboard_problems, poor_colors, speechless_pictures
-from tests.book.browse_site import browse, search, start_browser
+from tests.book.browse_site import browse, look_at_slides, search, start_browser
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -39,6 +39,19 @@ def test_it_finds_what_is_wrong(tmp_path):
         assert f"{kind} away.html: request to another host: https://example.org/a.png" in found
     assert len([line for line in problems if "wide.html" in line and "too wide" in line and "at 360 px" in line]) == 2
     assert [line for line in problems if "a first visit takes" in line and "heavy.html" in line]
+
+
+def test_slides_that_are_cut_off_or_small_are_a_problem(tmp_path):
+    (tmp_path / "slides").mkdir()
+
+    def slide(body: str) -> str:
+        style = "height: 100vh; overflow: hidden; font-size: 24px"
+        return f'<section class="slide" style="{style}"><div class="body">{body}</div></section>'
+
+    slides = [slide("fine"), slide('<div style="height: 2000px">x</div>'), slide('<p style="font-size: 12px">x</p>')]
+    (tmp_path / "slides" / "deck.html").write_text(page("".join(slides)))
+    assert look_at_slides(tmp_path) == ["slides deck: slide 2 is cut off", "slides deck: slide 3 has small letters"]
+    assert browse(tmp_path)[1] == []
 
 
 def test_a_search_that_does_not_find_is_a_problem(tmp_path):
