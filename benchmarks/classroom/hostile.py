@@ -4,7 +4,7 @@ Harmless where a wall fails: forks, files and connections are few and bounded, n
 process that waits for them.
 """
 
-from .notebooks import Case, own_cell, swap
+from .notebooks import BLOCK, Case, own_cell, swap
 
 LOOK = """
 import glob, os
@@ -199,26 +199,26 @@ get_ipython().events.register("pre_run_cell", tell)
 ZEROS = swap("zero_pad", "new // 2, new - new // 2", "0, new")
 
 
-def _attack(name: str, code: str, says: str = "found: []") -> Case:
+def _attack(name: str, code: str, says: str = "found: []", assignment: str = "1_convolution") -> Case:
     """A right notebook with one more cell: it earns its points, and gets hold of nothing."""
-    return Case("hostile", name, (own_cell(code),), says=says)
+    return Case("hostile", name, (own_cell(code),), says=says, assignment=assignment)
 
 
 HOSTILE = [
-    _attack("reads the work of others", OTHERS),
+    _attack("reads the work of others", OTHERS, assignment=BLOCK),
     _attack("reads gradebook and class list", BOOKS),
-    _attack("reads the hidden tests", TESTS, "frames: []"),
+    _attack("reads the hidden tests", TESTS, "frames: []", BLOCK),
     _attack("reads memory and environment of other processes", PARENTS),
     _attack("goes online", NETWORK),
-    _attack("forks 300 times", FORKS, "refused: True"),
+    _attack("forks 300 times", FORKS, "refused: True", BLOCK),
     _attack("fills the disk", DISK, "refused: True"),
     _attack("writes outside its home", WRITES),
     _attack("kills other processes", KILLS),
-    _attack("leaves a process behind", STAYS, "started"),
+    _attack("leaves a process behind", STAYS, "started", BLOCK),
     _attack("follows links", LINKS),
     _attack("asks for more rights", RIGHTS),
     _attack("prints scripts and a forged result", SCRIPTS, "20 of 20 points"),
-    _attack("prints every cell that runs", EVENTS, "held text of the tests"),
+    _attack("prints every cell that runs", EVENTS, "held text of the tests", BLOCK),
     Case("hostile", "hands in a link to a friend's file", says="", file=lambda _: None, lost={"all": 20}),
     # Not held.
     Case("not held", "replaces the points in its own kernel", (ZEROS, own_cell(REPLACED)), says="All as it should be"),
