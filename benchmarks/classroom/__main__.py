@@ -1,9 +1,9 @@
 """Take a class through the whole path of the classroom, and see that every grade is right and that nothing escapes.
 
-60 students hand in what classes hand in: right and wrong answers, half-finished and broken files, crashes, endless loops,
-and attacks on the grading (`cases.py`, `hostile.py`). The real commands run from init to export. Then grades are compared
-with those worked out by hand, feedback is searched for the name of each mistake, and the machine for traces of attacks.
-Ends with status 1 if anything is off.
+60 students hand in what classes hand in: right and wrong answers, half-finished and broken files, crashes, endless
+loops, and attacks on the grading (`cases.py`, `hostile.py`). The real commands run from init to export. Then grades are
+compared with those worked out by hand, feedback is searched for the name of each mistake, and the machine for traces of
+attacks. Ends with status 1 if anything is off.
 
 Run from the repository root (minutes on two CPU cores: see the last line of its output):
 
@@ -35,7 +35,7 @@ import nbformat
 from resnet_tutorial.checks import variant
 
 from .cases import CLASS
-from .notebooks import Case, about, possible, solved, source_of
+from .notebooks import BLOCK, Case, about, possible, solved, source_of
 
 STUDENTS = 60
 ROOT = Path(__file__).parents[2]
@@ -105,14 +105,14 @@ def names(n: int) -> list[str]:
 
 
 def seated(cases: list[Case]) -> dict[tuple[str, str], Case]:
-    """A student for each case: (assignment, student) to case. Assignments are filled from alternate ends of the list."""
+    """A student for each case: (assignment, student) to case. The largest assignment fills the class from one end,
+    the others from the other end."""
     students, seats = names(STUDENTS), {}
-    for i, assignment in enumerate(sorted({case.assignment for case in cases}, key=lambda one: one != "2_basic_block")):
-        order = students if i == 0 else students[::-1]
+    for assignment in sorted({case.assignment for case in cases}):
         mine = [case for case in cases if case.assignment == assignment]
-        if len(mine) > len(order):
-            raise SystemExit(f"{assignment} has {len(mine)} cases, the class {len(order)} students")
-        order = order if i == 0 else order[(i - 1) * 7 :] + order[: (i - 1) * 7]
+        if len(mine) > len(students):
+            raise SystemExit(f"{assignment} has {len(mine)} cases, the class {len(students)} students")
+        order = students if assignment == BLOCK else students[::-1]
         seats |= {(assignment, student): case for student, case in zip(order, mine, strict=False)}
     return seats
 
@@ -283,10 +283,8 @@ def script_runs(page: Path) -> bool:
     if browser is None:
         return False
     with tempfile.TemporaryDirectory() as profile:
-        options = (
-            "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking --dump-dom".split()
-        )
-        words = [browser, *options, f"--user-data-dir={profile}", page.as_uri()]
+        options = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+        words = [browser, *options, "--dump-dom", f"--user-data-dir={profile}", page.as_uri()]
         shown = subprocess.run(words, capture_output=True, text=True, timeout=60).stdout
     return not shown or 'class="SCRIPT-RAN"' in shown[:500]
 

@@ -141,14 +141,14 @@ print("started")
 LINKS = """
 import os
 home, found = os.path.expanduser("~"), []
-for i, path in enumerate(("$COURSE/gradebook.db", "$COURSE/source", "$PLACE", "/etc/shadow", "/root", "/proc/1/root/root")):
+for i, path in enumerate(("$COURSE/gradebook.db", "$COURSE/source", "$PLACE", "/etc/shadow", "/proc/1/root/root")):
     link = os.path.join(home, f"link-{i}")
     os.symlink(path, link)
     try:
-        found += [path, *(os.listdir(link) if os.path.isdir(link) else [open(link, "rb").read(100)])]
+        found.append(os.listdir(link) if os.path.isdir(link) else open(link, "rb").read(100))
     except OSError:
         pass
-print("found:", [one for one in found if one not in ("/root", "/proc/1/root/root", "/etc/shadow") or os.access(one, os.R_OK)])
+print("found:", found)
 """
 RIGHTS = """
 import ctypes, os
@@ -171,7 +171,7 @@ SCRIPTS = """
 from IPython.display import HTML, Javascript, Markdown, display
 attack = "document.documentElement.className = 'SCRIPT-RAN'"
 display(HTML(f"<script>{attack}</script><img src=x onerror=\\"{attack}\\"><svg onload=\\"{attack}\\"></svg>"))
-display(HTML(f"<iframe srcdoc=\\"<script>parent.{attack}</script>\\"></iframe><a href=\\"javascript:{attack}\\">me</a>"))
+display(HTML(f"<iframe srcdoc=\\"<script>parent.{attack}</script>\\"></iframe>"))
 display(HTML("<style>body{background:url(http://127.0.0.1:$PORT/css)}</style><img src='http://127.0.0.1:$PORT/img'>"))
 display(Javascript(attack))
 display(Markdown(f"<script>{attack}</script>"))
@@ -188,7 +188,7 @@ REPLACED = """
 import resnet_tutorial.checks.report as report
 report.Result.points = property(lambda self: self.possible, lambda self, value: None)
 report.Result.findings = property(lambda self: (), lambda self, value: None)
-report.Result.__init__ = lambda self, task, points, possible, findings: self.__dict__.update(task=task, possible=possible)
+report.Result.__init__ = lambda self, task, points, most, findings: self.__dict__.update(task=task, possible=most)
 """
 IN_DISGUISE = """
 import base64
