@@ -91,7 +91,7 @@ class World:
             "$ADDRESS": address,
             "$VICTIM": str(self.victim.pid),
             "$MARK": self.mark,
-            "$CANARY": self.canary,
+            "$BACKWARDS": self.canary[::-1],
             "$FRIEND": friend,
         }
 

@@ -37,12 +37,12 @@ print("frames:", [one for one in found if len(one) < 50])
 """
 )
 PARENTS = f"""{LOOK}
-me, mine = os.getpid(), 0
+me, canary = os.getpid(), "$BACKWARDS"[::-1]
 for one in filter(str.isdigit, os.listdir("/proc")):
     for name in ("environ", "cmdline", "maps"):
         try:
             text = open(f"/proc/{{one}}/{{name}}", "rb").read()
-            found += [f"{{one}}/{{name}}"] if b"$CANARY"[::-1][::-1] in text and int(one) != me else []
+            found += [f"{{one}}/{{name}}"] if canary.encode() in text and int(one) != me else []
         except OSError:
             pass
     try:
@@ -50,7 +50,7 @@ for one in filter(str.isdigit, os.listdir("/proc")):
             found += [f"{{one}}/mem"] if int(one) != me else []
     except OSError:
         pass
-found += [k for k, x in os.environ.items() if "$CANARY" in x]
+found += [k for k, x in os.environ.items() if canary in x]
 print("found:", found)
 """
 NETWORK = """
@@ -185,10 +185,10 @@ get_ipython().events.register("pre_run_cell", tell)
 """
 # Test and answer share a process, so these two succeed. The book says so, and how to find them.
 REPLACED = """
-import resnet_tutorial.checks.report as report
-report.Result.points = property(lambda self: self.possible, lambda self, value: None)
-report.Result.findings = property(lambda self: (), lambda self, value: None)
-report.Result.__init__ = lambda self, task, points, most, findings: self.__dict__.update(task=task, possible=most)
+import sys
+report = sys.modules["resnet_tutorial.checks.report"]
+begin = report.Result.__init__
+report.Result.__init__ = lambda self, task, points, possible, findings: begin(self, task, possible, possible, ())
 """
 IN_DISGUISE = """
 import base64

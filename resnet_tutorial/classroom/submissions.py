@@ -140,7 +140,7 @@ def _own_cells(notebook: Any, release: Any, answers: dict[str, Any]) -> dict[int
         released = places.get(grade_id(cell), places.get(cell.get("id"), sources.get(cell.source.strip())))
         counts = released is not None and answers.get(grade_id(cell), cell) is cell
         same = counts and (grade_id(cell) or cell.source.strip() == release.cells[released].source.strip())
-        above = released if released is not None else above
+        above = released if counts else above  # an early attempt stands above the one that counts
         if same or is_student(cell) or not cell.source.strip():
             continue
         cell = cell.copy()
