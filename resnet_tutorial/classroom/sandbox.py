@@ -256,7 +256,7 @@ def _client(notebook: Any, limits: Limits, place: Path, command: Callable[[list[
         error_on_timeout={"ename": "TooLong", "evalue": late, "traceback": [late]},
         allow_errors=True,
         on_cell_executed=note_end,
-        iopub_timeout=10,
+        iopub_timeout=5,
         shutdown_kernel="immediate",
         startup_timeout=120,
     )
