@@ -438,7 +438,7 @@ def test_times_follow_from_those_of_the_own_answers(monkeypatch):
     executed = source_notebook()
     executed.cells[3].metadata["execution"] = {
         "iopub.status.busy": "2026-01-01T00:00:00.000000Z",
-        "iopub.status.idle": "2026-01-01T00:01:00.000000Z",
+        "iopub.status.idle": "2026-01-01T00:00:59.900000Z",
     }
     executed.cells[4].outputs = [
         nbformat.v4.new_output("execute_result", data={"text/plain": "4.0"}, execution_count=1)

@@ -110,7 +110,7 @@ def _with_times(limits: Limits, source: Any, threads: int, root: Path, data: Pat
     if short:
         raise InputError(f"nothing is graded: on this machine the source's own answers fail {', '.join(short)}")
     seconds = [_seconds(cell) for cell in executed.cells if cell.cell_type == "code"]
-    cell, wall = max(30, SLOWER * max(seconds)), max(180, SLOWER * sum(seconds))
+    cell, wall = max(30, math.ceil(SLOWER * max(seconds))), max(180, math.ceil(SLOWER * sum(seconds)))
     return replace(limits, cell=limits.cell or cell, wall=limits.wall or wall)
 
 

@@ -7,6 +7,7 @@ that the submission can open. Yet test and submission share the kernel: see `Iso
 import asyncio
 import atexit
 import json
+import math
 import os
 import shutil
 import subprocess
@@ -76,7 +77,7 @@ class Isolation:
             "namespaces": "Each submission runs in namespaces of its own: no network, no other process in sight, and "
             "no files but Python's own, to read, and an empty home.",
             "limits": "This system offers no namespaces. Submissions run under limits of time, memory, processes and "
-            "file size, but they can reach the network"
+            "file size, but they can leave processes and files behind, see other processes, and reach the network"
             + (" and files that everyone may read." if self.user else " and every file that you can read."),
         }
         user = "They run as users that own nothing. " if self.user else ""
@@ -251,7 +252,7 @@ def _client(notebook: Any, limits: Limits, place: Path, command: Callable[[list[
     return Client(
         notebook,
         km=manager,
-        timeout=limits.cell,
+        timeout=None if limits.cell is None else math.ceil(limits.cell),
         interrupt_on_timeout=True,
         error_on_timeout={"ename": "TooLong", "evalue": late, "traceback": [late]},
         allow_errors=True,
