@@ -25,10 +25,12 @@ from resnet_tutorial.classroom import (
     Limits,
     collect_submissions,
     export_grades,
+    grade,
     grade_assignment,
     init_course,
     isolation,
     release_assignment,
+    sandbox,
     write_feedback,
     write_key,
 )
@@ -525,6 +527,76 @@ def test_output_is_bounded():
     )
     executed = execute(notebook, Limits(cell=20, output=50_000))
     assert 0 < len(json.dumps(executed.cells[0].outputs)) < 60_000
+
+
+def test_a_cell_that_ignores_interrupts_ends_the_kernel_and_not_the_class():
+    stubborn = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nwhile True: pass"
+    cells = [nbformat.v4.new_code_cell(source) for source in (stubborn, "1 + 1", "2 + 2")]
+    executed = execute(nbformat.v4.new_notebook(cells=cells), Limits(cell=1, wall=60))
+    assert [[output.ename for output in one.outputs] for one in executed.cells] == [["TooLong"], ["NotRun"], ["NotRun"]]
+
+
+def test_a_kernel_that_does_not_start_costs_no_student(monkeypatch):
+    tries = []
+
+    def run(*given):
+        tries.append(given)
+        raise sandbox.NotStarted("no memory")
+
+    monkeypatch.setattr(sandbox, "_run", run)
+    with pytest.raises(sandbox.NotStarted):
+        execute(source_notebook(), Limits())
+    assert len(tries) == sandbox.STARTS
+
+
+def test_nothing_is_graded_where_the_own_answers_fail(tmp_path):
+    course = make_course(tmp_path, ["anna"])
+    release_assignment(course, "1_double")
+    collect_submissions(course, "1_double", course.root / "release" / "1_double")
+    path = course.source("1_double")
+    path.write_text(path.read_text().replace("x + x", "x + 3"))
+    with pytest.raises(InputError, match="the source's own answers fail test_double, test_more"):
+        grade_assignment(course, "1_double")
+    assert not (course.root / "autograded").exists()
+
+
+def test_times_follow_from_those_of_the_own_answers(monkeypatch):
+    executed = source_notebook()
+    executed.cells[3].metadata["execution"] = {
+        "iopub.status.busy": "2026-01-01T00:00:00.000000Z",
+        "iopub.status.idle": "2026-01-01T00:00:59.900000Z",
+    }
+    executed.cells[4].outputs = [
+        nbformat.v4.new_output("execute_result", data={"text/plain": "4.0"}, execution_count=1)
+    ]
+    monkeypatch.setattr(grade, "execute", lambda *given: executed)
+    limits = grade._with_times(Limits(memory=77), source_notebook(), 1, Path("/nowhere"), None)
+    assert (limits.cell, limits.wall, limits.memory) == (360, 360, 77)
+
+
+def test_shapes10_is_shown_to_an_assignment_that_reads_it(monkeypatch, tmp_path):
+    drawn = []
+    monkeypatch.setattr(grade, "load_shapes10", lambda: drawn.append(1))
+    monkeypatch.setattr(grade, "cache_folder", lambda: tmp_path)
+    (tmp_path / f"shapes10-v{grade.GENERATOR_VERSION}.cache").write_text("shapes")
+    with grade._shapes10(source_notebook()) as data:
+        assert data is None and not drawn
+    reads = 'import os\nprint(open(os.environ["RESNET_TUTORIAL_CACHE"] + "/shapes10-v1.cache").read())  # shapes10'
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(reads)])
+    with grade._shapes10(notebook) as data:
+        executed = execute(notebook, Limits(cell=20, wall=60), data=data)
+    assert executed.cells[0].outputs[0].text == "shapes\n" and not data.exists()
+
+
+def test_an_early_attempt_does_not_overwrite_the_last():
+    release = source_notebook()
+    handed = deepcopy(release)
+    early = deepcopy(handed.cells[3])
+    early["id"], early.source = "early", "def double(x):\n    return x"
+    handed.cells[3].source = RIGHT
+    handed.cells.insert(3, early)
+    mended, _ = read_submission(nbformat.writes(handed).encode(), "a.ipynb", release)
+    assert [c.source for c in mended.cells].index(early.source) < [c.source for c in mended.cells].index(RIGHT)
 
 
 def test_written_part_waits_for_a_reader(tmp_path):

@@ -3,19 +3,26 @@
 import math
 import os
 import queue
+import shutil
+import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from ..data.cache import cache_folder
+from ..data.shapes import GENERATOR_VERSION, load_shapes10
 from ..errors import InputError
 from .cells import ends_in_value, hidden_pieces, is_test, squeezed, strings
 from .course import Course
 from .release import for_student
 from .sandbox import Limits, error_output, execute
 
+SLOWER = 6  # a student may take this many times what the source's own answers take
 WITHHELD = "An output was withheld: it held text of the tests."
 
 
@@ -55,7 +62,8 @@ def grade_assignment(
         tell: called with a student's id when the execution has ended.
 
     Raises:
-        InputError: nothing was collected, or the assignment was not released.
+        InputError: nothing was collected, the assignment was not released, or its own answers do not earn all points on
+            this machine.
     """
     import nbformat
 
@@ -69,21 +77,71 @@ def grade_assignment(
     for slot in range(jobs):
         slots.put(slot)
 
-    def run(student: str) -> Any:
-        slot = slots.get()
-        try:
-            ready = _tests_written_in(course, assignment, student)
-            executed = execute(ready, limits or Limits(), slot, threads, hide=(course.root,))
-            return seal(executed, hidden_pieces(source))
-        except Exception as error:
-            return error
-        finally:
-            slots.put(slot)
-            tell(student)
+    with _shapes10(source) as data:
+        limits = _with_times(limits or Limits(), source, threads, course.root, data)
 
-    with ThreadPoolExecutor(jobs) as pool:
-        executed = dict(zip(students, pool.map(run, students), strict=True))
+        def run(student: str) -> Any:
+            slot = slots.get()
+            try:
+                ready = _tests_written_in(course, assignment, student)
+                executed = execute(ready, limits, slot, threads, (course.root,), data)
+                return seal(executed, hidden_pieces(source))
+            except Exception as error:
+                return error
+            finally:
+                slots.put(slot)
+                tell(student)
+
+        with ThreadPoolExecutor(jobs) as pool:
+            executed = dict(zip(students, pool.map(run, students), strict=True))
     return [_record(course, assignment, student, notebook) for student, notebook in executed.items()]
+
+
+def _with_times(limits: Limits, source: Any, threads: int, root: Path, data: Path | None) -> Limits:
+    """Limits with times that follow from those of the source's own answers, executed here.
+
+    Raises:
+        InputError: they do not earn all points on this machine, so nobody's would.
+    """
+    if limits.cell is not None and limits.wall is not None:
+        return limits
+    executed = seal(execute(source, replace(limits, cell=300, wall=1200), 0, threads, (root,), data), set())
+    short = [cell.metadata["nbgrader"]["grade_id"] for cell in executed.cells if is_test(cell) and not _is_full(cell)]
+    if short:
+        raise InputError(f"nothing is graded: on this machine the source's own answers fail {', '.join(short)}")
+    seconds = [_seconds(cell) for cell in executed.cells if cell.cell_type == "code"]
+    cell, wall = max(30, math.ceil(SLOWER * max(seconds))), max(180, math.ceil(SLOWER * sum(seconds)))
+    return replace(limits, cell=limits.cell or cell, wall=limits.wall or wall)
+
+
+def _is_full(test: Any) -> bool:
+    """Whether a sealed test gives all points."""
+    if any(output.output_type == "error" for output in test.outputs):
+        return False
+    shown = [float(o["data"]["text/plain"]) for o in test.outputs if o.output_type == "execute_result"]
+    return all(points >= float(test.metadata["nbgrader"]["points"]) for points in shown)
+
+
+def _seconds(cell: Any) -> float:
+    """How long a cell ran."""
+    times = [time for name, time in cell.metadata.get("execution", {}).items() if name.startswith("iopub.status")]
+    ends = sorted(datetime.fromisoformat(time.replace("Z", "+00:00")) for time in times)
+    return (ends[-1] - ends[0]).total_seconds() if ends else 0.0
+
+
+@contextmanager
+def _shapes10(source: Any) -> Iterator[Path | None]:
+    """A folder with Shapes-10, if the assignment reads it: else every submission would draw it anew."""
+    if not any("shapes10" in cell.source for cell in source.cells):
+        yield None
+        return
+    load_shapes10()  # draws it into the cache, if it is not there yet
+    with tempfile.TemporaryDirectory(prefix="rt-data-") as folder:
+        for path in cache_folder().glob(f"shapes10-v{GENERATOR_VERSION}.cache"):
+            shutil.copyfile(path, Path(folder) / path.name)
+            (Path(folder) / path.name).chmod(0o644)
+        Path(folder).chmod(0o755)
+        yield Path(folder).resolve()
 
 
 def seal(notebook: Any, hidden: set[str]) -> Any:

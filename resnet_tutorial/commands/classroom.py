@@ -64,10 +64,10 @@ class GradeArgs:
     """Folder of the course."""
     jobs: Annotated[int | None, unset("INT")] = None
     """Submissions at a time; if not given, one for each processor."""
-    cell_seconds: float = 120
-    """Longest time for one cell."""
-    seconds: float = 600
-    """Longest time for one submission."""
+    cell_seconds: Annotated[float | None, unset("FLOAT")] = None
+    """Longest time for one cell; if not given, six times what the source's own answers take here, and 30 at least."""
+    seconds: Annotated[float | None, unset("FLOAT")] = None
+    """Longest time for one submission; if not given, six times what the source takes, and 180 at least."""
     memory: int = 6000
     """Memory of one submission's process, MiB of addresses."""
 
