@@ -45,15 +45,16 @@ QUESTION = (
     "epochs? I expect so, by some points, because deep plain networks are hard to optimize (He et al. 2016). At 8 "
     "layers I expect no difference. I would be surprised if the plain network of 20 layers were as good."
 )
-GOOD = (
-    "At 20 layers the residual network's mean test accuracy is higher than the plain one's; the 95 % interval of the "
-    "difference stands in my table above and rests on three seeds each. At 8 layers the interval holds 0, so these "
-    "runs do not decide. This is what I expected for 20 layers.\n\nA seed changes the initial weights and the order of "
-    "the images. It does not change the test images, the data or the recipe, so the interval leaves those out. The "
-    "study is small: half the width, 16 × 16 pixels, four epochs, about 1,200 images. The learning rate of 0.1 may suit "
-    "the plain network less. Next I would record the training error: if the plain network is worse there, too, it is the "
-    "degradation problem, and not generalization."
-)
+GOOD = """\
+At 20 layers the residual network's mean test accuracy is higher than the plain one's; the 95 % interval of the
+difference stands in my table above and rests on three seeds each. At 8 layers the interval holds 0, so these runs do not decide.
+This is what I expected for 20 layers.
+
+A seed changes the initial weights and the order of the images. It does not change the test images, the data or the
+recipe, so the interval leaves those out. The study is small: half the width, 16 × 16 pixels, four epochs, about 1,200
+images. The learning rate of 0.1 may suit the plain network less. Next I would record the training error: if the plain
+network is worse there, too, it is the degradation problem, and not generalization.
+"""
 WEAK = "Residual networks are clearly better than plain networks, as my table proves. Deeper is better, too."
 
 Edit = Callable[[str], str]
@@ -222,7 +223,7 @@ def picture_student(course: Path) -> None:
         page.locator(".jp-CodeCell").last.wait_for()
         page.get_by_role("menuitem", name="Run", exact=True).click()
         page.locator(".lm-Menu-item", has_text="Run All Cells").first.click()
-        page.get_by_text("Together:").or_(page.locator("table th", has_text="Together")).last.wait_for(timeout=120_000)
+        page.locator("th", has_text="Together").wait_for(timeout=300_000)
         show(page, "negative numbers", 600)
         keep(page, "check")
         show(page, "Together", 400)
