@@ -47,7 +47,8 @@ QUESTION = (
 )
 GOOD = """\
 At 20 layers the residual network's mean test accuracy is higher than the plain one's; the 95 % interval of the
-difference stands in my table above and rests on three seeds each. At 8 layers the interval holds 0, so these runs do not decide.
+difference stands in my table above and rests on three seeds each. At 8 layers the interval holds 0, so these runs do
+not decide.
 This is what I expected for 20 layers.
 
 A seed changes the initial weights and the order of the images. It does not change the test images, the data or the
