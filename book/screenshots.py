@@ -275,12 +275,12 @@ def picture_feedback(course: Path) -> None:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         page = browser.new_page(**WINDOW)
         page.goto((course / "feedback" / "lind" / SECOND / f"{SECOND}.html").as_uri())
-        keep(page, "feedback")
+        keep(page, "feedback", {"x": 0, "y": 0, "width": 1000, "height": 420})
         show(page, "negative numbers", 560)
         keep(page, "feedback_task")
         page.goto((course / "feedback" / "mori" / FIRST / f"{FIRST}.html").as_uri())
         show(page, "About the file", 100)
-        keep(page, "mended")
+        keep(page, "mended", {"x": 0, "y": 60, "width": 1000, "height": 300})
 
 
 def main(folder: Path) -> None:
@@ -295,7 +295,9 @@ def main(folder: Path) -> None:
     hand_in(course)
     for assignment, place in ((FIRST, "submissions.zip"), (SECOND, "moodle"), (SIXTH, "mail")):
         run(course, f"resnet-tutorial classroom collect {assignment} ../{place}")
-        run(course, f"resnet-tutorial classroom grade {assignment} --cell-seconds 60")
+    run(course, f"resnet-tutorial classroom grade {FIRST}")
+    run(course, f"resnet-tutorial classroom grade {SECOND} --cell-seconds 20")
+    run(course, f"resnet-tutorial classroom grade {SIXTH}")
     run(course, "resnet-tutorial classroom export grades.csv")
     read_written_parts(course)
     for assignment in WORK:
