@@ -13,6 +13,7 @@ POLICY = (
     '<meta http-equiv="Content-Security-Policy" '
     "content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'; font-src data:\">"
 )
+SPACE = "<style>th, td { padding: 0 0.6em; }</style>"  # nbgrader's page has none between the columns of a table
 SCRIPT = re.compile(r"<script\b.*?</script\s*>", re.DOTALL | re.IGNORECASE)
 FOREIGN = re.compile(
     r"""<(?:link|iframe|object|embed|base)\b[^>]*>|(?<=\s)src\s*=\s*["']?(?:https?:)?//[^"'>\s]*["']?""", re.I
@@ -59,7 +60,7 @@ def offline(page: str) -> str:
     parts = VERBATIM.split(page)
     parts[::2] = [FORMULA.sub(_mathml, part) for part in parts[::2]]
     page = "".join(parts)
-    return re.sub(r"<head>", f"<head>{POLICY}", page, count=1)
+    return re.sub(r"<head>", f"<head>{POLICY}{SPACE}", page, count=1)
 
 
 def _mathml(formula: re.Match) -> str:
