@@ -20,9 +20,10 @@ from ..errors import InputError
 from .cells import ends_in_value, hidden_pieces, is_test, squeezed, strings
 from .course import Course
 from .release import for_student
-from .sandbox import Limits, error_output, execute
+from .sandbox import SOURCE_TIMES, Limits, error_output, execute
 
 SLOWER = 6  # a student may take this many times what the source's own answers take
+LEAST_CELL, LEAST_WALL = 30, 180  # seconds
 WITHHELD = "An output was withheld: it held text of the tests."
 
 
@@ -105,12 +106,13 @@ def _with_times(limits: Limits, source: Any, threads: int, root: Path, data: Pat
     """
     if limits.cell is not None and limits.wall is not None:
         return limits
-    executed = seal(execute(source, replace(limits, cell=300, wall=1200), 0, threads, (root,), data), set())
+    executed = seal(execute(source, replace(limits, **SOURCE_TIMES), 0, threads, (root,), data), set())
     short = [cell.metadata["nbgrader"]["grade_id"] for cell in executed.cells if is_test(cell) and not _is_full(cell)]
     if short:
         raise InputError(f"nothing is graded: on this machine the source's own answers fail {', '.join(short)}")
     seconds = [_seconds(cell) for cell in executed.cells if cell.cell_type == "code"]
-    cell, wall = max(30, math.ceil(SLOWER * max(seconds))), max(180, math.ceil(SLOWER * sum(seconds)))
+    cell = max(LEAST_CELL, math.ceil(SLOWER * max(seconds)))
+    wall = max(LEAST_WALL, math.ceil(SLOWER * sum(seconds)))
     return replace(limits, cell=limits.cell or cell, wall=limits.wall or wall)
 
 

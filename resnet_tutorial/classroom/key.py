@@ -12,7 +12,7 @@ from .course import Course
 from .feedback import offline
 from .grade import seal
 from .release import for_student
-from .sandbox import Limits, execute
+from .sandbox import SOURCE_TIMES, Limits, execute
 
 STYLE = (
     "body { max-width: 60rem; margin: auto; padding: 1rem; font: 1rem/1.5 sans-serif } "
@@ -46,7 +46,8 @@ def write_key(course: Course, assignment: str, student: str | None = None, limit
     folder = course.root / "key"
     if folder.resolve() != folder:  # as a link it could lead into release/
         raise InputError(f"{folder} leads to {folder.resolve()}: remove the link, solutions must not lie elsewhere")
-    executed = execute(for_student(source, student) if student else source, limits or Limits(), hide=(course.root,))
+    own = for_student(source, student) if student else source
+    executed = execute(own, limits or Limits(**SOURCE_TIMES), hide=(course.root,))
     earned = _points(seal(executed, set()), assignment)
     folder.mkdir(exist_ok=True)
     page = folder / f"{assignment}_{student}.html" if student else folder / f"{assignment}.html"

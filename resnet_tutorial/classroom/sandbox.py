@@ -28,6 +28,7 @@ from ..errors import InputError
 
 HOME = "/home/student"
 USERS = 60_001  # from here on 5,000 ids that no one has; each submission that runs at the same time gets its own
+SOURCE_TIMES = {"cell": 300, "wall": 1200}  # seconds for the source's own answers, on any machine
 STARTS = 3  # a kernel may fail to start for reasons of the machine; no student should pay for that
 ENTER = Path(__file__).with_name("enter.py")
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")

@@ -143,13 +143,16 @@ def test_each_chapter_has_a_question():
 
 def test_options_and_limits_are_those_of_the_commands():
     from resnet_tutorial.classroom import Limits
+    from resnet_tutorial.classroom.grade import LEAST_CELL, LEAST_WALL, SLOWER
 
     shown = dict(row[:2] for row in rows(TEXT["teaching_grading.md"], "Grade") if row[0].startswith("`--"))
     args = GradeArgs("1_convolution")
-    assert shown["`--cell-seconds`"] == f"{args.cell_seconds}" and shown["`--seconds`"] == f"{args.seconds}"
+    assert args.cell_seconds is None and args.seconds is None and SLOWER == 6
+    assert shown["`--cell-seconds`"] == f"six times the slowest cell of the solution, and {LEAST_CELL} at least"
+    assert shown["`--seconds`"] == f"six times the whole solution, and {LEAST_WALL} at least"
     assert shown["`--memory`"] == f"{args.memory}"
     limits, safety = Limits(), TEXT["teaching_safety.md"]
-    said = (f"{limits.cell:g} s for a cell and {limits.wall:g} s for a notebook", f"{limits.cpu} s of processor time")
+    said = (f"{LEAST_CELL} s for a cell and {LEAST_WALL} s for a notebook", f"{limits.cpu} s of processor time")
     said += (f"{limits.memory:,} MiB of addresses", f"{limits.processes} processes", f"{limits.file} MiB for a file")
     assert all(words in " ".join(safety.split()) for words in (*said, f"{limits.output:,} characters"))
 
