@@ -222,6 +222,8 @@ def picture_student(course: Path) -> None:
     with browse(desk) as (page, address):
         page.goto(f"{address}/doc/tree/{SECOND}.ipynb")
         page.locator(".jp-CodeCell").last.wait_for()
+        page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').wait_for()  # the kernel has started
+        page.wait_for_timeout(2000)  # its menus, too
         page.get_by_role("menuitem", name="Run", exact=True).click()
         page.locator(".lm-Menu-item", has_text="Run All Cells").first.click()
         page.locator("th", has_text="Together").wait_for(timeout=300_000)

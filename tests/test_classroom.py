@@ -35,6 +35,7 @@ from resnet_tutorial.classroom import (
     write_key,
 )
 from resnet_tutorial.classroom.cells import grade_id, hidden_pieces
+from resnet_tutorial.classroom.course import Student
 from resnet_tutorial.classroom.grade import seal
 from resnet_tutorial.classroom.release import find_leaks, for_course
 from resnet_tutorial.classroom.sandbox import execute
@@ -492,6 +493,24 @@ def test_a_file_of_two_students_is_no_ones(tmp_path):
     assert whose("s11.ipynb", students) == ["s11"] and whose("s1-s2.ipynb", students) == ["s1", "s2"]
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "smithjonesanalía_4712_9_work.ipynb",
+        "smith-jonesanalia_4712_9_work.ipynb",
+        "Analía Smith-Jones_12_assign/a.ipynb",
+    ],
+)
+def test_names_count_by_their_letters(name):
+    students = [Student("s1", "Analía", "Smith-Jones", ""), Student("s2", "Ana", "Smith", "")]
+    assert whose(name, students) == ["s1"]
+
+
+def test_names_that_two_share_are_no_ones():
+    students = [Student("s1", "José", "Li", ""), Student("s2", "Jose", "Li", "")]
+    assert whose("lijose_4712_9_work.ipynb", students) == ["s1", "s2"]
+
+
 @pytest.mark.parametrize("shown", ["nan", "-1", "5", "'4.0'", "inf", "<Result>"])
 def test_a_test_that_ends_in_no_valid_number_earns_nothing(shown):
     notebook = source_notebook()
@@ -599,7 +618,7 @@ def test_an_early_attempt_does_not_overwrite_the_last():
     assert [c.source for c in mended.cells].index(early.source) < [c.source for c in mended.cells].index(RIGHT)
 
 
-def test_written_part_waits_for_a_reader(tmp_path):
+def test_written_part_waits_for_a_reader(tmp_path, capsys):
     course = make_course(tmp_path, ["anna"])
     release_assignment(course, "2_essay")
     (tmp_path / "handed").mkdir()
@@ -610,6 +629,15 @@ def test_written_part_waits_for_a_reader(tmp_path):
     (grade,) = grade_assignment(course, "2_essay")
     assert (grade.points, grade.possible, grade.waits) == (6, 9, True)
     assert export_grades(course, "plain", tmp_path / "g.csv") == ["anna, 2_essay: a written part waits to be read"]
+    path = course.submitted("2_essay", "anna")
+    later = path.stat().st_mtime + 3600
+    os.utime(path, (later, later))
+    assert "anna, 2_essay: collected, but not graded since" in export_grades(course, "plain", tmp_path / "g.csv")[0]
+    with pytest.raises(InputError, match="no assignment is called '2_esay'"):
+        export_grades(course, "plain", tmp_path / "g.csv", ("2_esay",))
+    with pytest.raises(SystemExit):
+        cli.main(["classroom", "export", str(tmp_path / "nowhere" / "g.csv"), "--course", str(course.root)])
+    assert capsys.readouterr().err.startswith("error: cannot use ")
 
 
 def test_init_refuses_what_would_be_lost_or_is_wrong(tmp_path):
@@ -622,6 +650,8 @@ def test_init_refuses_what_would_be_lost_or_is_wrong(tmp_path):
         ("id,first_name,last_name,email\n../a,b,c,d", "is no id"),
         ("id,first_name,last_name,email\na,b,c,d\nA,b,c,d", "twice"),
         ("id,first_name,last_name,email\n", "names no student"),
+        ("id,first_name,last_name,email\na,b,c,d\ne,f,g", "line 3: not as many fields"),
+        ("id,first_name,last_name,email\na,Curie, Marie,d,e", "line 2: not as many fields"),
     ):
         students.write_text(text)
         with pytest.raises(InputError, match=problem):
@@ -633,6 +663,16 @@ def test_init_refuses_what_would_be_lost_or_is_wrong(tmp_path):
             init_course(tmp_path / "new", students, assignments, **options)
     with pytest.raises(InputError, match="holds no course"):
         Course.open(tmp_path)
+    students.write_bytes("id,first_name,last_name,email\na,José,c,d".encode("cp1252"))
+    with pytest.raises(InputError, match="save it from the spreadsheet as CSV UTF-8"):
+        init_course(tmp_path / "new", students, assignments)
+
+
+def test_a_class_list_as_spreadsheets_save_it(tmp_path):
+    make_course(tmp_path, ["anna"])
+    (tmp_path / "list.csv").write_text("ID;First name;Last name;Email\nb.c;Zoë;Ng;z@example.edu\n", "utf-8-sig")
+    (student,) = init_course(tmp_path / "new", tmp_path / "list.csv", tmp_path / "assignments").students()
+    assert student == Student("b.c", "Zoë", "Ng", "z@example.edu")
 
 
 def test_the_key_shows_solutions_points_and_one_students_numbers(tmp_path):
@@ -686,10 +726,14 @@ def test_command_line(tmp_path, capsys):
     assert status == 0 and "2 students, 2 assignments: 1_double, 2_essay" in out
     assert "2 files" in run("release", "1_double", *course)[1]
     status, out, _ = run("collect", "1_double", str(tmp_path / "course" / "release" / "1_double"), *course)
-    assert status == 0 and "2 handed in, 0 missing" in out
+    assert status == 0 and "2 taken in; 2 of 2 have handed in" in out
     status, out, _ = run("key", "1_double", *course)
     assert status == 0 and "1_double.html: for you, not for the class" in out
     assert run("release", "3_none", *course)[0] == 1
+    assert "nothing to grade" in run("grade", "2_essay", *course)[2]
+    (tmp_path / "empty").mkdir()
+    assert "no file is in" in run("collect", "1_double", str(tmp_path / "empty"), *course)[2]
+    assert "does not exist" in run("collect", "1_double", str(tmp_path / "none"), *course)[2]
     status, _, error = run("grad", "1_double")
     assert status == 2 and "did you mean grade?" in error
     assert "export" in run("--help")[1]

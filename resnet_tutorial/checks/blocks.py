@@ -207,7 +207,7 @@ def _explain_layers(run: Run) -> Finding | None:
         weights = [id(call.weight) for call in run.calls if call.kind == kind and call.weight is not None]
         if len(set(weights)) < len(weights):
             seen = f"One {noun} is used in two places, so both share their weights."
-            return Finding(f"shared_{kind}", seen, f"How many {noun} layers does the figure show? Make each its own.")
+            return Finding(f"shared_{kind}", seen, f"How many {noun} layers does the task name? Make each its own.")
     used = {id(tensor) for call in run.calls for tensor in (call.weight, call.bias)}
     unknown = [name for name, p in run.module.named_parameters() if id(p) not in used]
     if unknown and isinstance(run.output, Tensor):
@@ -271,6 +271,17 @@ def _explain_network(run: Run, plan: Plan, blocks: Sequence[int], classes: int) 
         return None
     convs = [call for call in run.calls if call.kind == "conv" and call.weight.shape[2] > 1]
     wanted = 1 + sum(blocks) * sum(kernel > 1 for kernel, _ in plan.convs)
+    if convs and (tuple(convs[0].weight.shape[2:]), convs[0].stride) != ((3, 3), 1):
+        kernel = "×".join(map(str, convs[0].weight.shape[2:]))
+        seen = f"Your first convolution is {kernel} with stride {convs[0].stride}."
+        return Finding("stem_conv", seen, "Which first layer does the table for CIFAR-10 have?")
+    if len(run.calls) > 2 and min(call.x.shape[-1] for call in run.calls[2:3]) < run.x.shape[-1]:
+        seen = "Between your first convolution and the first block the feature maps get smaller."
+        return Finding("stem_shrinks", seen, "At which size does the first stage work on CIFAR-10?")
+    basic, bottlenecks = 1 + 2 * sum(blocks), 1 + sum(blocks)
+    if not run.problem and len(convs) == (basic if wanted == bottlenecks else bottlenecks):
+        seen = f"Your blocks have {2 if len(convs) == basic else 1} convolutions larger than 1×1 each."
+        return Finding("block_kind", seen, "Which kind of block was your class given, and does it build with that?")
     if not run.problem and len(convs) != wanted:
         seen = f"For blocks {tuple(blocks)} your network has {len(convs)} convolutions larger than 1×1."
         return Finding("block_count", seen, "How many blocks does each stage have, and how many such layers a block?")

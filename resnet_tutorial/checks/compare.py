@@ -211,6 +211,8 @@ def build(make: Callable[..., nn.Module], *args: Any) -> Outcome:
         return outcome
     if not isinstance(outcome.value, nn.Module):
         seen = f"Calling it with {args} gave {_describe(outcome.value)}, no nn.Module."
+        if outcome.value is None:
+            return Outcome(problem=none_returned(None))
         return Outcome(problem=Finding("no_module", seen, "Hand in the class itself, or a function that builds it."))
     return contained(_randomize, outcome.value)
 
@@ -385,7 +387,7 @@ def _difference(run_: Run, right: Callable[[Replay], Tensor]) -> Finding:
         seen = f"Your output has shape {tuple(run_.output.shape)} {given}; {tuple(wanted.shape)} was expected."
         return Finding("shape", seen, "Print the shape behind every layer: where does it first surprise you?")
     seen = f"Your output differs from the expected one by up to {_gap(run_.output, wanted):.3g} {given}."
-    return Finding("other", seen, "Go through your forward pass line by line, beside the figure.")
+    return Finding("other", seen, "Go through your forward pass line by line, beside what the task says.")
 
 
 def _gap(a: Tensor, b: Tensor) -> float:

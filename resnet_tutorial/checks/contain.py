@@ -20,7 +20,7 @@ from typing import Any
 
 import torch
 
-from .names import NotDefined
+from .names import NotDefined, in_an_answer
 from .report import Finding
 
 try:
@@ -31,6 +31,14 @@ except ImportError:  # Windows
 SECONDS = 10.0
 MEGABYTES = 2000
 STATM = Path("/proc/self/statm")  # Linux: the memory of this process, in pages
+LOOK = "Print the shapes and values just before that line."
+LOOKS = {
+    NameError: "Where is that name defined, and did that cell run without an error?",
+    AttributeError: "Is the name spelled the same everywhere, and set in __init__, behind super().__init__()?",
+    TypeError: "Compare the call with the signature that the task gives, and the types with what it says.",
+    KeyError: "Compare the key, letter by letter, with those that the task lists.",
+    RecursionError: "What ends the chain of calls?",
+}
 OURS = (str(Path(__file__).parent), str(Path(torch.__file__).parent), str(Path(threading.__file__).parent))
 
 
@@ -124,9 +132,7 @@ def _problem(error: BaseException, seconds: float) -> Finding:
         return Finding("not_written", "Your answer is still to be written.", look)
     first_line = (str(error).strip() or "no message").splitlines()[0]
     seen = f"Your code stops{place} with {type(error).__name__}: {first_line[:200]}"
-    look = "Print the shapes and values just before that line."
-    if isinstance(error, NameError):
-        look = "Where is that name defined, and did that cell run without an error?"
+    look = next((look for kind, look in LOOKS.items() if isinstance(error, kind)), LOOK)
     return Finding("crash", seen, look)
 
 
@@ -138,6 +144,7 @@ def _too_long(seconds: float, place: str) -> Finding:
 def _place(error: BaseException) -> str:
     """The last line of the learner's own code on the way to the error."""
     frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(OURS)]
+    frames = [f for f in frames if in_an_answer(f.filename)]
     if not frames:
         return ""
     frame = frames[-1]

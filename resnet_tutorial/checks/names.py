@@ -9,6 +9,7 @@ from .report import Finding
 
 ALIKE = 0.8  # of 1: basicblok and basicblock are, fit_by_step and fit_by_epoch are not
 _asked: set[str] = set()
+_places: set[str] = set()
 
 
 class NotDefined(Exception):
@@ -44,7 +45,21 @@ def yours(name: str) -> Any:
     """
     notebook = sys._getframe(1).f_globals
     _asked.add(name)
-    return notebook[name] if name in notebook else Missing(_explain(name, notebook))
+    if name not in notebook:
+        return Missing(_explain(name, notebook))
+    _places.update(_files(notebook[name]))
+    return notebook[name]
+
+
+def in_an_answer(file: str) -> bool:
+    """Whether a file, or a notebook's cell, holds an answer; if no answer was asked for by name, every one may."""
+    return file in _places or not _places
+
+
+def _files(answer: Any) -> set[str]:
+    """Files, or cells, that hold the code of a function or class."""
+    parts = vars(answer).values() if isinstance(answer, type) else [answer]
+    return {part.__code__.co_filename for part in parts if hasattr(part, "__code__")}
 
 
 def _explain(name: str, notebook: Mapping[str, Any]) -> Finding:

@@ -93,6 +93,9 @@ def _compare(
     if name not in answers:
         spelled = "Are the names those that the task lists, letter by letter?"
         return Finding(f"missing_{name}", f"There is no number with the name {name!r}.", spelled)
+    if answers[name] is None:
+        look = "Does every way through your function end with return?"
+        return Finding(f"no_number_{name}", f"What stands under {name!r} is None.", look)
     converted = contained(lambda: float(answers[name]))
     if converted.problem:
         seen = f"What stands under {name!r} is no number."
@@ -102,11 +105,18 @@ def _compare(
         return None
     for wrong, question in known:
         if _close(value, wrong, tolerance):
-            return Finding(f"known_{name}", f"Your {name!r} is not {value:g}.", question)
+            return Finding(f"known_{name}", f"Your {name!r} is not {_plain(value)}.", question)
     return _explain(name, value, wanted, look)
 
 
+def _plain(value: float) -> str:
+    """A number as one reads it: whole ones with all of their digits."""
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:g}"
+
+
 def _close(value: float, wanted: float, tolerance: float) -> bool:
+    if isinstance(wanted, int):  # a count is right or wrong
+        tolerance = min(tolerance, 0.5 / max(1.0, abs(wanted)))
     return abs(value - wanted) <= tolerance * max(1.0, abs(wanted))
 
 
@@ -120,4 +130,4 @@ def _explain(name: str, value: float, wanted: float, look: str) -> Finding:
         look = look or "Which number of the layer have you counted too often, or left out?"
         return Finding(f"off_{name}", f"Your {name!r} is too {side}, by a whole factor.", look)
     look = look or "Is a term missing, or counted where there is none? Go through the layers one by one."
-    return Finding(f"off_{name}", f"Your {name!r}, {value:g}, is too {side}.", look)
+    return Finding(f"off_{name}", f"Your {name!r}, {_plain(value)}, is too {side}.", look)

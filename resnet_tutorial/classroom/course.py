@@ -158,13 +158,21 @@ def init_course(
 def _read_students(path: Path) -> list[Student]:
     try:
         text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read the class list {path}: {error}") from None
-    table = csv.DictReader(text.splitlines())
-    missing = [name for name in COLUMNS if name not in (table.fieldnames or [])]
+    except UnicodeDecodeError:
+        raise InputError(f"{path} is not in UTF-8: save it from the spreadsheet as CSV UTF-8") from None
+    except OSError as error:
+        raise InputError(f"cannot read the class list {path}: {error.strerror}") from None
+    first = text.partition("\n")[0]
+    table = csv.DictReader(text.splitlines(), delimiter=max(",;\t", key=first.count))  # as spreadsheets save it
+    table.fieldnames = [name.strip().lower().replace(" ", "_") for name in table.fieldnames or []]
+    missing = [name for name in COLUMNS if name not in table.fieldnames]
     if missing:
         raise InputError(f"{path} has no column {', '.join(missing)}: its first line must be {','.join(COLUMNS)}")
-    rows = [Student(*((row[name] or "").strip() for name in COLUMNS)) for row in table]
+    rows = []
+    for row in table:
+        if None in row or None in row.values():
+            raise InputError(f"{path}, line {table.line_num}: not as many fields as in the first line")
+        rows.append(Student(*(row[name].strip() for name in COLUMNS)))
     if not rows:
         raise InputError(f"{path} names no student")
     seen: set[str] = set()

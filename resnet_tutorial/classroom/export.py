@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ..errors import InputError
 from .course import Course, Student
-from .grade import Grade, read_grade
+from .grade import Grade, is_stale, read_grade
 
 FORMS = ("plain", "canvas", "moodle")
 
@@ -38,6 +38,8 @@ def export_grades(course: Course, form: str, path: Path, assignments: tuple[str,
     if form not in FORMS:
         raise InputError(f"no form is called {form!r}: choose from {', '.join(FORMS)}")
     graded = tuple(sorted({path.parts[-2] for path in course.root.glob("autograded/*/*/*.ipynb")}))
+    for name in assignments:
+        course.source(name)  # says which there are, if there is none of that name
     unknown = [name for name in assignments if name not in graded]
     if unknown or not graded:
         raise InputError(f"no grades for {', '.join(unknown) or 'any assignment'}: classroom grade comes first")
@@ -45,12 +47,14 @@ def export_grades(course: Course, form: str, path: Path, assignments: tuple[str,
     table = [(s, [read_grade(course, name, s.id) for name in names]) for s in course.students()]
     with path.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows(_rows(form, names, table))
-    return [
-        f"{grade.student}, {name}: a written part waits to be read"
-        for _, grades in table
-        for name, grade in zip(names, grades, strict=True)
-        if grade.waits
-    ]
+    notes = []
+    for student, grades in table:
+        for name, grade in zip(names, grades, strict=True):
+            if is_stale(course, name, student.id):
+                notes.append(f"{student.id}, {name}: collected, but not graded since: classroom grade {name}")
+            if grade.waits:
+                notes.append(f"{student.id}, {name}: a written part waits to be read")
+    return notes
 
 
 def _rows(form: str, names: tuple[str, ...], table: list[tuple[Student, list[Grade]]]) -> list[list]:

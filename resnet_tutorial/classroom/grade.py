@@ -69,9 +69,7 @@ def grade_assignment(
     import nbformat
 
     source = nbformat.read(course.source(assignment), as_version=4)
-    students = sorted(path.parts[-3] for path in course.root.glob(f"submitted/*/{assignment}/{assignment}.ipynb"))
-    if not students:
-        raise InputError(f"nothing to grade: resnet-tutorial classroom collect {assignment} FOLDER comes first")
+    students = submitters(course, assignment)
     jobs = min(jobs or os.cpu_count() or 1, len(students))
     threads = max(1, (os.cpu_count() or 1) // jobs)
     slots: queue.SimpleQueue = queue.SimpleQueue()
@@ -96,6 +94,19 @@ def grade_assignment(
         with ThreadPoolExecutor(jobs) as pool:
             executed = dict(zip(students, pool.map(run, students), strict=True))
     return [_record(course, assignment, student, notebook) for student, notebook in executed.items()]
+
+
+def submitters(course: Course, assignment: str) -> list[str]:
+    """Ids of those whose work was collected.
+
+    Raises:
+        InputError: no such assignment, or nobody's was.
+    """
+    course.source(assignment)
+    students = sorted(path.parts[-3] for path in course.root.glob(f"submitted/*/{assignment}/{assignment}.ipynb"))
+    if not students:
+        raise InputError(f"nothing to grade: resnet-tutorial classroom collect {assignment} FOLDER comes first")
+    return students
 
 
 def _with_times(limits: Limits, source: Any, threads: int, root: Path, data: Path | None) -> Limits:
@@ -260,6 +271,12 @@ def read_grade(course: Course, assignment: str, student: str) -> Grade:
             return Grade(student, 0, possible, problem="nothing handed in")
         late = sum(notebook.late_submission_penalty or 0 for notebook in submission.notebooks)
         return Grade(student, round(submission.score - late, 2), possible, submission.needs_manual_grade)
+
+
+def is_stale(course: Course, assignment: str, student: str) -> bool:
+    """Whether something was collected that is not graded yet."""
+    handed, graded = course.submitted(assignment, student), autograded(course, assignment, student)
+    return handed.exists() and (not graded.exists() or graded.stat().st_mtime < handed.stat().st_mtime)
 
 
 def autograded(course: Course, assignment: str, student: str) -> Path:

@@ -4,6 +4,7 @@ import ast
 import json
 import re
 import shutil
+import unicodedata
 import warnings
 import zipfile
 from collections import Counter
@@ -28,13 +29,15 @@ class Collected:
 
     Attributes:
         notes: for each student who handed in something, what was mended or could not be read; empty if all was well.
-        missing: ids of students who handed in nothing.
+        missing: ids of students who have handed in nothing so far.
         unclear: files that belong to no student, or to several.
+        class_size: how many students there are.
     """
 
     notes: dict[str, tuple[str, ...]]
     missing: tuple[str, ...]
     unclear: tuple[str, ...]
+    class_size: int
 
 
 def collect_submissions(course: Course, assignment: str, place: Path) -> Collected:
@@ -58,6 +61,8 @@ def collect_submissions(course: Course, assignment: str, place: Path) -> Collect
     if course.root.is_relative_to(place.resolve()) or place.resolve().is_relative_to(course.root / "key"):
         raise InputError(f"{place} holds the course and its answer key: name the folder with what was handed in")
     chosen, unclear = _sort(_files(place), students)
+    if not (chosen or unclear):
+        raise InputError(f"no file is in {place}: name the folder or zip file with what was handed in")
     notes = {}
     for student, (name, data) in chosen.items():
         release = nbformat.read(_release(course, assignment, student), as_version=4)
@@ -68,7 +73,7 @@ def collect_submissions(course: Course, assignment: str, place: Path) -> Collect
         nbformat.write(notebook, path)
         notes[student] = said
     missing = tuple(s.id for s in students if not course.submitted(assignment, s.id).exists())
-    return Collected(notes, missing, tuple(unclear))
+    return Collected(notes, missing, tuple(unclear), len(students))
 
 
 def read_submission(data: bytes, name: str, release: Any) -> tuple[Any, tuple[str, ...]]:
@@ -297,8 +302,10 @@ def _files(place: Path) -> Iterator[tuple[str, bytes]]:
                 if not name.endswith("/") and not any(word in name for word in IGNORED):
                     with archive.open(name) as file:
                         yield name, file.read(LARGEST + 1)
+    elif place.exists():
+        raise InputError(f"{place} is neither a folder nor a whole zip file: was it downloaded to its end?")
     else:
-        raise InputError(f"{place} is neither a folder nor a zip file")
+        raise InputError(f"{place} does not exist: name the folder or zip file with what was handed in")
 
 
 def _sort(files: Iterator[tuple[str, bytes]], students: list[Student]) -> tuple[dict, list[str]]:
@@ -320,16 +327,25 @@ def whose(name: str, students: list[Student]) -> list[str]:
     """Ids of the students whom a path may belong to.
 
     Looked for are the id as a whole word, as in ``s1.ipynb`` and Canvas's ``curiemarie_4711_s1_work.ipynb``, and then
-    the name as Moodle writes it, ``Marie Curie_4711_assignsubmission_file/``, and Canvas, ``curiemarie_4711_…``.
+    the name as Moodle writes it, ``Marie Curie_4711_assignsubmission_file/``, and Canvas, ``curiemarie_4711_…``. Of
+    a name the letters count, with accents or without.
     """
     text = name.lower()
     found = [s.id for s in students if re.search(rf"(?<![a-z0-9]){re.escape(s.id.lower())}(?![a-z0-9])", text)]
     found = [one for one in found if not any(one != other and one.lower() in other.lower() for other in found)]
     if found:
         return found
-    head = re.split(r"[_/]", text)[0]
-    names = {s.id: (f"{s.first_name} {s.last_name}".lower(), f"{s.last_name}{s.first_name}".lower()) for s in students}
-    return [student for student, spelled in names.items() if head in (spelled[0], spelled[1].replace(" ", ""))]
+    head = _spellings(re.split(r"[_/]", name)[0])
+    names = {s.id: (s.first_name + s.last_name, s.last_name + s.first_name) for s in students}
+    return [student for student, orders in names.items() if any(head & _spellings(one) for one in orders)]
+
+
+def _spellings(name: str) -> set[str]:
+    """A name's letters: as they are, without their accents, and without the letters that have one."""
+    letters = [unicodedata.normalize("NFKD", letter) for letter in unicodedata.normalize("NFC", name.lower())]
+    ways = (letters, (letter[:1] for letter in letters), (letter for letter in letters if len(letter) == 1))
+    spelled = {"".join(letter for letter in "".join(way) if letter.isalnum()) for way in ways}
+    return spelled - {""}
 
 
 def _first_line(error: Exception) -> str:

@@ -124,7 +124,11 @@ def classroom_command(argv: list[str]) -> None:
         hint = f"did you mean {near[0]}?" if near else f"choose from {', '.join(STEPS)}"
         sys.exit(fail(f"no step of classroom is called {argv[0]!r}: {hint}", status=2))
     step, args_class = STEPS[argv[0]]
-    step(parse(args_class, f"classroom {argv[0]}", argv[1:]))
+    args = parse(args_class, f"classroom {argv[0]}", argv[1:])
+    try:
+        step(args)
+    except OSError as error:
+        raise InputError(f"cannot use {error.filename}: {error.strerror}") from None
 
 
 def _init(args: InitArgs) -> None:
@@ -147,7 +151,8 @@ def _collect(args: CollectArgs) -> None:
     from ..classroom import Course, collect_submissions
 
     collected = collect_submissions(Course.open(args.course), args.assignment, args.place)
-    print(f"{len(collected.notes)} handed in, {len(collected.missing)} missing")
+    handed_in = collected.class_size - len(collected.missing)
+    print(f"{len(collected.notes)} taken in; {handed_in} of {collected.class_size} have handed in")
     for student, notes in collected.notes.items():
         for note in notes:
             print(f"  {student}: {note}")
@@ -158,10 +163,12 @@ def _collect(args: CollectArgs) -> None:
 
 def _grade(args: GradeArgs) -> None:
     from ..classroom import Course, Limits, grade_assignment, isolation
+    from ..classroom.grade import submitters
 
     if args.jobs is not None and args.jobs < 1:
         raise InputError(f"--jobs must be 1 or more, not {args.jobs}")
     course = Course.open(args.course)
+    submitters(course, args.assignment)  # if there are none, that is all there is to say
     print(isolation().says)
     limits = Limits(cell=args.cell_seconds, wall=args.seconds, memory=args.memory)
     grades = grade_assignment(course, args.assignment, args.jobs, limits, lambda student: print(f"  ran {student}"))

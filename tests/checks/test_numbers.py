@@ -34,7 +34,7 @@ def test_right_numbers_of_any_kind_pass():
         (float("inf"), "off_size", "too large"),
         (float("nan"), "off_size", "not a number"),
         ("many", "no_number_size", "no number"),
-        (None, "no_number_size", "no number"),
+        (None, "no_number_size", "is None"),
     ],
 )
 def test_a_wrong_number_is_named_and_costs_its_share(size, key, seen):

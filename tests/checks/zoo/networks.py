@@ -149,6 +149,29 @@ class PoolInStem(Net):
         return super().make_stem().append(nn.MaxPool2d(3, 2, 1))
 
 
+@wrong(checks.resnet, "stem_conv")
+class StridedStem(Net):
+    def make_stem(self):
+        return nn.Sequential(conv(3, 16, 3, 2), nn.BatchNorm2d(16), nn.ReLU())
+
+
+@wrong(checks.resnet, "stem_conv")
+class WideStem(Net):
+    def make_stem(self):
+        return nn.Sequential(conv(3, 16, 7), nn.BatchNorm2d(16), nn.ReLU())
+
+
+@wrong(checks.resnet, "stem_shrinks")
+class HalvedStem(Net):
+    def make_stem(self):
+        return super().make_stem().append(nn.MaxPool2d(2))
+
+
+@wrong(checks.resnet, "block_kind", block="bottleneck")
+class BasicForBottleneck(Net):
+    """The kind of block that was handed in is not used."""
+
+
 @wrong(checks.resnet, "no_relu_in_stem")
 class LinearStem(Net):
     def make_stem(self):
