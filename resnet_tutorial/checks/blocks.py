@@ -275,7 +275,7 @@ def _explain_network(run: Run, plan: Plan, blocks: Sequence[int], classes: int) 
         kernel = "×".join(map(str, convs[0].weight.shape[2:]))
         seen = f"Your first convolution is {kernel} with stride {convs[0].stride}."
         return Finding("stem_conv", seen, "Which first layer does the table for CIFAR-10 have?")
-    if len(run.calls) > 2 and min(call.x.shape[-1] for call in run.calls[2:3]) < run.x.shape[-1]:
+    if len(run.calls) > 2 and run.calls[2].x.shape[-1] < run.x.shape[-1]:  # behind a convolution and its BatchNorm
         seen = "Between your first convolution and the first block the feature maps get smaller."
         return Finding("stem_shrinks", seen, "At which size does the first stage work on CIFAR-10?")
     basic, bottlenecks = 1 + 2 * sum(blocks), 1 + sum(blocks)

@@ -128,7 +128,8 @@ def classroom_command(argv: list[str]) -> None:
     try:
         step(args)
     except OSError as error:
-        raise InputError(f"cannot use {error.filename}: {error.strerror}") from None
+        what = f"cannot use {error.filename}: {error.strerror}" if error.filename else str(error)
+        raise InputError(what) from None
 
 
 def _init(args: InitArgs) -> None:
