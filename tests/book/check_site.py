@@ -6,6 +6,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
+CHECKOUT = Path(__file__).resolve().parents[2]
+OWN_PATH = re.compile(rf"(?<![\w./:-]){re.escape(str(CHECKOUT))}/")
 LOADING = ("src", "srcset", "poster", "data")  # attributes whose address a browser fetches by itself
 # In style sheets and scripts: what is loaded without a click.
 LOADED = re.compile(
@@ -94,6 +96,8 @@ def problems(site: Path) -> list[str]:
         found += [f"{name}: {line}" for line in not_run(html, text)]
         if "Traceback (most recent call last)" in text:
             found.append(f"{name}: an error is shown on the page")
+        if OWN_PATH.search(text):
+            found.append(f"{name}: holds a path of the machine that built it, {CHECKOUT}")
     return found
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from tests.book.check_site import problems
+from tests.book.check_site import CHECKOUT, problems
 
 
 def test_it_finds_what_is_wrong(tmp_path):
@@ -21,6 +21,14 @@ def test_it_finds_what_is_wrong(tmp_path):
         "a",
         "an",
     ]
+
+
+def test_a_path_of_the_machine_is_a_problem_and_an_address_is_not(tmp_path):
+    (tmp_path / "index.html").write_text(f"<p>https://example.org{CHECKOUT}/a, {CHECKOUT}</p>")
+    assert problems(tmp_path) == []
+    (tmp_path / "index.html").write_text(f"<p>PosixPath(<b>'</b>{CHECKOUT}/assignments')</p>")
+    (line,) = problems(tmp_path)
+    assert "path of the machine" in line
 
 
 def test_an_empty_site_is_a_problem(tmp_path):
