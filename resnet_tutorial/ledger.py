@@ -22,6 +22,9 @@ BOTH = "He et al. 2016, Identity mappings, tables 3 and 4"
 DRAWN = "drawn in He et al. 2016, figure 6, without a number"
 CHENYAOFO = "chenyaofo's published weights and logs, option B, 200 epochs"
 IDELBAYEV = "Idelbayev's README; by his code the best epoch by the test part"
+KUANGLIU = "kuangliu's README; by his code the best epoch by the test part"
+JORDAN = "Jordan's README of cifar10-airbench, its usual training"
+IMAGENET = "in He et al. 2016 for ImageNet alone"
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,8 @@ class Published:
         mean_error, sd: of the five runs, where they are given.
         elsewhere: accuracy of a reproduction, in percent, as published.
         elsewhere_source: whose, and how its epoch was chosen.
-        recipe: the shipped recipe that is closest to how the paper trained this network.
+        recipe: the shipped recipe that is closest to how the paper trained this network; for those that it trained on
+            ImageNet alone, this package's own.
     """
 
     parameters: str
@@ -67,6 +71,11 @@ PUBLISHED = {
     "preact110": Published("", "6.37", UNITS, "median", recipe="paper_resnet110"),
     "preact164": Published("1.7", "5.46", BOTH, "median", recipe="paper_resnet110"),
     "preact1001": Published("10.2", "4.92", BOTH, "median", "4.89", "0.14", recipe="paper_resnet110"),
+    "resnet18": Published("", "", IMAGENET, elsewhere="96.0", elsewhere_source=JORDAN, recipe="modern"),
+    "resnet34": Published("", "", IMAGENET, recipe="modern"),
+    "resnet50": Published("", "", IMAGENET, elsewhere="93.62 best", elsewhere_source=KUANGLIU, recipe="modern"),
+    "resnet101": Published("", "", IMAGENET, elsewhere="93.75 best", elsewhere_source=KUANGLIU, recipe="modern"),
+    "resnet152": Published("", "", IMAGENET, recipe="modern"),
     # The paper draws the curves of plain networks, and gives one number.
     "plain20": Published("", "", DRAWN),
     "plain32": Published("", "", DRAWN),
@@ -141,6 +150,11 @@ class Ledger:
 
     __repr__ = __str__
 
+    def overview(self) -> "Overview":
+        """A line for each network, with the experiment that saw most images; networks with options are left out."""
+        networks = [entry for entry in self.entries if "," not in entry.name]
+        return Overview(sorted(networks, key=_by_kind_and_depth))
+
     def _repr_html_(self) -> str:
         head = "".join(f'<th scope="col">{name}</th>' for name in HEAD + RUNS + REST)
         body = "".join(map(_as_rows, self.entries))
@@ -153,6 +167,39 @@ class Ledger:
             f'<div class="rt-ledger">{about}<div role="group" aria-label="Published and measured" tabindex="0" '
             f'style="overflow-x: auto"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
             f"{notes}</div>"
+        )
+
+
+class Overview:
+    """The table of networks: what each costs, and what it reached in the paper, elsewhere and here.
+
+    Attributes:
+        rows: for each network, the texts of its line.
+    """
+
+    head = ("network", "parameters", "million MACs", f"paper, {DATA}", f"reproduced, {DATA}")
+    head += ("here", "measured on", "training images", "epochs", "seeds")
+
+    def __init__(self, entries: Iterable[Entry]):
+        self.rows = [_overview_row(entry) for entry in entries]
+
+    def __str__(self) -> str:
+        widths = [max(map(len, column)) for column in zip(self.head, *self.rows, strict=True)]
+        lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in (self.head, *self.rows))
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        head = "".join(f'<th scope="col">{name}</th>' for name in self.head)
+        cells = (
+            f'<th scope="row">{escape(name)}</th>' + "".join(f"<td>{escape(t)}</td>" for t in texts)
+            for name, *texts in self.rows
+        )
+        body = "".join(f"<tr>{row}</tr>" for row in cells)
+        return (
+            '<div class="rt-ledger"><div role="group" aria-label="The networks" tabindex="0" style="overflow-x: auto">'
+            f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div></div>"
         )
 
 
@@ -262,6 +309,33 @@ def _spread(spread: Spread | None) -> str:
     if spread is None:
         return "–"
     return f"{spread.mean:.2f}" + ("" if spread.sd is None else f" ± {spread.sd:.2f}")
+
+
+def _overview_row(entry: Entry) -> tuple[str, ...]:
+    _, macs = total(summarize_architecture(get_architecture(entry.name)))
+    paper, elsewhere, here = "–", "–", ("–",) * 5
+    if entry.published:
+        paper, elsewhere = _paper_in_short(entry.published), entry.published.elsewhere.split(" last epoch")[0] or "–"
+    if entry.measured:
+        measured, row = entry.measured[0], entry.measured[0].row
+        seeds = ", ".join(map(str, row.seeds))
+        here = (_spread(row.test), measured.data, f"{row.train_images:,}", str(measured.epochs), seeds)
+    return (entry.name, f"{entry.parameters:,}", f"{macs / 1e6:,.1f}", paper, elsewhere, *here)
+
+
+def _paper_in_short(published: Published) -> str:
+    """The mean of several runs where it is given; else the single figure, and which of several runs it is."""
+    if published.mean_error:
+        return f"{_accuracy(published.mean_error)} ± {published.sd}"
+    if not published.error or "above" in published.error:
+        return "–"
+    return f"{_accuracy(published.error)} {published.chosen}".strip()
+
+
+def _by_kind_and_depth(entry: Entry) -> tuple[int, str, int]:
+    arch = get_architecture(entry.name)
+    kind = next(i for i, kind in enumerate(("resnet", "plain", "preact")) if entry.name.startswith(kind))
+    return kind, arch.family, arch.depth
 
 
 def _cells(measured: Measured) -> tuple[str, ...]:

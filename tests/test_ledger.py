@@ -94,6 +94,19 @@ def test_the_table_has_a_cell_for_each_head():
     assert 'colspan="9">not measured yet' in html
 
 
+def test_the_overview_has_one_line_for_each_network():
+    runs = [a_run(seed=0, accuracy=90.0), a_run(seed=1, accuracy=91.0), a_run(epochs=9, accuracy=95.0)]
+    overview = ledger([*runs, a_run("resnet8"), a_run("resnet20", shortcut="B")]).overview()
+    rows = {name: row for name, *row in overview.rows}
+    assert len(rows) == len(overview.rows)
+    assert list(rows)[:6] == ["resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "resnet8"]
+    assert not any("," in name for name in rows), "options stand in the whole ledger"
+    assert rows["resnet20"][1:] == ["40.6", "91.25", "92.56", "95.00", "Corners <b>", "1,000", "9", "0"]
+    assert rows["resnet110"][2:5] == ["93.39 ± 0.16", "93.68 best", "–"] and rows["plain110"][2] == "–"
+    html = overview._repr_html_()
+    assert "Corners &lt;b&gt;" in html and html.count('scope="row"') == len(rows) and "95.00" in str(overview)
+
+
 def test_a_recipe_is_named_after_the_closest_shipped_one():
     record = a_run(epochs=10)
     assert name_recipe(record) == "quick"
