@@ -222,7 +222,7 @@ def equal_accuracy(ours: list[Contender], theirs: list[Contender]) -> str:
     )
 
 
-def main() -> None:
+def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Compare recipes on the same images in the same minutes.")
     parser.add_argument("folder", type=Path, help="data folder")
     parser.add_argument(
@@ -234,7 +234,7 @@ def main() -> None:
     parser.add_argument("--train-size", type=int, help="a part of the training images")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--log", type=Path, help="CSV file that receives a line for each epoch")
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     try:
         compare(args)
     except InputError as error:
