@@ -6,6 +6,7 @@ scored on images held out of the training part: the test part stays unseen. Run 
     python -m benchmarks.recipes FOLDER                # each way in its own length
     python -m benchmarks.recipes FOLDER --epochs 30    # each way fitted into 30 epochs
     python -m benchmarks.recipes FOLDER --epochs 12 --ways modern modern:lr=0.2 modern:lr=0.8,ema=0
+    python -m benchmarks.recipes FOLDER --ways modern modern@36 paper@182       # lengths of single ways, in epochs
 
 ``--network resnet8 --size 16`` makes it cheap: all images, scaled to 16×16, and all steps, in a network with a fiftieth
 of ResNet-20's multiply-accumulates. ``--log`` keeps a line for each epoch, also of a run that was stopped.
@@ -94,14 +95,22 @@ def split_images(folder: Path, train_size: int | None, size: int) -> Split:
 
 
 def read_way(words: str) -> Recipe:
-    """The recipe that ``modern`` or ``modern:lr=0.8,ema=0`` names."""
-    name, _, changes = words.partition(":")
+    """The recipe that ``modern`` or ``modern:lr=0.8,ema=0`` names; ``@36`` behind it is its length."""
+    name, _, changes = words.partition("@")[0].partition(":")
     recipe = LOOP_RECIPE if name == LOOP else load_recipe(name)
     try:
         values = {key: yaml.safe_load(value) for key, value in (word.split("=") for word in changes.split(",") if word)}
     except ValueError:
         raise InputError(f"cannot read {words!r}: write NAME or NAME:key=value,key=value") from None
     return recipe_from_dict(asdict(recipe) | values, words)
+
+
+def read_length(words: str) -> int | None:
+    """The epochs that ``modern@36`` names, if it names any."""
+    length = words.partition("@")[2]
+    if length and not (length.isdecimal() and int(length) > 0):
+        raise InputError(f"cannot read {words!r}: behind @ stands a number of epochs")
+    return int(length) if length else None
 
 
 def fitted(recipe: Recipe, epochs: int, steps_per_epoch: int) -> Recipe:
@@ -122,12 +131,13 @@ class Contender:
 
     def __init__(self, way: str, network: str, split: Split, seed: int, device: Device, epochs: int | None):
         recipe = read_way(way)
+        epochs = read_length(way) or epochs
         steps = math.ceil(len(split.train) / recipe.batch_size)
         recipe = recipe if epochs is None else fitted(recipe, epochs, steps)
         self.way, self.seed, self.epochs, self.rows = way, seed, recipe.total_epochs(steps), []
         torch.manual_seed(seed)
         model = create_model(network, len(split.train.classes))
-        self._train = (ordinary_epochs if way == LOOP else our_epochs)(recipe, model, split, seed, device)
+        self._train = (ordinary_epochs if way.startswith(LOOP) else our_epochs)(recipe, model, split, seed, device)
 
     def epoch(self) -> dict:
         """Train one epoch, score, and keep the row: seconds of training so far, accuracy in percent."""
@@ -226,7 +236,7 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Compare recipes on the same images in the same minutes.")
     parser.add_argument("folder", type=Path, help="data folder")
     parser.add_argument(
-        "--ways", nargs="+", default=WAYS, help=f"NAME or NAME:key=value,… (default: {', '.join(WAYS)})"
+        "--ways", nargs="+", default=WAYS, help=f"NAME, NAME:key=value,…, NAME@epochs (default: {', '.join(WAYS)})"
     )
     parser.add_argument("--epochs", type=int, help="fit every way into so many epochs")
     parser.add_argument("--network", default="resnet20")

@@ -7,13 +7,18 @@ ratios. Run from the repository root (about ten minutes on two CPU cores):
 
     python -m benchmarks.training
     python -m benchmarks.training ladder resnet20 --steps 20
+    python -m benchmarks.training ladder resnet20 --save book/results/ladders    # for the chapter on GPU training
 """
 
 import argparse
+import datetime
+import json
+import shutil
 import statistics
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -23,7 +28,18 @@ from torchvision import transforms
 from benchmarks.batches import MEAN, STD, PilImages, noise, ratio, take_turns
 from resnet_tutorial import ImageDataset, Recipe, create_model
 from resnet_tutorial.data import BatchLoader, Transform
-from resnet_tutorial.training import Device, TrainConfig, evaluate, make_optimizer, pick_device, train_epoch
+from resnet_tutorial.files import write_atomic
+from resnet_tutorial.training import (
+    Device,
+    Step,
+    TrainConfig,
+    describe_machine,
+    evaluate,
+    make_optimizer,
+    pick_device,
+    train_epoch,
+)
+from resnet_tutorial.training.graphs import GraphedStep
 
 BATCH = 128
 RECIPE = Recipe(lr=0.01)  # small enough for noise as images
@@ -69,23 +85,26 @@ def ordinary_evaluation(model: nn.Module, loader: Iterable, device: torch.device
 
 @dataclass(frozen=True)
 class Way:
-    """A way to train: its name, where and how, and whether it is compiled."""
+    """A way to train with this package: where and how, and whether it is compiled and recorded as a CUDA graph."""
 
-    name: str
     device: Device
     compiled: bool = False
+    graphed: bool = False
 
 
 def measure_training(name: str, rounds: int, steps: int | None) -> None:
     """Images per second of the ordinary loop and of ours."""
     steps = steps or STEPS.get(name, 3)
     dataset, ours = noise(BATCH * steps), pick_device(TrainConfig())
-    ways = {}
-    model = create_model(name).to(ours.device)
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4)
-    ways["ordinary loop"] = partial(ordinary_epoch, model, ordinary_loader(dataset, True), optimizer, ours.device)
-    ways["ours"] = our_epoch(name, Way("ours", ours), dataset)
+    ways = {"ordinary loop": their_epoch(name, ours.device, dataset)}
+    ways["ours"] = our_epoch(name, Way(ours), dataset)
     report(f"{name}, training, {steps} steps", ways, len(dataset), rounds)
+
+
+def their_epoch(name: str, device: torch.device, dataset: ImageDataset) -> Callable[[], object]:
+    model = create_model(name).to(device)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4)
+    return partial(ordinary_epoch, model, ordinary_loader(dataset, True), optimizer, device)
 
 
 def our_epoch(name: str, way: Way, dataset: ImageDataset) -> Callable[[], object]:
@@ -93,7 +112,9 @@ def our_epoch(name: str, way: Way, dataset: ImageDataset) -> Callable[[], object
     model = way.device.place(create_model(name))
     optimizer = make_optimizer(RECIPE, model)
     stepped = torch.compile(model, dynamic=False) if way.compiled else model
-    return partial(train_epoch, stepped, loader, optimizer, way.device)
+    scaler = torch.amp.GradScaler(way.device.device.type) if way.device.precision == "fp16" else None
+    step = Step(stepped, optimizer, way.device, scaler)
+    return partial(train_epoch, stepped, loader, optimizer, way.device, step=GraphedStep(step) if way.graphed else step)
 
 
 def measure_evaluation(name: str, rounds: int, steps: int | None) -> None:
@@ -105,25 +126,63 @@ def measure_evaluation(name: str, rounds: int, steps: int | None) -> None:
     report(f"{name}, evaluation", ways, len(dataset), rounds)
 
 
-def measure_ladder(name: str, rounds: int, steps: int | None) -> None:
-    """Each step from the ordinary loop to ours, on batches that are ready in memory."""
+def measure_ladder(name: str, rounds: int, steps: int | None, save: Path | None = None) -> None:
+    """Each step from the ordinary loop to ours, with the rungs of the chapter on GPU training."""
     ours = pick_device(TrainConfig())
     steps = min(steps or STEPS.get(name, 3), 20)
     dataset = noise(BATCH * steps)
-    plain = replace(ours, precision="fp32", channels_last=False)
-    ladder = [Way("fp32, default layout", plain), Way("+ channels-last", replace(plain, channels_last=True))]
-    if ours.precision != "fp32":
-        ladder.append(Way(f"+ {ours.precision}", ours))
-    ladder.append(Way("+ compiled", ours, compiled=True))
-    report(f"{name}, steps alone", {way.name: our_epoch(name, way, dataset) for way in ladder}, len(dataset), rounds)
+    ways = {"ordinary loop, fp32": their_epoch(name, ours.device, dataset)}
+    rungs = ladder(ours)
+    ways |= {rung: our_epoch(name, way, dataset) for rung, way in rungs.items() if isinstance(way, Way)}
+    speeds = report(f"{name}, the ladder", ways, len(dataset), rounds)
+    if save is None:
+        return
+    machine = describe_machine(ours.device)
+    place = [machine["processor"], f"{machine['threads']} threads"]
+    record = {
+        "machine": ", ".join(place) if machine["accelerator"] == "cpu" else machine["accelerator"],
+        "model": name,
+        "rungs": {"ordinary loop, fp32": None} | rungs | speeds,
+        "torch": machine["torch"],
+        "date": datetime.date.today().isoformat(),
+        "command": f"python -m benchmarks.training ladder {name} --rounds {rounds} --steps {steps} --save FOLDER",
+    }
+    file = save / f"{name}-{record['machine'].replace(', ', '-').replace(' ', '-').lower()}.json"
+    save.mkdir(parents=True, exist_ok=True)
+    write_atomic(file, (json.dumps(record, indent=1) + "\n").encode())
+    print(f"written to {file}")
 
 
-def report(title: str, ways: dict[str, Callable[[], object]], images: int, rounds: int) -> None:
+def ladder(machine: Device) -> dict[str, Way | str]:
+    """The rungs above the ordinary loop, or why one cannot be measured here."""
+    plain = replace(machine, precision="fp32", channels_last=False)
+    on_gpu = machine.device.type == "cuda"
+    rungs: dict[str, Way | str] = {
+        "+ data in memory, no waits": Way(plain),
+        "+ channels-last": Way(replace(plain, channels_last=True)),
+        "+ bf16": "not run: this hardware has no instructions for it",
+        "+ compile": "not run: needs a C++ compiler",
+        "+ CUDA graphs": "not run: for NVIDIA GPUs, in bf16 or fp32",
+    }
+    if machine.precision != "fp32":
+        rungs = {name.replace("bf16", machine.precision): way for name, way in rungs.items()}
+        rungs[f"+ {machine.precision}"] = Way(machine)
+    if on_gpu or shutil.which("g++"):
+        rungs["+ compile"] = Way(machine, compiled=True)
+    if on_gpu and machine.precision != "fp16":
+        rungs["+ CUDA graphs"] = Way(machine, compiled=True, graphed=True)
+    return rungs
+
+
+def report(title: str, ways: dict[str, Callable[[], object]], images: int, rounds: int) -> dict[str, float]:
+    """Measure all ways in turn, print and return their speeds in images per second."""
     times = take_turns(ways, rounds)
     first = next(iter(times.values()))
+    speeds = {name: round(images / statistics.median(row), 1) for name, row in times.items()}
     print(title)
-    for name, row in times.items():
-        print(f"    {name:24} {images / statistics.median(row):9,.0f} images/s {ratio(first, row):6.2f}×")
+    for name, speed in speeds.items():
+        print(f"    {name:26} {speed:9,.0f} images/s {ratio(first, times[name]):6.2f}×")
+    return speeds
 
 
 def main() -> None:
@@ -133,7 +192,10 @@ def main() -> None:
     parser.add_argument("networks", nargs="*", default=list(STEPS), help=f"default: {', '.join(STEPS)}")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, help="steps in a round; the ordinary loop needs some to fill its queue")
+    parser.add_argument("--save", type=Path, metavar="FOLDER", help="write the ladder there, for the book")
     args = parser.parse_args()
+    if args.save:
+        parts["ladder"] = partial(measure_ladder, save=args.save)
     device = pick_device(TrainConfig())
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, {device.device}, {device.precision}")
     for part in parts if args.part == "all" else [args.part]:

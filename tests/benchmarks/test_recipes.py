@@ -2,7 +2,7 @@ import csv
 
 import pytest
 
-from benchmarks.recipes import WAYS, Contender, Split, fitted, main, read_way, report
+from benchmarks.recipes import WAYS, Contender, Split, fitted, main, read_length, read_way, report
 from resnet_tutorial import InputError, TrainConfig, Trainer
 from resnet_tutorial.training import load_recipe, pick_device
 from resnet_tutorial.training.optim import learning_rates
@@ -13,6 +13,10 @@ def test_a_way_is_a_recipe_with_changes():
     way = read_way("modern:lr=0.8,lr_scheduler=CosineAnnealingLR,ema=0,nesterov=false")
     assert (way.lr, way.lr_scheduler, way.ema, way.nesterov) == (0.8, "CosineAnnealingLR", 0.0, False)
     assert way.label_smoothing == load_recipe("modern").label_smoothing
+    assert read_way("modern:lr=0.8@36").lr == 0.8 and read_length("modern:lr=0.8@36") == 36
+    assert read_length("modern") is None
+    with pytest.raises(InputError):
+        read_length("modern@long")
     for words in ("modern:lr", "modern:lr=a", "modern:speed=2", "nothing"):
         with pytest.raises(InputError):
             read_way(words)

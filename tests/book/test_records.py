@@ -1,5 +1,6 @@
 """Every record of the book fits its schema, the code, and the recipe after which it is named."""
 
+import json
 import re
 from dataclasses import asdict
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from resnet_tutorial import create_model
+from resnet_tutorial import create_model, get_architecture
 from resnet_tutorial.training import RunRecord, load_recipe, read_record
 from resnet_tutorial.training.recipe import recipe_from_dict
 from resnet_tutorial.training.recipe_files import list_recipes
@@ -61,6 +62,16 @@ def test_the_recipe_is_the_shipped_one_of_its_name(path, record):
         assert said, f"{key} is {values[key]}, and the recipe {name} has {shipped[key]}"
 
 
+def test_a_ladder_has_the_rungs_of_the_chapter():
+    for file in RECORDS[0].parent.glob("ladders/*.json"):
+        ladder = json.loads(file.read_text())
+        assert {"machine", "model", "torch", "date", "command", "rungs"} == ladder.keys()
+        assert list(ladder["rungs"])[:3] == ["ordinary loop, fp32", "+ data in memory, no waits", "+ channels-last"]
+        assert all(value > 0 if isinstance(value, float) else "not run" in value for value in ladder["rungs"].values())
+        assert get_architecture(ladder["model"]).name == ladder["model"] and file.stem.startswith(ladder["model"])
+
+
+@pytest.mark.parametrize("path", sorted(RECORDS[0].parent.rglob("*.json")), ids=lambda path: path.stem)
 def test_nothing_names_the_machine_or_its_user(path):
     assert not re.search(r'"/|\\\\|/home|/tmp', path.read_text()), "a path of some machine in a published record"
 
