@@ -47,7 +47,7 @@ from resnet_tutorial.training import (
     pick_device,
     train_epoch,
 )
-from resnet_tutorial.training.optim import make_ema
+from resnet_tutorial.training.optim import make_ema, report_train_error
 from resnet_tutorial.training.recipe import IMAGENET_MEAN_STD, recipe_from_dict
 
 LOOP = "ordinary loop"
@@ -83,15 +83,18 @@ class Crop(Transform):
 
 
 def split_images(folder: Path, train_size: int | None, size: int) -> Split:
-    """Nine tenths of the training images to train on, the rest to score on, all scaled to one size."""
+    """A tenth of the training images to score on; of the others, all or some to train on; all scaled to one size."""
     images, _ = load_dataset("auto", folder)
-    images = images.subset(train_size, seed=0) if train_size else images
-    side = images.images.shape[1]
-    if size != side:
-        small = interpolate(images.images.permute(0, 3, 1, 2).float(), size=(size, size), mode="area")
-        images = replace(images, images=small.round().byte().permute(0, 2, 3, 1).contiguous())
     train, val = images.hold_out(len(images) // 10, seed=0)
-    return Split(train, val, pad=max(1, size // 8))  # of the paper: 4 of 32
+    train = train.subset(train_size, seed=0) if train_size else train
+    return Split(scaled(train, size), scaled(val, size), pad=max(1, size // 8))  # of the paper: 4 of 32
+
+
+def scaled(dataset: ImageDataset, size: int) -> ImageDataset:
+    if dataset.images.shape[1] == size:
+        return dataset
+    small = interpolate(dataset.images.permute(0, 3, 1, 2).float(), size=(size, size), mode="area")
+    return replace(dataset, images=small.round().byte().permute(0, 2, 3, 1).contiguous())
 
 
 def read_way(words: str) -> Recipe:
@@ -160,10 +163,12 @@ def our_epochs(recipe: Recipe, model: nn.Module, split: Split, seed: int, device
     model = device.place(model)
     optimizer, ema = make_optimizer(recipe, model), make_ema(recipe, model)
     scheduler, interval = make_scheduler(recipe, optimizer, len(batches))
-    step = Step(model, optimizer, device, None, recipe.label_smoothing, recipe.clip_grad_norm, recipe.accumulate)
+    scaler = torch.amp.GradScaler(device.device.type) if device.precision == "fp16" else None
+    step = Step(model, optimizer, device, scaler, recipe.label_smoothing, recipe.clip_grad_norm, recipe.accumulate)
     for batches.epoch in itertools.count():
         by_step = scheduler if interval == "step" else None
-        train_epoch(model, batches, optimizer, device, scheduler=by_step, ema=ema, step=step)
+        scores = train_epoch(model, batches, optimizer, device, scheduler=by_step, ema=ema, step=step)
+        report_train_error(scheduler, 100 - scores["accuracy"])
         if interval == "epoch":
             scheduler.step()
         yield (model if ema is None else ema.module), scored, device
@@ -241,7 +246,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--epochs", type=int, help="fit every way into so many epochs")
     parser.add_argument("--network", default="resnet20")
     parser.add_argument("--size", type=int, default=32, help="side of the images in pixels")
-    parser.add_argument("--train-size", type=int, help="a part of the training images")
+    parser.add_argument("--train-size", type=int, help="train on so many of the images")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--log", type=Path, help="CSV file that receives a line for each epoch")
     args = parser.parse_args(argv)
