@@ -177,8 +177,8 @@ class Overview:
         rows: for each network, the texts of its line.
     """
 
-    head = ("network", "parameters", "million MACs", f"paper, {DATA}", f"reproduced, {DATA}")
-    head += ("here", "measured on", "training images", "epochs", "seeds")
+    head = ("network", f"paper, {DATA}", f"reproduced, {DATA}", "here", "measured on", "training images", "epochs")
+    head += ("seeds", "parameters", "million MACs")
 
     def __init__(self, entries: Iterable[Entry]):
         self.rows = [_overview_row(entry) for entry in entries]
@@ -198,7 +198,8 @@ class Overview:
         )
         body = "".join(f"<tr>{row}</tr>" for row in cells)
         return (
-            '<div class="rt-ledger"><div role="group" aria-label="The networks" tabindex="0" style="overflow-x: auto">'
+            '<div class="rt-ledger rt-overview"><div role="group" aria-label="The networks" tabindex="0" '
+            'style="overflow-x: auto">'
             f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div></div>"
         )
 
@@ -320,7 +321,7 @@ def _overview_row(entry: Entry) -> tuple[str, ...]:
         measured, row = entry.measured[0], entry.measured[0].row
         seeds = ", ".join(map(str, row.seeds))
         here = (_spread(row.test), measured.data, f"{row.train_images:,}", str(measured.epochs), seeds)
-    return (entry.name, f"{entry.parameters:,}", f"{macs / 1e6:,.1f}", paper, elsewhere, *here)
+    return (entry.name, paper, elsewhere, *here, f"{entry.parameters:,}", f"{macs / 1e6:,.1f}")
 
 
 def _paper_in_short(published: Published) -> str:
