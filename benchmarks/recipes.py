@@ -157,7 +157,8 @@ def our_epochs(recipe: Recipe, model: nn.Module, split: Split, seed: int, device
     """Train as ``resnet-tutorial train`` does; after each epoch, tell what to score on which batches."""
     mean, std = IMAGENET_MEAN_STD if recipe.normalization == "imagenet" else split.train.mean_std()
     options = {name: getattr(recipe, name) for name in ("cutout", "rand_augment", "mixup", "cutmix")}
-    augment = Crop(mean, std, erase=recipe.random_erasing, pad=split.pad, **options)
+    options["erase"] = recipe.random_erasing
+    augment = Crop(mean, std, pad=split.pad, **options) if recipe.transform else Transform(mean, std, **options)
     batches = BatchLoader(split.train, recipe.batch_size, augment, shuffle=True, seed=seed, device=device.device)
     scored = BatchLoader(split.val, device.eval_batch, Transform(mean, std), device=device.device)
     model = device.place(model)
