@@ -60,6 +60,7 @@ LOOP_RECIPE = Recipe(  # as the most copied repositories have it
     weight_decay=5e-4,
     lr_scheduler="CosineAnnealingLR",
 )
+LOOP_TAKES = {"batch_size", "lr", "momentum", "nesterov", "weight_decay"}
 WAYS = ("modern", "paper", "cifar10_resnet32", LOOP)
 
 
@@ -105,6 +106,8 @@ def read_way(words: str) -> Recipe:
         values = {key: yaml.safe_load(value) for key, value in (word.split("=") for word in changes.split(",") if word)}
     except ValueError:
         raise InputError(f"cannot read {words!r}: write NAME or NAME:key=value,key=value") from None
+    if name == LOOP and not values.keys() <= LOOP_TAKES:
+        raise InputError(f"cannot use {words!r}: the {LOOP} takes changes of {', '.join(sorted(LOOP_TAKES))} only")
     return recipe_from_dict(asdict(recipe) | values, words)
 
 

@@ -17,7 +17,8 @@ def test_a_way_is_a_recipe_with_changes():
     assert read_length("modern") is None
     with pytest.raises(InputError):
         read_length("modern@long")
-    for words in ("modern:lr", "modern:lr=a", "modern:speed=2", "nothing"):
+    assert read_way("ordinary loop:lr=0.2").lr == 0.2
+    for words in ("modern:lr", "modern:lr=a", "modern:speed=2", "nothing", "ordinary loop:label_smoothing=0.1"):
         with pytest.raises(InputError):
             read_way(words)
 
