@@ -126,8 +126,6 @@ def train_run(run: Run, parts: Parts, place: Place, tell: Callable, hand: Hand, 
     """
     folder = place.state / run.name
     config = replace(run.config, root=place.data, ckpt_dir=folder, resume="auto", progress=False)
-    if torch.cuda.is_available():
-        torch.cuda.reset_peak_memory_stats()
     hand.trainer = trainer = Trainer(config, *parts, log=_silent)
     trainer.on_epoch = lambda row: tell(("epoch", row))
     record = trainer.fit()
@@ -141,7 +139,7 @@ def train_run(run: Run, parts: Parts, place: Place, tell: Callable, hand: Hand, 
 
 
 def _in_short(record: RunRecord) -> str:
-    peak = f", {torch.cuda.max_memory_reserved() / 1e9:.1f} GB" if torch.cuda.is_available() else ""
+    peak = f", {record.peak_memory / 1e9:.1f} GB" if record.peak_memory else ""
     rate = record.last["images_per_second"]
     return f"{record.test['accuracy']:.2f} %, {record.wall_seconds:,.0f} s, {rate:,.0f} images/s{peak}"
 

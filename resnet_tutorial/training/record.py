@@ -16,7 +16,7 @@ import torch
 from ..errors import InputError
 from ..files import open_atomic, write_atomic
 
-SCHEMA = 2
+SCHEMA = 3
 
 
 @dataclass
@@ -45,6 +45,7 @@ class RunRecord:
             validation part. It is there to be looked at: the score on the test part is that of the last epoch.
         wall_seconds: time from start to end, with evaluation and saving, without the time between stop and resume.
         energy_joules: what the GPUs used in that time, as NVML counts it; None where it does not.
+        peak_memory: the most bytes that tensors took on one GPU, as PyTorch's allocator counts them; None elsewhere.
         finished: date and time, UTC, ISO 8601.
         schema: version of this layout.
     """
@@ -67,6 +68,7 @@ class RunRecord:
     test: dict | None = None
     wall_seconds: float = 0.0
     energy_joules: float | None = None
+    peak_memory: int | None = None
     finished: str | None = None
     schema: int = SCHEMA
 
@@ -115,10 +117,12 @@ def read_record(path: Path) -> RunRecord:
             f"{path} is no readable run record: it is no JSON; name a record.json or the folder of a run"
         ) from None
     schema = values.get("schema") if isinstance(values, dict) else None
-    if schema not in (1, SCHEMA):
+    if schema not in (1, 2, SCHEMA):
         raise InputError(f"{path} is no run record of schema {SCHEMA} or older: check the file or upgrade the package")
     if schema == 1:
         values = _from_schema_1(values)
+    if schema < 3:
+        values = {**values, "peak_memory": None, "schema": SCHEMA}
     wrong = [name for name, kind in get_type_hints(RunRecord).items() if not _fits(values.get(name, MISSING), kind)]
     wrong += values.keys() - {f.name for f in fields(RunRecord)}
     if wrong:
@@ -128,7 +132,7 @@ def read_record(path: Path) -> RunRecord:
 
 def _from_schema_1(values: dict) -> dict:
     """What schema 1 did not hold is as it was when there was nothing else to be."""
-    news = {"options": {}, "deterministic": False, "processes": 1, "energy_joules": None, "schema": SCHEMA}
+    news = {"options": {}, "deterministic": False, "processes": 1, "energy_joules": None}
     history = values.get("history")
     if not _fits(history, list[dict]):
         return {**values, **news, "best": None, "wall_seconds": 0.0}
@@ -181,6 +185,11 @@ def energy_joules(device: torch.device) -> float | None:
         gpu = pynvml.nvmlDeviceGetHandleByUUID(f"GPU-{torch.cuda.get_device_properties(device).uuid}")
         return pynvml.nvmlDeviceGetTotalEnergyConsumption(gpu) / 1000
     return None
+
+
+def peak_memory(device: torch.device) -> int | None:
+    """The most bytes that tensors took on a GPU since `torch.cuda.reset_peak_memory_stats`; None elsewhere."""
+    return torch.cuda.max_memory_allocated(device) if device.type == "cuda" else None
 
 
 def current_commit() -> str | None:

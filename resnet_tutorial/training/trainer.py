@@ -39,7 +39,7 @@ from .engine import Step, evaluate, train_epoch
 from .graphs import GraphedStep
 from .optim import make_ema, make_optimizer, make_scheduler, report_train_error
 from .recipe import IMAGENET_MEAN_STD
-from .record import RunRecord, current_commit, describe_machine, energy_joules
+from .record import RunRecord, current_commit, describe_machine, energy_joules, peak_memory
 from .signals import Signals, Stopped
 from .sums import Sums
 
@@ -522,6 +522,8 @@ class Trainer:
             self._board.flush()
 
     def _start_clock(self) -> None:
+        if self.device.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(self.device.device)
         # Durations by a clock that nobody can set.
         self._since = (time.monotonic(), self._energy())
         self._before = (self.record.wall_seconds, self.record.energy_joules if self.record.history else 0.0)
@@ -530,6 +532,8 @@ class Trainer:
         self.record.wall_seconds = self._before[0] + time.monotonic() - self._since[0]
         known = (self._before[1], self._since[1], now := self._energy())
         self.record.energy_joules = None if None in known else known[0] + now - known[1]
+        peaks = [self.record.peak_memory, *distributed.gather(peak_memory(self.device.device))]
+        self.record.peak_memory = max((peak for peak in peaks if peak is not None), default=None)
 
     def _energy(self) -> float | None:
         used = distributed.gather(energy_joules(self.device.device))

@@ -9,10 +9,11 @@ import torch
 
 from resnet_tutorial import InputError
 from resnet_tutorial.training import describe_machine, read_record
-from resnet_tutorial.training.record import SCHEMA, energy_joules
+from resnet_tutorial.training.record import SCHEMA, energy_joules, peak_memory
 
 RESULTS = Path(__file__).parents[2] / "book" / "results"
 RECORDS = [RESULTS / "resnet20-cifar10-jpeg-quick-seed0.json"]  # of schema 1
+SCHEMA_2 = RESULTS / "resnet8-cifar10-jpeg-10000-quick-seed0.json"
 
 
 def written_anew() -> dict:
@@ -24,8 +25,8 @@ def written_anew() -> dict:
     ("damage", "message"),
     [
         (lambda values: "{", "no readable run record"),
-        (lambda values: "[]", "no run record of schema 2 or older"),
-        (lambda values: json.dumps({**values, "schema": 3}), "no run record of schema 2 or older"),
+        (lambda values: "[]", "no run record of schema 3 or older"),
+        (lambda values: json.dumps({**values, "schema": 4}), "no run record of schema 3 or older"),
         (
             lambda values: json.dumps({k: v for k, v in values.items() if k != "seed"}),
             "no whole run record: check seed",
@@ -61,6 +62,12 @@ def test_records_of_schema_1_are_read(path):
     assert (record.best is None) if best < 0 else record.best["val_accuracy"] == best
 
 
+def test_records_of_schema_2_are_read():
+    old = json.loads(SCHEMA_2.read_text())
+    assert old["schema"] == 2
+    assert asdict(read_record(SCHEMA_2)) == old | {"peak_memory": None, "schema": SCHEMA}
+
+
 def test_the_first_of_the_best_epochs_counts():
     record = read_record(RECORDS[0])
     record.history.clear()
@@ -81,6 +88,12 @@ def test_energy_is_what_nvml_counts(monkeypatch):
     monkeypatch.setitem(sys.modules, "pynvml", nvml)
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: SimpleNamespace(uuid="1234"))
     assert energy_joules(torch.device("cuda", 0)) == 2.5
+
+
+def test_memory_is_that_of_the_gpu(monkeypatch):
+    assert peak_memory(torch.device("cpu")) is None
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda device: 1000 + device.index)
+    assert peak_memory(torch.device("cuda", 1)) == 1001
 
 
 def test_a_record_survives_its_file(tmp_path):

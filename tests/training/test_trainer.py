@@ -339,6 +339,13 @@ def test_a_clock_that_jumps(tmp_path, monkeypatch):
     assert 0 < record.seconds <= record.wall_seconds < 600
 
 
+def test_the_memory_of_a_stopped_run_counts_too(tmp_path, monkeypatch):
+    monkeypatch.setattr("resnet_tutorial.training.trainer.peak_memory", lambda device: 9000)
+    stop_after(make(tmp_path), 2)
+    monkeypatch.setattr("resnet_tutorial.training.trainer.peak_memory", lambda device: 4000)
+    assert run(tmp_path, resume=True).record.peak_memory == 9000
+
+
 def test_best_by_validation_is_kept_beside_the_last(tmp_path):
     one = make(tmp_path)
     accuracies, evaluate = iter([50.0, 75.0, 75.0]), one._evaluate
