@@ -12,6 +12,7 @@ from resnet_tutorial.analysis import total
 from resnet_tutorial.commands.classroom import STEPS
 from resnet_tutorial.commands.common import parse
 from resnet_tutorial.commands.train import _with_value_of_resume
+from resnet_tutorial.models import pretrained_file, read_weights
 from resnet_tutorial.models.layouts import LAYOUTS
 from resnet_tutorial.training import read_record
 
@@ -31,10 +32,13 @@ def test_the_table_of_networks(arch):
     assert f"| {arch.title} | {stages} | {blocks} | {parameters:,} | {macs / 1e6:,.1f} |" in README
 
 
-def test_the_result_is_that_of_the_record():
-    record = read_record(ROOT / "book/results/resnet20-cifar10-jpeg-quick-seed0.json")
-    assert f"**{record.test['accuracy']:.2f} %**" in README and f"{record.seconds / 60:.1f} minutes" in README
-    assert record.data["train"] == 50_000 and record.precision in README
+def test_the_results_are_those_of_the_records():
+    quick = read_record(ROOT / "book/results/resnet20-cifar10-jpeg-quick-seed0.json")
+    assert f"{quick.test['accuracy']:.2f} % after ten of `quick`" in README
+    assert f"{quick.seconds / 60:.1f} minutes in {quick.precision}" in README
+    shipped = read_weights(pretrained_file("resnet20.cifar10-jpeg")).metadata["record"]
+    assert f"**{shipped['test']['accuracy']:.2f} %** after {len(shipped['history'])} epochs of the recipe" in README
+    assert quick.data["train"] == shipped["data"]["train"] == 50_000
 
 
 def test_the_five_lines_run(tmp_path, monkeypatch):

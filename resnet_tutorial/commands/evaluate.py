@@ -23,7 +23,8 @@ class EvaluateArgs:
     """Score a trained network on the test part of a data set."""
 
     checkpoint: Annotated[Positional[Path | None], unset("[RUN]")] = None
-    """Folder or checkpoint of a run, or a file of weights; the newest run in runs/ if not given."""
+    """Folder or checkpoint of a run, a file of weights, or a trained network of the package, as
+    resnet20.cifar10-jpeg; the newest run in runs/ if not given."""
     data: Annotated[Positional[Path | None], unset("[DATA]")] = None
     """Data folder, as --root; that of the run if not given."""
     root: Annotated[Path | None, unset("DATA")] = None

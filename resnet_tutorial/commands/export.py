@@ -19,7 +19,8 @@ class ExportArgs:
     file: Annotated[Positional[Path], arg(metavar="FILE")]
     """File to write; its suffix says the format."""
     checkpoint: Annotated[Positional[Path | None], unset("[RUN]")] = None
-    """Folder or checkpoint of a run, or a file of weights; the newest run in runs/ if not given."""
+    """Folder or checkpoint of a run, a file of weights, or a trained network of the package, as
+    resnet20.cifar10-jpeg; the newest run in runs/ if not given."""
     input: Literal["uint8", "unit", "normalized"] = "uint8"
     """RGB images: uint8 N×H×W×3; unit, float N×3×H×W from 0 to 1; normalized, likewise, with mean and std applied."""
     weights: OmitArgPrefixes[WeightsArgs] = field(default_factory=WeightsArgs)

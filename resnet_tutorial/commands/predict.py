@@ -24,7 +24,8 @@ class PredictArgs:
     images: Annotated[Positional[tuple[Path, ...]], unset("IMAGE [IMAGE ...]")]
     """Image files of any size, and folders of them."""
     checkpoint: Annotated[Path | None, unset("RUN", aliases=["--weights"])] = None
-    """Folder or checkpoint of a run, or a file of weights; the newest run in runs/ if not given."""
+    """Folder or checkpoint of a run, a file of weights, or a trained network of the package, as
+    resnet20.cifar10-jpeg; the newest run in runs/ if not given."""
     top: int = 3
     """Number of classes to print for each image."""
     weights: OmitArgPrefixes[WeightsArgs] = field(default_factory=WeightsArgs)

@@ -237,7 +237,12 @@ def create_model(
     if pretrained is not None:
         from .pretrained import load_pretrained  # here, because it builds on this module
 
+        asked = model.arch.shortcut
         load_pretrained(model, pretrained)
+        if shortcut is not None and model.arch.shortcut != asked:
+            raise InputError(
+                f"{name} trained on {pretrained} has shortcut option {model.arch.shortcut}, not {asked}: leave it out"
+            )
     return model
 
 

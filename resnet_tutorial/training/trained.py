@@ -7,7 +7,15 @@ from pathlib import Path
 from ..architectures import get_architecture
 from ..data import Transform
 from ..errors import InputError
-from ..models import ResNet, identify, load_weights, model_from_weights, read_weights
+from ..models import (
+    ResNet,
+    identify,
+    list_pretrained,
+    load_weights,
+    model_from_weights,
+    pretrained_file,
+    read_weights,
+)
 from .checkpoint import LAST, load_checkpoint, model_from_checkpoint
 
 IMAGE_SIZE = 32
@@ -64,7 +72,8 @@ def load_trained(
     """Load a trained network.
 
     Args:
-        path: the folder of a run, a checkpoint in it, or a file of weights as for `load_weights`.
+        path: the folder of a run, a checkpoint in it, a file of weights as for `load_weights`, or a name from
+            `list_pretrained`.
         model: name of the network, for a file of weights that does not say it.
         mean: mean of each color channel, on the scale 0 to 1, for a file that does not say it.
         std: standard deviation of each channel, likewise.
@@ -73,7 +82,7 @@ def load_trained(
         InputError: if it cannot be read, or network, mean or standard deviation are neither in the file nor given, or
             contradict what is in the file.
     """
-    path = Path(path).expanduser()
+    path = pretrained_file(str(path)) if str(path) in list_pretrained() else Path(path).expanduser()
     if (mean is None) != (std is None):
         raise InputError("mean and std belong together: give both or none")
     if _is_of_a_run(path):

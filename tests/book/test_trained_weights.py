@@ -2,13 +2,14 @@
 
 import base64
 import importlib.util
-import json
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from resnet_tutorial import list_pretrained
 from resnet_tutorial.models import pretrained_file, read_weights
+from resnet_tutorial.training import RunRecord, read_record
 
 ROOT = Path(__file__).parents[2]
 
@@ -29,7 +30,8 @@ def test_a_card_says_what_the_file_says(extension, name):
         assert f"{about['published'][fact]:.2f} % of" in text
     assert about["published"]["data"] in text and about["record"]["command"] in text
     in_the_book = ROOT / "book/results" / f"{about['published']['record']}.json"
-    assert json.loads(in_the_book.read_text()) == about["record"], "publish it again"
+    here, there = asdict(read_record(in_the_book)), asdict(RunRecord(**about["record"]))
+    assert here | {"schema": 0} == there | {"schema": 0}, "publish it again"
 
 
 @pytest.mark.parametrize("name", list_pretrained())

@@ -45,6 +45,9 @@ def test_what_does_not_exist_is_said_in_one_line(trained, arguments, said):
 def test_options_that_the_weights_do_not_fit(trained):
     with pytest.raises(InputError, match="7×7 stem"):
         create_model("resnet8", 3, pretrained="toys", stem="imagenet")
+    with pytest.raises(InputError, match="shortcut option B, not A: leave it out"):
+        create_model("resnet8", 3, pretrained="toys", shortcut="A")
+    assert create_model("resnet8", 3, pretrained="toys", shortcut="B").arch.shortcut == "B"
 
 
 def test_a_name_is_no_path(trained):

@@ -1,7 +1,17 @@
 import pytest
 import torch
 
-from resnet_tutorial import InputError, Recipe, TrainConfig, Trainer, create_model, export_weights, save_weights
+from resnet_tutorial import (
+    InputError,
+    Recipe,
+    TrainConfig,
+    Trainer,
+    create_model,
+    export_weights,
+    list_pretrained,
+    save_weights,
+)
+from resnet_tutorial.models import pretrained_file
 from resnet_tutorial.training import load_trained
 from tests.conftest import make_dataset
 
@@ -93,3 +103,9 @@ def test_checkpoints_of_a_run(tmp_path):
     assert load_trained(tmp_path / "last.pt").run["epoch"] == 2  # saved a second time, with the score on the test part
     with pytest.raises(InputError, match="leave out --mean, --std"):
         load_trained(tmp_path, mean=MEAN, std=STD)
+
+
+def test_the_networks_of_the_package_go_by_their_names():
+    (name, *_) = list_pretrained()
+    trained = load_trained(name)
+    assert trained.path == pretrained_file(name) and len(trained.mean) == 3 and trained.classes
