@@ -218,6 +218,8 @@ def report(contenders: list[Contender]) -> list[str]:
         pace = statistics.median(c.rows[-1]["seconds"] / len(c.rows) for c in runs)
         length = f"{len(runs[0].rows)} of {runs[0].epochs}"
         lines.append(f"{way:44} {length:>10}  {spread([c.rows[-1]['accuracy'] for c in runs]):25} {pace:16.2f}")
+    if not ways:
+        return ["no epoch was finished"]
     (first, *others) = ways
     return lines + [equal_accuracy(ways[first], ways[other]) for other in others]
 
@@ -235,8 +237,9 @@ def equal_accuracy(ours: list[Contender], theirs: list[Contender]) -> str:
         pairs.append((goal, reached(a, goal), reached(b, goal)))
     goal = statistics.mean(goal for goal, _, _ in pairs)
     epochs, seconds = (statistics.median(a[key] / b[key] for _, a, b in pairs) for key in ("epoch", "seconds"))
+    worse = min(ours, theirs, key=lambda runs: statistics.mean(run.rows[-1]["accuracy"] for run in runs))[0].way
     return (
-        f"to {goal:.2f} %, where the worse of the two ends, {ours[0].way} takes {epochs:.2f} × the epochs and "
+        f"to {goal:.2f} %, where {worse} ends, {ours[0].way} takes {epochs:.2f} × the epochs and "
         f"{seconds:.2f} × the time of {theirs[0].way}"
     )
 
@@ -254,10 +257,17 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--log", type=Path, help="CSV file that receives a line for each epoch")
     args = parser.parse_args(argv)
+    for name in ("epochs", "size", "train_size"):
+        if (value := getattr(args, name)) is not None and value < 1:
+            parser.error(f"--{name.replace('_', '-')} must be at least 1, got {value}")
+    if args.log and (args.log.exists() or not args.log.parent.is_dir()):
+        parser.error(f"--log {args.log}: name a new file in a folder that exists")
     try:
         compare(args)
     except InputError as error:
         sys.exit(f"error: {error}")
+    except KeyboardInterrupt:  # before the first epoch
+        sys.exit("stopped")
 
 
 def compare(args: argparse.Namespace) -> None:

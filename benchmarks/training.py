@@ -15,6 +15,7 @@ import datetime
 import json
 import shutil
 import statistics
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -26,7 +27,7 @@ from torch.utils.data import DataLoader
 from torchvision import transforms
 
 from benchmarks.batches import MEAN, STD, PilImages, noise, ratio, take_turns
-from resnet_tutorial import ImageDataset, Recipe, create_model
+from resnet_tutorial import ImageDataset, InputError, Recipe, create_model, get_architecture
 from resnet_tutorial.data import BatchLoader, Transform
 from resnet_tutorial.files import write_atomic
 from resnet_tutorial.training import (
@@ -43,6 +44,7 @@ from resnet_tutorial.training.graphs import GraphedStep
 
 BATCH = 128
 RECIPE = Recipe(lr=0.01)  # small enough for noise as images
+PARTS = "a part, default all; ladder: from the ordinary loop to compiled steps and CUDA graphs, a rung at a time"
 STEPS = {"resnet20": 100, "resnet18": 6, "resnet50": 3}
 
 
@@ -148,7 +150,6 @@ def measure_ladder(name: str, rounds: int, steps: int | None, save: Path | None 
         "command": f"python -m benchmarks.training ladder {name} --rounds {rounds} --steps {steps} --save FOLDER",
     }
     file = save / f"{name}-{record['machine'].replace(', ', '-').replace(' ', '-').lower()}.json"
-    save.mkdir(parents=True, exist_ok=True)
     write_atomic(file, (json.dumps(record, indent=1) + "\n").encode())
     print(f"written to {file}")
 
@@ -188,19 +189,33 @@ def report(title: str, ways: dict[str, Callable[[], object]], images: int, round
 def main() -> None:
     parts = {"training": measure_training, "evaluation": measure_evaluation, "ladder": measure_ladder}
     parser = argparse.ArgumentParser(description="Measure training and evaluation beside the ordinary loop.")
-    parser.add_argument("part", nargs="?", choices=(*parts, "all"), default="all")
+    parser.add_argument("part", nargs="?", choices=(*parts, "all"), default="all", help=PARTS)
     parser.add_argument("networks", nargs="*", default=list(STEPS), help=f"default: {', '.join(STEPS)}")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--steps", type=int, help="steps in a round; the ordinary loop needs some to fill its queue")
-    parser.add_argument("--save", type=Path, metavar="FOLDER", help="write the ladder there, for the book")
+    parser.add_argument("--rounds", type=int, default=3, help="how often each way is measured (default: 3)")
+    parser.add_argument(
+        "--steps", type=int, help="steps in a round, at most 20 in a ladder; the ordinary loop needs some for its queue"
+    )
+    parser.add_argument("--save", type=Path, metavar="FOLDER", help="write the ladder there, over an older one")
     args = parser.parse_args()
     if args.save:
         parts["ladder"] = partial(measure_ladder, save=args.save)
+    if args.rounds < 1 or (args.steps is not None and args.steps < 1):
+        parser.error("--rounds and --steps must be at least 1")
+    try:
+        for name in args.networks:
+            get_architecture(name)
+        if args.save:
+            args.save.mkdir(parents=True, exist_ok=True)
+    except (InputError, OSError) as error:
+        parser.error(str(error))
     device = pick_device(TrainConfig())
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, {device.device}, {device.precision}")
-    for part in parts if args.part == "all" else [args.part]:
-        for name in args.networks:
-            parts[part](name, args.rounds, args.steps)
+    try:
+        for part in parts if args.part == "all" else [args.part]:
+            for name in args.networks:
+                parts[part](name, args.rounds, args.steps)
+    except KeyboardInterrupt:
+        sys.exit("stopped; nothing is kept of what was under way")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
 """The command line of the campaign."""
 
 import argparse
+import contextlib
 import os
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 from fnmatch import fnmatch
@@ -95,6 +97,8 @@ def _pack(args: argparse.Namespace) -> int:
 
 def _campaign(args: argparse.Namespace) -> int:
     started = time.monotonic()
+    for folder in (args.state,) if args.list else (args.state, args.out):
+        _check_writable(folder)
     log = _logger(args.state / "log.txt", started)
     if args.carry_in:
         log(f"{bring_in(args.carry_in, args.state, args.out)} archives unpacked from {args.carry_in}")
@@ -105,6 +109,11 @@ def _campaign(args: argparse.Namespace) -> int:
     runs = [run for run in expand(plan, name, gpu) if fnmatch(run.name, args.only)]
     if not runs:
         raise InputError(f"no run of {plan.file.name} is called {args.only}: see --list without --only")
+    if (size := max(run.config.train_size or 0 for run in runs)) > len(parts[0]):
+        raise InputError(
+            f"{plan.file.name} trains on {size:,} images, and {parts[0].name} has {len(parts[0]):,}: give its data, "
+            "choose other runs by --only, or write a plan of your own"
+        )
     records = read_records(args.out, log)
     found = {run.name: find_record(run, records, parts) for run in runs}
     missing = [run for run in runs if not found[run.name]]
@@ -117,11 +126,12 @@ def _campaign(args: argparse.Namespace) -> int:
     pool.epochs = _epochs_done(missing, args.state)
     received = 0
     try:
-        if missing:
-            pool.measure(missing, args.workers)
         if args.list:
+            _measure_for_list(pool, missing, args.workers)
             _print_list([_line(run, found[run.name], pool) for run in runs], pool)
         else:
+            if missing:
+                pool.measure(missing, args.workers)
             received = pool.train(missing)
     finally:
         pool.close()
@@ -138,7 +148,30 @@ _TELLING = ("accelerator", "processor", "threads", "torch")
 
 
 def _plan_file(name: str) -> Path:
-    return PLANS / name if not Path(name).exists() and (PLANS / name).exists() else Path(name)
+    file = next((path for path in (Path(name), PLANS / name) if path.is_file()), None)
+    if file is None:
+        plans = ", ".join(sorted(path.name for path in PLANS.glob("*.yml")))
+        raise InputError(f"no plan called {name}: use {plans}, or the path of a file")
+    return file
+
+
+def _check_writable(folder: Path) -> None:
+    """Complain before hours of training rather than after them."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise InputError(f"cannot write to {folder} ({error.strerror or error}): choose another folder") from None
+
+
+def _measure_for_list(pool: Pool, missing: list[Run], workers: int | None) -> None:
+    """A list waits for speeds only where none is known."""
+    if not missing or pool.costs.rows:
+        return
+    pool.log("measuring how fast this machine trains; Ctrl-C lists without minutes")
+    with contextlib.suppress(KeyboardInterrupt):
+        pool.measure(missing, workers)
 
 
 def _logger(file: Path, started: float):
@@ -162,8 +195,8 @@ def _epochs_done(runs: list[Run], state: Path) -> dict[str, int]:
 def _line(run: Run, record: str | None, pool: Pool) -> Line:
     if record:
         return Line(run, "done" if record == run.name else f"done: {record}", 0.0)
-    status = f"stopped at epoch {pool.epochs[run.name]}" if run.name in pool.epochs else "missing"
-    return Line(run, status, pool.seconds(run))
+    status = f"stopped in epoch {pool.epochs[run.name] + 1}" if run.name in pool.epochs else "missing"
+    return Line(run, status, pool.seconds(run) if pool.costs.rows else 0.0)
 
 
 def _print_list(lines: list[Line], pool: Pool) -> None:
@@ -172,10 +205,8 @@ def _print_list(lines: list[Line], pool: Pool) -> None:
         print(f"{minutes}  {line.run.name}  {line.status}")
     done = sum(line.status.startswith("done") for line in lines)
     wall = sum(line.seconds / pool.side_by_side(line.run) for line in lines)
-    print(
-        f"{done} of {len(lines)} runs done; the rest takes about {wall / 60:.0f} min, "
-        f"{pool.costs.workers or 1} side by side"
-    )
+    rest = f"the rest takes about {wall / 60:.0f} min, {pool.costs.workers or 1} side by side"
+    print(f"{done} of {len(lines)} runs done; {rest if pool.costs.rows else 'no speed of this machine is known'}")
 
 
 def _size(state: Path) -> str:

@@ -3,6 +3,7 @@
 import contextlib
 import multiprocessing
 import os
+import signal
 import statistics
 import time
 from collections.abc import Callable
@@ -36,7 +37,9 @@ class Worker:
     def __init__(self, context, stop, place: Place):
         self.pipe, other = context.Pipe()
         self.process = context.Process(target=serve, args=(other, stop, place), daemon=True)
+        mine = signal.signal(signal.SIGINT, signal.SIG_IGN)  # inherited: Ctrl-C reaches all, but the first process acts
         self.process.start()
+        signal.signal(signal.SIGINT, mine)
         other.close()
         self.run: Run | None = None
         self.last_epoch: float | None = None
@@ -258,7 +261,8 @@ class Pool:
             self._have(self.costs.workers)
             worker = next(worker for worker in self.workers if not worker.run)
             pending.remove(run)
-            self.log(f"starting {run.name}, about {self.seconds(run) / 60:.1f} min")
+            begin = "going on with" if run.name in self.epochs else "starting"
+            self.log(f"{begin} {run.name}, about {self.seconds(run) / 60:.1f} min")
             worker.run, worker.last_epoch = run, None
             worker.ask("train", run, 1 if run.alone else self.costs.workers)
 
@@ -278,7 +282,7 @@ class Pool:
         if word == "epoch":
             self._note_epoch(worker, value)
             return
-        self.log(f"{word:8} {run.name}: {f'after epoch {value}' if word == 'stopped' else value}")
+        self.log(f"{word:8} {run.name}: {f'saved in epoch {value + 1}' if word == 'stopped' else value}")
         if word == "done":
             self.done.append(run.name)
         elif word != "stopped":

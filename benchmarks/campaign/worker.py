@@ -6,7 +6,6 @@ import itertools
 import math
 import multiprocessing
 import shutil
-import signal
 import threading
 import time
 from collections.abc import Callable
@@ -59,7 +58,6 @@ def serve(pipe: Connection, stop: threading.Event, place: Place) -> None:
     ``("train", run, side_by_side)`` → ``epoch`` for each, then ``done``, ``stopped`` or ``failed``; to any,
     ``broken`` if the process is of no more use.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes, but the first one says what to do
     torch.set_num_threads(place.threads)
     hand = Hand()
     threading.Thread(target=_pass_on, args=(stop, hand), daemon=True).start()

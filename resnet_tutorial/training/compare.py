@@ -131,7 +131,7 @@ def read_run(path: str | Path) -> RunRecord:
         return read_record(path / RECORD)
     if has_checkpoint(path):
         return RunRecord(**load_checkpoint(path)["record"])
-    raise InputError(f"{path} holds no run: name the folder of a run, as in {path}/*, or a record (.json)")
+    raise InputError(f"{path} holds no run: name the folder of a run, or its record (.json)")
 
 
 def compare(records: Iterable[RunRecord]) -> Comparison:
@@ -266,7 +266,7 @@ def _notes(records: list[RunRecord], tables: list[Table]) -> list[str]:
         notes.append(f"{unfinished} of {len(records)} not finished, and left out of the means")
     if beside := sum(record.machine.get("side_by_side", 1) > 1 for record in records):
         notes.append(f"{beside} of {len(records)} shared the machine with others, and their times are left out")
-    if len({json.dumps(record.machine, sort_keys=True) for record in records}) > 1:
+    if len({json.dumps(record.machine | {"side_by_side": 1}, sort_keys=True) for record in records}) > 1:
         notes.append("the runs were on different machines or versions of torch: times do not compare")
     return notes
 

@@ -8,7 +8,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import filelock
@@ -475,7 +475,7 @@ class Trainer:
             },
             recipe=_plain(asdict(self.recipe)),
             seed=config.seed,
-            command=config.command(),
+            command=replace(config, precision=self.device.precision).command(),
             precision=self.device.precision,
             compiled=config.compile,
             machine=describe_machine(self.device.device),

@@ -358,7 +358,7 @@ def test_a_campaign_in_two_calls(place, tmp_path, monkeypatch, capsys):
     assert "its process died (signal 9)" in output and "1 runs done, 1 failed" in output
     assert command.main([*arguments, "--list"]) == 0
     output = capsys.readouterr().out
-    assert "1 of 2 runs done" in output and "seed1  stopped at epoch" in output
+    assert "1 of 2 runs done" in output and "seed1  stopped in epoch" in output
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
     assert [name.rpartition("seed")[2] for name in names] == ["0.json", "0.pt"]
     record = read_record(tmp_path / "out" / names[0])
@@ -372,6 +372,28 @@ def test_wrong_use(place, tmp_path, capsys):
     assert capsys.readouterr().err.startswith("error: no run of plan.yml is called resnet20*")
     with pytest.raises(SystemExit):
         command.main(campaign(plan, place.data, "--minutes", "0"))
+    capsys.readouterr()
+    assert command.main(campaign(tmp_path / "plam.yml", place.data)) == 2
+    assert "plam.yml: use cpu.yml, gpu.yml, or the path of a file" in capsys.readouterr().err
+    (tmp_path / "file").write_text("")
+    assert command.main([*campaign(plan, place.data), "--out", str(tmp_path / "file")]) == 2
+    assert f"cannot write to {tmp_path / 'file'}" in capsys.readouterr().err
+    plan.write_text(yaml.safe_dump({"runs": [place.plan.entries[0] | {"train_size": 2560}]}))
+    assert command.main(campaign(plan, place.data)) == 2
+    assert "plan.yml trains on 2,560 images, and" in capsys.readouterr().err
+
+
+def test_a_list_does_without_speeds_if_asked_to(place, tmp_path, monkeypatch, capsys):
+    plan = tmp_path / "plan.yml"
+    plan.write_text(yaml.safe_dump({"runs": place.plan.entries}))
+
+    def interrupted(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Pool, "measure", interrupted)
+    assert command.main(campaign(plan, place.data, "--list")) == 0
+    output = capsys.readouterr().out
+    assert "seed1  missing" in output and output.endswith("0 of 2 runs done; no speed of this machine is known\n")
 
 
 BARE = """

@@ -45,9 +45,13 @@ def test_equal_accuracy_is_where_the_worse_one_ends():
     fast = contender("modern", [(2, 40.0), (4, 70.0), (6, 75.0)])
     slow = contender("paper", [(1, 30.0), (2, 50.0), (3, 60.0), (4, 70.0)])
     assert report([fast, slow])[-1] == (
-        "to 70.00 %, where the worse of the two ends, modern takes 0.50 × the epochs and 1.00 × the time of paper"
+        "to 70.00 %, where paper ends, modern takes 0.50 × the epochs and 1.00 × the time of paper"
     )
     assert "paper takes 2.00 × the epochs and 1.00 × the time of modern" in report([slow, fast])[-1]
+
+
+def test_a_race_without_a_finished_epoch_has_nothing_to_report():
+    assert report([contender("modern", []), contender("paper", [])]) == ["no epoch was finished"]
 
 
 def test_seeds_of_a_way_are_reported_with_their_spread():
@@ -75,3 +79,19 @@ def test_all_ways_take_turns_and_every_epoch_is_logged(image_folder, tmp_path, c
     assert "images of 16×16" in said and said.count("× the epochs") == len(WAYS) - 1
     rows = list(csv.DictReader(log.read_text().splitlines()))
     assert [(row["way"], row["epoch"]) for row in rows] == [(way, epoch) for epoch in "12" for way in WAYS]
+
+
+@pytest.mark.parametrize(
+    "flags", [("--size", "0"), ("--epochs", "0"), ("--train-size", "0"), ("--log", "none/log.csv")]
+)
+def test_what_cannot_be_raced_is_refused_at_once(flags, capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["no folder", *flags])
+    assert end.value.code == 2 and flags[0] in capsys.readouterr().err
+
+
+def test_a_log_is_not_written_over(tmp_path):
+    (tmp_path / "log.csv").write_text("hours of work")
+    with pytest.raises(SystemExit):
+        main(["no folder", "--log", str(tmp_path / "log.csv")])
+    assert (tmp_path / "log.csv").read_text() == "hours of work"

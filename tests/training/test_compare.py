@@ -107,6 +107,8 @@ def test_what_one_has_to_know():
     assert "same number of images" in str(
         compare([a_run(0), a_run(1, data=DATA | {"train": 50, "train_fingerprint": "e"})])
     )
+    beside = str(compare([a_run(0), a_run(1, machine={"processor": "one", "side_by_side": 2})]))
+    assert "1 of 2 shared the machine" in beside and "different machines" not in beside
     only_running = compare([running])
     assert only_running.tables[0].rows[0].test is None and "–" in str(only_running)
 

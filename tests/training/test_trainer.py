@@ -179,6 +179,7 @@ def test_what_a_run_leaves(tmp_path):
     assert [row["epoch"] for row in record.history] == [1, 2, 3]
     assert record.data["train"] == 36 and record.data["validation"] == 4 and record.parameters == 74_770
     assert "--epochs 3 --batch-size 16 --lr 0.05 --random-erasing 0.25" in record.command
+    assert f"--precision {record.precision}" in record.command  # whatever another machine would choose
     assert str(tmp_path) not in json.dumps(record.__dict__)  # a record may be published
     lines = (tmp_path / "run" / "log.csv").read_text().splitlines()
     assert len(lines) == 4 and lines[0].startswith("epoch,lr,loss")
