@@ -265,7 +265,8 @@ def main(argv: list[str] | None = None) -> None:
     try:
         compare(args)
     except InputError as error:
-        sys.exit(f"error: {error}")
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
     except KeyboardInterrupt:  # before the first epoch
         sys.exit("stopped")
 
