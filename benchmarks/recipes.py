@@ -237,9 +237,8 @@ def equal_accuracy(ours: list[Contender], theirs: list[Contender]) -> str:
         pairs.append((goal, reached(a, goal), reached(b, goal)))
     goal = statistics.mean(goal for goal, _, _ in pairs)
     epochs, seconds = (statistics.median(a[key] / b[key] for _, a, b in pairs) for key in ("epoch", "seconds"))
-    worse = min(ours, theirs, key=lambda runs: statistics.mean(run.rows[-1]["accuracy"] for run in runs))[0].way
     return (
-        f"to {goal:.2f} %, where {worse} ends, {ours[0].way} takes {epochs:.2f} × the epochs and "
+        f"to {goal:.2f} %, where the worse of the two ends, {ours[0].way} takes {epochs:.2f} × the epochs and "
         f"{seconds:.2f} × the time of {theirs[0].way}"
     )
 

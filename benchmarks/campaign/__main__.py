@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 
 from resnet_tutorial.errors import InputError
+from resnet_tutorial.files import cannot_write
 from resnet_tutorial.training import describe_machine, load_checkpoint
 from resnet_tutorial.training.checkpoint import has_checkpoint
 from resnet_tutorial.training.record import current_commit
@@ -162,7 +163,7 @@ def _check_writable(folder: Path) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise InputError(f"cannot write to {folder} ({error.strerror or error}): choose another folder") from None
+        raise cannot_write(folder, error) from None
 
 
 def _measure_for_list(pool: Pool, missing: list[Run], workers: int | None) -> None:

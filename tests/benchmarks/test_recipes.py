@@ -45,7 +45,7 @@ def test_equal_accuracy_is_where_the_worse_one_ends():
     fast = contender("modern", [(2, 40.0), (4, 70.0), (6, 75.0)])
     slow = contender("paper", [(1, 30.0), (2, 50.0), (3, 60.0), (4, 70.0)])
     assert report([fast, slow])[-1] == (
-        "to 70.00 %, where paper ends, modern takes 0.50 × the epochs and 1.00 × the time of paper"
+        "to 70.00 %, where the worse of the two ends, modern takes 0.50 × the epochs and 1.00 × the time of paper"
     )
     assert "paper takes 2.00 × the epochs and 1.00 × the time of modern" in report([slow, fast])[-1]
 
