@@ -140,7 +140,8 @@ def measure_ladder(name: str, rounds: int, steps: int | None, save: Path | None 
     if save is None:
         return
     machine = describe_machine(ours.device)
-    place = [machine["processor"], f"{machine['threads']} threads"]
+    # Processors of one name differ in this, and with it in the rungs that they can have.
+    place = [machine["processor"], torch.backends.cpu.get_cpu_capability(), f"{machine['threads']} threads"]
     record = {
         "machine": ", ".join(place) if machine["accelerator"] == "cpu" else machine["accelerator"],
         "model": name,

@@ -147,15 +147,15 @@ def _sentence(records: list[RunRecord]) -> str:
     networks = list(dict.fromkeys(map(run_name, records)))
     which = networks[0] if len(networks) == 1 else f"{len(networks)} networks"
     runs = f"{len(records)} runs of {which}" if len(records) > 1 else which
-    epochs = _all(f"{len(record.history)}" for record in records)
+    epochs = _all((f"{len(record.history)}" for record in records), " or ")
     return (
         f"{runs}, {epochs} epochs{' each' if len(records) > 1 else ''}, on {_all(map(_data, records))}; "
         f"{_all(map(_machine, records))}; {_dates(records)}"
     )
 
 
-def _all(values: Iterable[str]) -> str:
-    return " and ".join(dict.fromkeys(values))
+def _all(values: Iterable[str], word: str = " and ") -> str:
+    return word.join(dict.fromkeys(values))
 
 
 def _data(record: RunRecord) -> str:
