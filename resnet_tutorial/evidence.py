@@ -107,12 +107,14 @@ class Source:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        kind = "trained" if self.word.startswith("Trained") else "loaded"
+        here = self.word.startswith("Trained")
+        # What repeats a run of this page is its cell: a command knows nothing of images that were made for it.
+        what = "The recipe and each run" if here else "The recipe, each run, and the command that repeats it"
         return (
-            f'<div class="rt-source rt-{kind}"><p><strong>{escape(self.word)}:</strong> '
-            f"{escape(_sentence(self.records))}.</p>"
-            "<details><summary>The recipe, each run, and the command that repeats it</summary>"
-            f"<p>{escape(_all(map(recipe_in_short, self.records)))}.</p>{_table(self.records)}</details></div>"
+            f'<div class="rt-source rt-{"trained" if here else "loaded"}"><p><strong>{escape(self.word)}:</strong> '
+            f"{escape(_sentence(self.records))}.</p><details><summary>{what}</summary>"
+            f"<p>{escape(_all(map(recipe_in_short, self.records)))}.</p>"
+            f"{_table(self.records, commands=not here)}</details></div>"
         )
 
 
@@ -177,12 +179,13 @@ def _dates(records: list[RunRecord]) -> str:
     return days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
 
 
-def _table(records: list[RunRecord]) -> str:
-    head = "".join(f'<th scope="col">{name}</th>' for name in ("network", "seed", "test accuracy", "commit", "command"))
+def _table(records: list[RunRecord], commands: bool) -> str:
+    names = ("network", "seed", "test accuracy", "commit", *(["command"] if commands else []))
+    head = "".join(f'<th scope="col">{name}</th>' for name in names)
     rows = "".join(
         f"<tr><td>{escape(run_name(record))}</td><td>{record.seed}</td>"
         f"<td>{record.test['accuracy']:.2f} %</td><td>{escape(record.commit or 'installed package')}</td>"
-        f"<td><code>{escape(record.command)}</code></td></tr>"
+        + (f"<td><code>{escape(record.command)}</code></td></tr>" if commands else "</tr>")
         for record in records
     )
     return f'<div class="rt-scroll"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'

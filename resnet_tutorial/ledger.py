@@ -161,7 +161,8 @@ class Ledger:
         notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes)
         about = (
             f"<p>Test accuracy in percent: published for {DATA}, and measured here on the data set that is named. "
-            "± is the standard deviation over seeds.</p>"
+            "± is the standard deviation over seeds. The column of the best epoch alone has accuracies on the "
+            "validation images that chose the epoch, and these flatter.</p>"
         )
         return (
             f'<div class="rt-ledger">{about}<div role="group" aria-label="Published and measured" tabindex="0" '

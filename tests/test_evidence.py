@@ -108,13 +108,19 @@ def test_a_source_without_runs_says_so():
 
 
 def test_a_source_as_html_has_each_command_and_escapes_names():
-    html = trained([make_record(seed=0), make_record(seed=7, accuracy=61.25)])._repr_html_()
-    assert "Trained here" in html
-    assert "rt-trained" in html
+    html = loaded([make_record(seed=0), make_record(seed=7, accuracy=61.25)])._repr_html_()
+    assert "Loaded, not trained here" in html
+    assert "rt-loaded" in html
     assert "--seed 7 DATA" in html
     assert "61.25 %" in html
     assert "<b>" not in html
     assert "Corners &lt;b&gt;" in html
+
+
+def test_what_a_page_trained_is_repeated_by_its_cell():
+    html = trained([make_record(seed=7, accuracy=61.25)])._repr_html_()
+    assert "Trained here" in html and "rt-trained" in html and "61.25 %" in html
+    assert "command" not in html and "--seed" not in html
 
 
 def test_no_runs_are_said_to_be_none():

@@ -34,8 +34,9 @@ def test_the_table_of_networks(arch):
 
 def test_the_results_are_those_of_the_records():
     quick = read_record(ROOT / "book/results/resnet20-cifar10-jpeg-quick-seed0.json")
-    assert f"{quick.test['accuracy']:.2f} % after ten of `quick`" in README
-    assert f"{quick.seconds / 60:.1f} minutes in {quick.precision}" in README
+    again = read_record(ROOT / "book/results/resnet20-cifar10-jpeg-quick-validation-0-seed1.json")
+    first, second = (f"{run.test['accuracy']:.2f} % (seed {run.seed}, {run.precision}" for run in (quick, again))
+    assert f"after ten of `quick` {first}, {quick.seconds / 60:.1f} minutes) and {second})" in README
     shipped = read_weights(pretrained_file("resnet20.cifar10-jpeg")).metadata["record"]
     assert f"**{shipped['test']['accuracy']:.2f} %** after {len(shipped['history'])} epochs of the recipe" in README
     assert quick.data["train"] == shipped["data"]["train"] == 50_000

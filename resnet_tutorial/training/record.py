@@ -122,7 +122,7 @@ def read_record(path: Path) -> RunRecord:
     if schema == 1:
         values = _from_schema_1(values)
     if schema < 3:
-        values = {**values, "peak_memory": None, "schema": SCHEMA}
+        values = _from_schema_2(values)
     wrong = [name for name, kind in get_type_hints(RunRecord).items() if not _fits(values.get(name, MISSING), kind)]
     wrong += values.keys() - {f.name for f in fields(RunRecord)}
     if wrong:
@@ -138,6 +138,16 @@ def _from_schema_1(values: dict) -> dict:
         return {**values, **news, "best": None, "wall_seconds": 0.0}
     seconds = sum(row.get("seconds", 0.0) for row in history)
     return {**values, **news, "best": _best(history), "wall_seconds": float(seconds)}
+
+
+def _from_schema_2(values: dict) -> dict:
+    """The command left the precision to the machine; to repeat the run, it has to name that of the run."""
+    news = {"peak_memory": None, "schema": SCHEMA}
+    command, precision = values.get("command"), values.get("precision")
+    if isinstance(command, str) and isinstance(precision, str) and "--precision" not in command:
+        words, data = command.removesuffix(" DATA"), " DATA" if command.endswith(" DATA") else ""
+        news["command"] = f"{words} --precision {precision}{data}"
+    return {**values, **news}
 
 
 def _best(history: list[dict]) -> dict | None:

@@ -3,7 +3,7 @@
 The convention: an accuracy or error in the text of a chapter, of a page, of the README or of a recipe's file has a
 decimal point, or stands beside the name of a network; a difference in points has two decimals. Each such number
 
-- is that of a record in book/results (a run's, or the mean or deviation of equal runs), or
+- is that of a record in book/results (a run's, the mean or deviation of equal runs; of training errors one decimal), or
 - is in the ledger's table of published figures, or
 - stands in a sentence that cites a source, or names the place in it, or
 - is in `KNOWN`, with the reason.
@@ -32,6 +32,7 @@ KNOWN = {
     "92.45": "ResNet-32 by the widely copied recipe, as others published it: the lowest",
     "92.61": "the same: the highest",
     "0.34": "ResNet-44 minus ResNet-32 in the paper's table 6",
+    "0.16": "the largest of the ledger's differences of best and last epoch, chenyaofo's ResNet-44 and 56",
     "80": "training error at which ResNet-110 ends its warm-up (He et al. 2016, section 4.2)",
 }
 
@@ -67,7 +68,8 @@ def recorded() -> set[str]:
     figures = [
         figure for spread in spreads for figure in (*spread.values, spread.mean, spread.sd) if figure is not None
     ]
-    return {f"{figure:.2f}" for figure in figures}
+    training_errors = {f"{100 - record.history[-1]['train_accuracy']:.1f}" for record in records}
+    return {f"{figure:.2f}" for figure in figures} | training_errors
 
 
 def unsupported(text: str) -> list[tuple[str, str]]:

@@ -65,7 +65,9 @@ def test_records_of_schema_1_are_read(path):
 def test_records_of_schema_2_are_read():
     old = json.loads(SCHEMA_2.read_text())
     assert old["schema"] == 2
-    assert asdict(read_record(SCHEMA_2)) == old | {"peak_memory": None, "schema": SCHEMA}
+    assert old["precision"] == "fp32" and old["command"].endswith(" DATA")
+    command = old["command"].removesuffix("DATA") + "--precision fp32 DATA"
+    assert asdict(read_record(SCHEMA_2)) == old | {"peak_memory": None, "schema": SCHEMA, "command": command}
 
 
 def test_the_first_of_the_best_epochs_counts():
