@@ -6,6 +6,9 @@ Run it from the repository root; `benchmarks/README.md` says how, also on a mach
     python -m benchmarks.campaign --data FOLDER --minutes 60
 """
 
+import time
+
 from .bare import stand_in
 
+STARTED = time.monotonic()  # what is imported next can take half a minute on a machine that has just been started
 stand_in()  # before anything of the package is imported, here and in the workers

@@ -18,7 +18,8 @@ from resnet_tutorial.training import describe_machine, load_checkpoint
 from resnet_tutorial.training.checkpoint import has_checkpoint
 from resnet_tutorial.training.record import current_commit
 
-from .carry import bring_in, pack_data, take_along, unpack_data
+from . import STARTED
+from .carry import THERE, bring_in, pack_data, take_along, unpack_data
 from .costs import Costs
 from .plan import Run, expand, find_record, load_parts, read_plan, read_records
 from .pool import Pool
@@ -36,11 +37,11 @@ class Line:
     seconds: float
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Run a campaign; return the exit status."""
+def main(argv: list[str] | None = None, started: float | None = None) -> int:
+    """Run a campaign; return the exit status. Its time counts from `started`, or from now."""
     args = _parse(sys.argv[1:] if argv is None else argv)
     try:
-        return _pack(args) if args.pack else _campaign(args)
+        return _pack(args) if args.pack else _campaign(args, time.monotonic() if started is None else started)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -85,7 +86,9 @@ def _parse(argv: list[str]) -> argparse.Namespace:
 
 def _pack(args: argparse.Namespace) -> int:
     archive = pack_data(args.data, args.to)
-    left = take_along(args.state, args.out, args.to, [], [path.name for path in sorted(args.state.glob("*-seed*"))])
+    left = take_along(
+        args.state, args.out, args.to, [], [path.name for path in sorted(args.state.glob("*-seed*"))], THERE
+    )
     size = sum(path.stat().st_size for path in args.to.iterdir())
     print(f"{args.to} holds {size / 1e6:.1f} MB{''.join(f'; left behind: {name}' for name in left)}")
     print("There, in the root of a copy of this checkout, with BACK for the folder that comes back:")
@@ -96,8 +99,7 @@ def _pack(args: argparse.Namespace) -> int:
     return 0
 
 
-def _campaign(args: argparse.Namespace) -> int:
-    started = time.monotonic()
+def _campaign(args: argparse.Namespace, started: float) -> int:
     for folder in (args.state,) if args.list else (args.state, args.out):
         _check_writable(folder)
     log = _logger(args.state / "log.txt", started)
@@ -107,6 +109,8 @@ def _campaign(args: argparse.Namespace) -> int:
     plan = read_plan(_plan_file(args.plan or ("gpu.yml" if gpu else "cpu.yml")))
     data = unpack_data(args.data) if args.data and args.data.name.endswith(".tar.xz") else args.data
     parts, name = load_parts(plan, data)
+    if name != plan.data.get("file", name):
+        log(f"note: {parts[0].name} is not {plan.data['name']}, or its JPEG files were decoded by another library")
     runs = [run for run in expand(plan, name, gpu) if fnmatch(run.name, args.only)]
     if not runs:
         raise InputError(f"no run of {plan.file.name} is called {args.only}: see --list without --only")
@@ -136,12 +140,12 @@ def _campaign(args: argparse.Namespace) -> int:
             received = pool.train(missing)
     finally:
         pool.close()
-    if not args.list:
-        rest = len(missing) - len(pool.done)
-        log(f"{len(pool.done)} runs done, {len(pool.failed)} failed, {rest} without a record; {_size(args.state)}")
-    if args.carry_out:
-        left = take_along(args.state, args.out, args.carry_out, pool.done, [run.name for run in missing])
-        log(f"carried out to {args.carry_out}{''.join(f'; left behind: {name}' for name in left)}")
+        if not args.list:
+            rest = len(missing) - len(pool.done)
+            log(f"{len(pool.done)} runs done, {len(pool.failed)} failed, {rest} without a record; {_size(args.state)}")
+        if args.carry_out:
+            left = take_along(args.state, args.out, args.carry_out, pool.done, [run.name for run in missing])
+            log(f"carried out to {args.carry_out}{''.join(f'; left behind: {name}' for name in left)}")
     return 128 + received if received else int(bool(pool.failed))
 
 
@@ -216,4 +220,4 @@ def _size(state: Path) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(started=STARTED))

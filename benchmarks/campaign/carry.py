@@ -13,7 +13,8 @@ from resnet_tutorial.files import reading, write_atomic
 from resnet_tutorial.training.checkpoint import LAST
 
 DATA = "data.tar.xz"
-PART_BYTES, PARTS = 15 << 20, 6
+PART_BYTES = 15 << 20  # of one archive, at most
+BACK, THERE = 4, 2  # archives, at most; on the way there the data come, too
 
 
 def pack_data(data: Path, to: Path) -> Path:
@@ -58,7 +59,7 @@ def unpack_data(archive: Path) -> Path:
     return folder
 
 
-def take_along(state: Path, out: Path, to: Path, done: list[str], wanted: list[str]) -> list[str]:
+def take_along(state: Path, out: Path, to: Path, done: list[str], wanted: list[str], most: int = BACK) -> list[str]:
     """Write what the next machine needs into ``campaign-1.tar`` and so on, none of them large.
 
     First the records of this call, then the log and the speeds, then weights, then the checkpoints of unfinished runs,
@@ -70,6 +71,7 @@ def take_along(state: Path, out: Path, to: Path, done: list[str], wanted: list[s
         to: folder that receives the archives.
         done: names of the runs whose records to take along.
         wanted: names of all runs, the most wanted first.
+        most: number of archives.
 
     Returns:
         What stays behind for want of room.
@@ -84,7 +86,7 @@ def take_along(state: Path, out: Path, to: Path, done: list[str], wanted: list[s
         if not path.exists():
             continue
         size = path.stat().st_size + 2048  # with its header
-        if size > room and size <= PART_BYTES and len(parts) < PARTS:
+        if size > room and size <= PART_BYTES and len(parts) < most:
             parts.append([])
             room = PART_BYTES
         if size > room:

@@ -58,12 +58,14 @@ class Costs:
 
     Attributes:
         workers: number of runs side by side that was found to be best, if it was looked for.
+        alone: how many times faster a run is alone than among so many.
     """
 
     def __init__(self, file: Path, machine: str):
         self.file, self.machine = file, machine
         known = self._read().get(machine, {})
         self.workers: int | None = known.get("workers")
+        self.alone: float = known.get("alone", 1.0)
         self.rows: list[dict] = known.get("rows", [])
 
     def rate(self, config: TrainConfig) -> float:
@@ -91,7 +93,7 @@ class Costs:
 
     def save(self) -> None:
         """Write the file, whole or not at all."""
-        mine = {"workers": self.workers, "rows": self.rows}
+        mine = {"workers": self.workers, "alone": self.alone, "rows": self.rows}
         write_atomic(self.file, (json.dumps(self._read() | {self.machine: mine}, indent=1) + "\n").encode())
 
     def _read(self) -> dict:

@@ -24,7 +24,9 @@ GOOD_ENOUGH = 0.97  # of the best throughput: fewer workers are preferred
 MARGIN = 1.1  # estimates are no promises
 LEAST = 0.03  # share of the time below which nothing is started any more
 SAVING = 10.0  # seconds before the end at which runs are asked to stop, at most
-PATIENCE = 60.0  # seconds after which a worker that was asked to stop is ended
+PATIENCE = 30.0  # seconds after which a worker that was asked to stop is ended
+COMPILING = 90.0  # seconds that torch.compile takes, roughly
+MEASURING = 180.0  # seconds after which a worker that measures counts as hung
 
 
 class _NoAnswer(Exception):
@@ -43,6 +45,11 @@ class Worker:
         other.close()
         self.run: Run | None = None
         self.last_epoch: float | None = None
+
+    def wait(self, until: float) -> None:
+        """Wait for an answer; end the process if none comes in time."""
+        if not self.pipe.poll(max(0.0, until - time.monotonic())):
+            self.process.kill()
 
     def ask(self, *job) -> None:
         """Send a job; a worker that has died says so when it is listened to."""
@@ -150,9 +157,11 @@ class Pool:
         return max(1, min(workers, int(self.room // memory(run.config)))) if self.room else workers
 
     def seconds(self, run: Run) -> float:
-        """What is left of a run, among as many as usual."""
-        whole = work(run.config, *self.sizes) / self.costs.rate(run.config)
-        return whole * (1 - self.epochs.get(run.name, 0) / epochs(run.config, self.sizes[0]))
+        """What is left of a run, among as many as usual; of one that has the machine to itself, alone."""
+        quicker = self.costs.alone if run.alone else 1.0
+        whole = work(run.config, *self.sizes) / self.costs.rate(run.config) / quicker
+        left = whole * (1 - self.epochs.get(run.name, 0) / epochs(run.config, self.sizes[0]))
+        return left + (COMPILING if run.config.compile else 0.0)
 
     def fits(self, runs: list[Run]) -> bool:
         """Whether runs fit into the memory of the GPU together; one alone is always tried."""
@@ -170,7 +179,7 @@ class Pool:
         if workers is None and self.room is None:
             workers = 1
         if workers is not None and workers != self.costs.workers:
-            self.costs.rows = []  # of another number side by side
+            self.costs.rows, self.costs.alone = [], 1.0  # of another number side by side
         self.costs.workers = workers or self.costs.workers or self._choose_workers(first)
         until = time.monotonic() + TRIALS * self.budget
         for run in networks(ordinary or runs):
@@ -192,6 +201,7 @@ class Pool:
         totals = [n * rate for n, rate in zip(numbers, rates, strict=True)]
         best = next(i for i, whole in enumerate(totals) if whole >= GOOD_ENOUGH * max(totals))
         self.costs.learn(run.config, rates[best])
+        self.costs.alone = rates[0] / rates[best]
         self._dismiss(self.workers[numbers[best] :])
         return numbers[best]
 
@@ -210,6 +220,9 @@ class Pool:
         """Send a job to several workers at the same time, and wait for all."""
         for worker in workers:
             worker.ask(*job)
+        until = time.monotonic() + MEASURING
+        for worker in workers:
+            worker.wait(until)
         answers = [worker.answer() for worker in workers]
         for word, value in answers:
             if word in ("failed", "broken", "died"):

@@ -71,6 +71,8 @@ def _answer_all(pipe: Connection, parts: Parts, place: Place, hand: Hand) -> Non
     for job, *values in iter(pipe.recv, None):
         try:
             if job == "prepare":
+                trial = None  # before the next one takes its memory
+                _free_memory()
                 trial = Trial(values[0], parts, place.state)
                 pipe.send(("ready", None))
             elif job == "measure":
@@ -129,6 +131,8 @@ def train_run(run: Run, parts: Parts, place: Place, tell: Callable, hand: Hand, 
     record = trainer.fit()
     record.commit = record.commit or place.commit
     record.machine["side_by_side"] = side_by_side
+    if side_by_side > 1:
+        record.energy_joules = None  # a GPU counts for all runs together
     if run.weights:
         save_checkpoint(place.out / f"{run.name}.pt", {**load_checkpoint(folder), "root": None})
     record.write(place.out / f"{run.name}.json")

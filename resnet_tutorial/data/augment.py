@@ -94,8 +94,8 @@ def normalize(images: torch.Tensor, mean: tuple[float, ...], std: tuple[float, .
         float32 N × 3 × H × W, in channels-last memory order.
     """
     # Repeated along a whole row of pixels: operations over long rows are quicker than over three numbers at a time.
-    mean = torch.tensor(mean, device=images.device).repeat(images.shape[2])
-    std = torch.tensor(std, device=images.device).repeat(images.shape[2])
+    # Sent like random numbers: a tensor made on a GPU from numbers would make the CPU wait for the step before.
+    mean, std = (_send(torch.tensor(numbers).repeat(images.shape[2]), images) for numbers in (mean, std))
     rows = (images.flatten(2) / 255).sub_(mean).div_(std)
     return rows.view(images.shape).permute(0, 3, 1, 2)
 
@@ -219,5 +219,5 @@ def _blank(
 
 
 def _send(tensor: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
-    """Move what was drawn to where the images are; the CPU does not wait for it."""
+    """Move what was made on the CPU to where the images are; the CPU does not wait for it."""
     return tensor.to(images.device, non_blocking=True)

@@ -30,7 +30,6 @@ class MovingAverage(AveragedModel):
         else:
             floats = [average.is_floating_point() for average in averages]
             torch._foreach_lerp_([*compress(averages, floats)], [*compress(values, floats)], 1 - self.decay)
-            for average, value, is_float in zip(averages, values, floats, strict=True):
-                if not is_float:  # BatchNorm's count of batches
-                    average.copy_(value)
+            counts = [not is_float for is_float in floats]  # BatchNorm's, of batches
+            torch._foreach_copy_([*compress(averages, counts)], [*compress(values, counts)])
         self.n_averaged += 1

@@ -35,6 +35,8 @@ class GraphedStep:
             group.update({"capturable": True} if "capturable" in group else {})
         self.seen = Counter()
         self.graph = None
+        # One for all steps: memory goes back only to the stream that it was taken on.
+        self.side = torch.cuda.Stream(step.device.device)
 
     def __call__(self, images: torch.Tensor, labels: torch.Tensor, divisor: float) -> torch.Tensor:
         """Train on one batch; arguments and result as of `Step`."""
@@ -51,11 +53,10 @@ class GraphedStep:
 
     def _run(self, images: torch.Tensor, labels: torch.Tensor, divisor: float) -> torch.Tensor:
         self.seen[images.shape] += 1
-        side = torch.cuda.Stream()
-        side.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(side):
+        self.side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(self.side):
             measured = self.step(images, labels, divisor)
-        torch.cuda.current_stream().wait_stream(side)
+        torch.cuda.current_stream().wait_stream(self.side)
         return measured
 
     def _record(self, images: torch.Tensor, labels: torch.Tensor, divisor: float) -> None:
@@ -67,7 +68,7 @@ class GraphedStep:
         self._set_rates(self.rates)
         try:
             # Threads that prepare batches may use the GPU meanwhile.
-            with torch.cuda.graph(self.graph, capture_error_mode="thread_local"):
+            with torch.cuda.graph(self.graph, stream=self.side, capture_error_mode="thread_local"):
                 self.measured = self.step(self.images, self.labels, divisor)
         finally:
             self._set_rates(numbers)  # schedules go on with plain numbers

@@ -1,9 +1,11 @@
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
 import tarfile
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,11 +17,11 @@ from benchmarks.campaign import __main__ as command
 from benchmarks.campaign import carry
 from benchmarks.campaign.costs import Costs, epochs, memory, work
 from benchmarks.campaign.plan import Plan, Run, expand, find_record, load_parts, networks, read_plan, read_records
-from benchmarks.campaign.pool import Pool, pick
+from benchmarks.campaign.pool import Pool, Worker, pick
 from benchmarks.campaign.worker import Hand, Place, train_run
 from resnet_tutorial import InputError, TrainConfig, load_dataset
 from resnet_tutorial.data.shapes import CLASSES, draw_shapes
-from resnet_tutorial.training import Stopped, read_record
+from resnet_tutorial.training import Stopped, Trainer, read_record
 from tests.conftest import make_dataset
 
 ROOT = Path(__file__).parents[2]
@@ -251,6 +253,28 @@ def test_costs_are_scaled_from_the_network_that_is_most_alike(tmp_path):
     assert Costs(tmp_path / "costs.json", "this machine").rows == again.rows
 
 
+def test_what_a_run_takes_alone_and_compiled(place):
+    parts, _ = load_parts(place.plan, place.data)
+    costs = Costs(place.state / "costs.json", "this machine")
+    (run,) = runs_named("a")
+    costs.learn(run.config, 10.0)
+    costs.alone = 2.5
+    costs.save()
+    pool = Pool(place, parts, Costs(costs.file, "this machine"), 60.0, 0.0, print)
+    in_company = pool.seconds(run)
+    assert in_company == pytest.approx(work(run.config, *pool.sizes) / 10)
+    assert pool.seconds(replace(run, alone=True)) == pytest.approx(in_company / 2.5)
+    compiled = replace(run, config=replace(run.config, compile=True))
+    assert pool.seconds(compiled) > in_company + 30
+
+
+def test_a_process_that_hangs_while_it_measures_is_ended(place):
+    context = multiprocessing.get_context("spawn")
+    worker = Worker(context, context.Event(), place)
+    worker.wait(until=time.monotonic())
+    assert worker.answer() == ("died", "its process died (signal 9)")
+
+
 def test_the_length_of_a_run():
     recipe = replace(TrainConfig().recipe, epochs=2, batch_size=100, validation=0.1)
     config = TrainConfig(model="resnet8", recipe=recipe)
@@ -310,6 +334,14 @@ def test_a_stopped_run_goes_on_to_the_same_record(place, tmp_path):
     checkpoint = (place.out / f"{run.name}.pt").read_bytes()
     assert os.fsencode(tmp_path) not in checkpoint
     assert find_record(run, read_records(place.out), parts) == run.name
+
+
+def test_energy_is_not_split_between_runs_side_by_side(place, monkeypatch):
+    parts, name = load_parts(place.plan, place.data)
+    run, fit = expand(place.plan, name, graphs=False)[0], Trainer.fit
+    monkeypatch.setattr(Trainer, "fit", lambda trainer: replace(fit(trainer), energy_joules=5.0))
+    assert train_run(run, parts, place, lambda message: None, Hand()).energy_joules == 5.0
+    assert train_run(run, parts, place, lambda message: None, Hand(), side_by_side=2).energy_joules is None
 
 
 def campaign(plan: Path, data: Path, *more: str) -> list[str]:
@@ -383,6 +415,29 @@ def test_wrong_use(place, tmp_path, capsys):
     assert "plan.yml trains on 2,560 images, and" in capsys.readouterr().err
 
 
+def test_what_there_is_comes_back_even_if_nothing_could_be_measured(place, tmp_path, monkeypatch, capsys):
+    plan = tmp_path / "plan.yml"
+    plan.write_text(yaml.safe_dump({"runs": place.plan.entries}))
+
+    def fail(*args):
+        raise InputError("no speed was measured")
+
+    monkeypatch.setattr(Pool, "measure", fail)
+    assert command.main(campaign(plan, place.data, "--carry-out", str(tmp_path / "carry"))) == 2
+    assert capsys.readouterr().err == "error: no speed was measured\n"
+    assert carry.bring_in(tmp_path / "carry", tmp_path / "state2", tmp_path / "out2") == 1
+    assert "2 runs, 2 without a record" in (tmp_path / "state2" / "log.txt").read_text()
+
+
+def test_time_counts_from_the_start_of_the_process(place, tmp_path, capsys):
+    """What was imported first has used it up."""
+    plan = tmp_path / "plan.yml"
+    plan.write_text(yaml.safe_dump({"runs": place.plan.entries}))
+    long_ago = time.monotonic() - 3600
+    assert command.main(campaign(plan, place.data, "--minutes", "1"), started=long_ago) == 0
+    assert "0 runs done, 0 failed, 2 without a record" in capsys.readouterr().out
+
+
 def test_a_list_does_without_speeds_if_asked_to(place, tmp_path, monkeypatch, capsys):
     plan = tmp_path / "plan.yml"
     plan.write_text(yaml.safe_dump({"runs": place.plan.entries}))
@@ -399,6 +454,7 @@ def test_a_list_does_without_speeds_if_asked_to(place, tmp_path, monkeypatch, ca
 BARE = """
 import sys
 from pathlib import Path
+from benchmarks import recipes, training  # the comparison and the ladder
 from benchmarks.campaign import __main__, plan, worker
 wanted = plan.Plan(Path("plan.yml"), {}, {"precision": "fp32"}, [
     {"models": ["resnet8"], "recipe": "quick", "overrides": {"epochs": 1}, "train_size": 64}
@@ -454,7 +510,6 @@ def test_known_data_get_the_name_of_the_plan(tmp_path):
 
 def test_small_archives_hold_the_most_wanted(tmp_path, monkeypatch):
     monkeypatch.setattr(carry, "PART_BYTES", 16_000)
-    monkeypatch.setattr(carry, "PARTS", 2)
     state, out = tmp_path / "state", tmp_path / "out"
     for path, size in (
         (out / "done.json", 100),
@@ -468,7 +523,7 @@ def test_small_archives_hold_the_most_wanted(tmp_path, monkeypatch):
     ):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"x" * size)
-    left = carry.take_along(state, out, tmp_path / "carry", ["done"], ["a", "huge", "b", "c", "never begun"])
+    left = carry.take_along(state, out, tmp_path / "carry", ["done"], ["a", "huge", "b", "c", "never begun"], 2)
     assert left == ["state/huge/last.pt", "state/c/last.pt"]
     assert all(path.stat().st_size < 25_000 for path in (tmp_path / "carry").iterdir())
     assert carry.bring_in(tmp_path / "carry", tmp_path / "state2", tmp_path / "out2") == 2
