@@ -30,6 +30,7 @@ class MovingAverage(AveragedModel):
         else:
             floats = [average.is_floating_point() for average in averages]
             torch._foreach_lerp_([*compress(averages, floats)], [*compress(values, floats)], 1 - self.decay)
-            counts = [not is_float for is_float in floats]  # BatchNorm's, of batches
-            torch._foreach_copy_([*compress(averages, counts)], [*compress(values, counts)])
+            counts = [not is_float for is_float in floats]
+            if any(counts):  # BatchNorm's, of batches
+                torch._foreach_copy_([*compress(averages, counts)], [*compress(values, counts)])
         self.n_averaged += 1
