@@ -41,7 +41,7 @@ class EvaluateArgs:
 def evaluate_command(argv: list[str]) -> None:
     args = parse(EvaluateArgs, "evaluate", argv)
     trained = args.weights.load(args.checkpoint)
-    device = pick_device(TrainConfig(device=args.device))
+    device = pick_device(TrainConfig(device=args.device, precision=_precision(trained)))
     test = _test_part(trained, args.data or args.root)
     batches = BatchLoader(test, device.eval_batch, trained.transform, num_workers=1)
     logits, labels = collect_logits(device.place(trained.model), batches, device, flip=args.flip)
@@ -55,6 +55,11 @@ def evaluate_command(argv: list[str]) -> None:
     for note in notes:
         print(f"note: {note}")
     print(_table(scores))
+
+
+def _precision(trained: TrainedModel) -> str:
+    """float32 for a run that was in float32, to give what its record says; else what the machine is good at."""
+    return "fp32" if trained.run and trained.run["record"]["precision"] == "fp32" else "auto"
 
 
 def _test_part(trained: TrainedModel, root: Path | None) -> ImageDataset:
