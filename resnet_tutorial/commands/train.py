@@ -16,6 +16,15 @@ from ..training.recipe import recipe_from_dict
 from ..training.seeds import choose_seeds, train_seeds
 from .common import RUNS, data_of_run, parse
 
+# The settings know nothing of a command line: what the flags of four of them have beside a name and a docstring.
+for _settings, _name, _flag in (
+    (Recipe, "epochs", arg(aliases=["--num-epochs"])),
+    (TrainConfig, "model", arg(aliases=["--model-name"])),
+    (TrainConfig, "seed", arg(aliases=["--random-seed"])),
+    (TrainConfig, "resume", arg(metavar="[auto]")),
+):
+    _settings.__annotations__[_name] = Annotated[_settings.__annotations__[_name], _flag]
+
 
 @dataclass(frozen=True)
 class TrainArgs:

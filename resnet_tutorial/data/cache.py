@@ -11,7 +11,6 @@ from typing import BinaryIO
 
 import numpy as np
 import torch
-from platformdirs import user_cache_dir
 
 from ..errors import InputError
 from ..files import open_atomic
@@ -40,7 +39,13 @@ class Reading:
 
 def cache_folder() -> Path:
     """Return the folder for cache files: ``RESNET_TUTORIAL_CACHE`` if set, else the user's cache folder."""
-    return Path(os.environ.get("RESNET_TUTORIAL_CACHE") or user_cache_dir("resnet_tutorial"))
+    if folder := os.environ.get("RESNET_TUTORIAL_CACHE"):
+        return Path(folder)
+    try:
+        from platformdirs import user_cache_dir
+    except ImportError:  # on a bare machine; only the command line is sure to have it
+        return Path("~/.cache/resnet_tutorial").expanduser()
+    return Path(user_cache_dir("resnet_tutorial"))
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray] | None:

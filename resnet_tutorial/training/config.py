@@ -3,9 +3,7 @@
 import shlex
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Annotated, Any, Literal
-
-from tyro.conf import OmitArgPrefixes, arg
+from typing import Any, Literal
 
 from ..errors import InputError
 from .recipe import Recipe
@@ -21,7 +19,7 @@ RUN_OPTIONS += ("checkpoint_activations", "checkpoint_minutes", "tensorboard")
 class TrainConfig:
     """A run: the network, the data, the recipe, the machine."""
 
-    model: Annotated[str, arg(aliases=["--model-name"])] = "resnet20"
+    model: str = "resnet20"
     """Network, by a name from `resnet-tutorial summary`."""
     shortcut: Literal["A", "B", "C"] | None = None
     """Option of the shortcuts (He et al. 2016, section 3.3); the network's own if not given."""
@@ -39,13 +37,13 @@ class TrainConfig:
     """Data folder: CIFAR-10 or -100, train/<class>/* and test/<class>/*, an .npz file, or Parquet files."""
     train_size: int | None = None
     """Train on a stratified subset of this many images."""
-    seed: Annotated[int, arg(aliases=["--random-seed"])] = 0
+    seed: int = 0
     """Seed of the weights, the order and the augmentation."""
     ckpt_dir: Path | None = None
     """Folder of the run; runs/<model>-<data>-seed<seed> if not given."""
-    resume: Annotated[bool | Literal["auto"], arg(metavar="[auto]")] = False
+    resume: bool | Literal["auto"] = False
     """Go on with the run in --ckpt-dir, or with the newest one; auto starts it if there is none."""
-    recipe: OmitArgPrefixes[Recipe] = field(default_factory=Recipe)
+    recipe: Recipe = field(default_factory=Recipe)
     """How to train."""
 
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"

@@ -4,10 +4,9 @@ import difflib
 import math
 from dataclasses import asdict, dataclass, replace
 from types import NoneType
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import yaml
-from tyro.conf import arg
 
 from ..architectures import Architecture
 from ..errors import InputError
@@ -27,7 +26,7 @@ class Recipe:
     """How to train. A recipe file (YAML) holds these names; what it leaves out keeps the value given here."""
 
     # -- how long
-    epochs: Annotated[int, arg(aliases=["--num-epochs"])] = 10
+    epochs: int = 10
     """Passes over the training images."""
     steps: int | None = None
     """Length in steps of the optimizer; if given, it decides and epochs is ignored."""
@@ -246,22 +245,34 @@ def recipe_from_dict(values: dict[str, Any], where: str) -> Recipe:
                 "Or a newer version of resnet-tutorial knows it: upgrade the package"
             )
     try:
-        return replace(Recipe(), **{key: _typed(key, kinds[key], value, where) for key, value in values.items()})
+        return replace(
+            Recipe(), **{key: typed(key, kinds[key], value, f"the recipe {where}") for key, value in values.items()}
+        )
     except InputError as error:
         raise InputError(f"{error}" if where in str(error) else f"{error} (in the recipe {where})") from None
 
 
-def _typed(key: str, kind: Any, value: Any, where: str) -> Any:
-    """The value in the type of its field; YAML reads 1e-4 as text and 1 as a whole number."""
-    problem = f"{key} in the recipe {where} cannot be {value!r}"
-    if get_origin(kind) is Literal:
-        if value in get_args(kind):
-            return value
-        raise InputError(f"{problem}: choose from {', '.join(get_args(kind))}")
+def typed(key: str, kind: Any, value: Any, where: str) -> Any:
+    """The value in the type of its field; YAML reads 1e-4 as text and 1 as a whole number.
+
+    Args:
+        key: name of the field.
+        kind: type of the field, as `typing.get_type_hints` has it.
+        value: as a file holds it.
+        where: what holds it, for the message.
+
+    Raises:
+        InputError: if the field cannot have this value.
+    """
+    problem = f"{key} in {where} cannot be {value!r}"
     if NoneType in get_args(kind):
         if value is None:
             return None
         kind = get_args(kind)[0]
+    if get_origin(kind) is Literal:
+        if value in get_args(kind):
+            return value
+        raise InputError(f"{problem}: choose from {', '.join(get_args(kind))}")
     try:
         return _converted(kind, value)
     except (TypeError, ValueError, OverflowError):
