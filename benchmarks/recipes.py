@@ -31,7 +31,6 @@ from torch.nn.functional import interpolate
 from torch.utils.data import DataLoader
 from torchvision import transforms
 
-import benchmarks.campaign  # noqa: F401 - stands in for packages that a bare machine lacks
 from benchmarks.batches import PilImages
 from benchmarks.training import ordinary_epoch
 from resnet_tutorial import ImageDataset, Recipe, create_model, load_dataset

@@ -26,7 +26,6 @@ from torch import nn
 from torch.utils.data import DataLoader
 from torchvision import transforms
 
-import benchmarks.campaign  # noqa: F401 - stands in for packages that a bare machine lacks
 from benchmarks.batches import MEAN, STD, PilImages, noise, ratio, take_turns
 from resnet_tutorial import ImageDataset, InputError, Recipe, create_model, get_architecture
 from resnet_tutorial.data import BatchLoader, Transform

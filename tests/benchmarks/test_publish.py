@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from benchmarks.campaign.publish import main, publish
+from benchmarks.publish import main, publish
 from resnet_tutorial import InputError, Recipe, TrainConfig, Trainer, create_model, list_pretrained
 from resnet_tutorial.data import normalize
 from resnet_tutorial.models import pretrained, pretrained_file, read_weights

@@ -48,7 +48,7 @@ def test_a_run_came_to_its_end_and_its_figures_fit_together(record):
 
 
 def test_the_recipe_is_the_shipped_one_of_its_name(path, record):
-    """What was changed stands in the name of the file, as the campaign writes it, or in the command."""
+    """What was changed stands in the name of the file, as `benchmarks.runs` writes it, or in the command."""
     words = path.stem.split("-")
     name = next(word for word in words if word in list_recipes())
     named = "-".join(words[words.index(name) + 1 : -1])

@@ -1,4 +1,4 @@
-"""Make the weights that the package ships from a finished run: ``python -m benchmarks.campaign.publish --help``.
+"""Make the weights that the package ships from a finished run: ``python -m benchmarks.publish --help``.
 
 The file replaces the one of the same name in ``resnet_tutorial/pretrained``. Its header says what the model card says.
 """
@@ -87,13 +87,11 @@ def _accuracy(path: Path, test: ImageDataset) -> float:
 
 def main(argv: list[str] | None = None) -> int:
     """Publish one run; return the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.campaign.publish", description=__doc__.partition(":")[0]
-    )
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.publish", description=__doc__.partition(":")[0])
     parser.add_argument("checkpoint", type=Path, help="the run's last checkpoint, *.pt")
     parser.add_argument("record", type=Path, help="its record, *.json")
     parser.add_argument("--data", type=Path, required=True, help="folder of the data that it was scored on")
-    parser.add_argument("--tag", default="cifar10-jpeg", help="what it was trained on (default: cifar10-jpeg)")
+    parser.add_argument("--tag", default="cifar10", help="what it was trained on (default: cifar10)")
     args = parser.parse_args(argv)
     try:
         _, test = load_dataset("auto", args.data)
