@@ -5,6 +5,14 @@ import torch.nn.functional as F
 from torch import nn
 
 
+def subsample(x: torch.Tensor, stride: int) -> torch.Tensor:
+    """Take every stride-th position: ``x[:, :, ::stride, ::stride]``, as a pooling of single positions.
+
+    Pooling goes back and forth in one pass each; the gradient of a slice is first filled with zeros, then written to.
+    """
+    return x if stride == 1 else F.avg_pool2d(x, kernel_size=1, stride=stride)
+
+
 class ZeroPadShortcut(nn.Module):
     """Option A: subsample in space, pad the new channels with zeros. It has no parameters.
 
@@ -25,11 +33,30 @@ class ZeroPadShortcut(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map N × in_channels × H × W to N × out_channels × ⌈H/stride⌉ × ⌈W/stride⌉."""
-        x = x[:, :, :: self.stride, :: self.stride]
-        return F.pad(x, (0, 0, 0, 0, self.before, self.after))
+        return F.pad(subsample(x, self.stride), (0, 0, 0, 0, self.before, self.after))
 
     def extra_repr(self) -> str:
         return f"stride={self.stride}, zeros={self.before}+{self.after}"
+
+
+class StridedConv1x1(nn.Conv2d):
+    """A 1×1 convolution without bias that takes every stride-th position first, and convolves those.
+
+    It computes what ``nn.Conv2d(…, kernel_size=1, stride=stride)`` computes. On CPUs without AVX-512 that one's weight
+    gradient is wrong, or the process crashes, if few channels lie in channels-last memory (oneDNN's issue 6035).
+
+    Args:
+        in_channels: channels that come in.
+        out_channels: channels that leave.
+        stride: spatial subsampling.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int):
+        super().__init__(in_channels, out_channels, kernel_size=1, stride=stride, bias=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map N × in_channels × H × W to N × out_channels × ⌈H/stride⌉ × ⌈W/stride⌉."""
+        return F.conv2d(subsample(x, self.stride[0]), self.weight)
 
 
 class ProjectionShortcut(nn.Sequential):
@@ -43,7 +70,7 @@ class ProjectionShortcut(nn.Sequential):
     """
 
     def __init__(self, in_channels: int, out_channels: int, stride: int, norm: bool = True):
-        conv = nn.Conv2d(in_channels, out_channels, kernel_size=1, stride=stride, bias=False)
+        conv = StridedConv1x1(in_channels, out_channels, stride)
         super().__init__(conv, nn.BatchNorm2d(out_channels)) if norm else super().__init__(conv)
 
 

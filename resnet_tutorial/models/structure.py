@@ -225,7 +225,7 @@ def _name_shortcut(steps: list[Step]) -> str:
     kinds = [s.kind for s in steps]
     if not kinds:
         return "identity"
-    if kinds in (["conv"], ["conv", "norm"]):
+    if kinds in (["conv"], ["conv", "norm"], ["slice", "conv"], ["slice", "conv", "norm"]):
         return "projection"
     if "conv" not in kinds and ("pad" in kinds or "cat" in kinds):
         return "zeros"
