@@ -7,6 +7,7 @@ from torch import nn, optim
 from torch.optim import lr_scheduler
 
 from .average import MovingAverage
+from .muon import Muon
 from .recipe import Recipe
 
 
@@ -16,20 +17,26 @@ def make_optimizer(recipe: Recipe, model: nn.Module) -> optim.Optimizer:
     Args:
         recipe: the recipe.
         model: its parameters form one group; without ``decay_norm_and_bias`` two, the second of which does not decay.
+            With Muon the weights of all convolutions but the first come before them, as a group of their own.
 
     Returns:
         The optimizer, with the recipe's highest rate.
     """
     options: dict[str, Any] = {"lr": recipe.lr, "weight_decay": recipe.weight_decay}
-    if recipe.optimizer in ("SGD", "RMSprop"):
+    if recipe.optimizer in ("SGD", "RMSprop", "Muon"):
         options["momentum"] = recipe.momentum
-    if recipe.optimizer == "SGD":
+    if recipe.optimizer in ("SGD", "Muon"):
         options["nesterov"] = recipe.nesterov and recipe.momentum > 0
-    return getattr(optim, recipe.optimizer)(_parameter_groups(recipe, model), **options)
+    if recipe.optimizer != "Muon":
+        return getattr(optim, recipe.optimizer)(_parameter_groups(recipe, list(model.parameters())), **options)
+    hidden = [m.weight for m in model.modules() if isinstance(m, nn.Conv2d)][1:]
+    rest = [p for p in model.parameters() if all(p is not weight for weight in hidden)]
+    turned = {"params": hidden, "muon": True, "average": recipe.momentum, "lr": recipe.lr}
+    turned |= {"momentum": 0.0, "nesterov": False, "weight_decay": 0.0}
+    return Muon([turned] * bool(hidden) + _parameter_groups(recipe, rest), **options | {"lr": recipe.rest_lr})
 
 
-def _parameter_groups(recipe: Recipe, model: nn.Module) -> list[dict[str, Any]]:
-    parameters = list(model.parameters())
+def _parameter_groups(recipe: Recipe, parameters: list[nn.Parameter]) -> list[dict[str, Any]]:
     if recipe.decay_norm_and_bias:
         return [{"params": parameters}]
     # Scales, shifts and biases are vectors; weights of convolutions and linear layers have more dimensions.
@@ -72,7 +79,8 @@ def _one_cycle(recipe: Recipe, optimizer: optim.Optimizer, total: int) -> lr_sch
     # With a rise of exactly one step torch divides by zero.
     share = recipe.pct_start if recipe.pct_start * total != 1 else recipe.pct_start * (1 - 1e-9)
     # Only the rate follows the cycle: the momentum stays the recipe's.
-    return lr_scheduler.OneCycleLR(optimizer, recipe.lr, total_steps=total, pct_start=share, cycle_momentum=False)
+    highest = [group["lr"] for group in optimizer.param_groups]
+    return lr_scheduler.OneCycleLR(optimizer, highest, total_steps=total, pct_start=share, cycle_momentum=False)
 
 
 def _main_schedule(recipe: Recipe, optimizer: optim.Optimizer, length: int) -> lr_scheduler.LRScheduler:

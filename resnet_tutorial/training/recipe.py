@@ -36,12 +36,16 @@ class Recipe:
     """Compute the gradient of a batch in this many parts, which needs less memory."""
 
     # -- optimizer
-    optimizer: Literal["SGD", "AdamW", "Adam", "NAdam", "RAdam", "Adamax", "RMSprop", "Adagrad", "Adadelta"] = "SGD"
-    """Optimizer, by its name in torch.optim."""
+    optimizer: Literal["SGD", "Muon", "AdamW", "Adam", "NAdam", "RAdam", "Adamax", "RMSprop", "Adagrad", "Adadelta"] = (
+        "SGD"
+    )
+    """Optimizer, by its name in torch.optim. Muon moves the convolutions behind the first, and SGD all the rest."""
     lr: float = 0.3
     """Learning rate at its highest."""
+    rest_lr: float = 0.2
+    """Muon: the rate of SGD for all the rest, at its highest."""
     momentum: float = 0.9
-    """Momentum of SGD and RMSprop."""
+    """Momentum of SGD, RMSprop and Muon."""
     nesterov: bool = True
     """Nesterov's form of the momentum (SGD)."""
     weight_decay: float = 5e-4
@@ -125,6 +129,7 @@ class Recipe:
             ("accumulate", self.accumulate >= 1, "at least 1"),
             ("accumulate", self.batch_size % self.accumulate == 0, f"a divisor of batch_size {self.batch_size}"),
             ("lr", self.lr > 0, "above 0"),
+            ("rest_lr", self.rest_lr > 0, "above 0"),
             ("momentum", 0 <= self.momentum < 1, "in [0, 1)"),
             ("weight_decay", self.weight_decay >= 0, "at least 0"),
             ("clip_grad_norm", self.clip_grad_norm is None or self.clip_grad_norm > 0, "above 0"),

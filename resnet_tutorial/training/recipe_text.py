@@ -40,10 +40,11 @@ def _count(number: int, unit: str) -> str:
 
 
 def _optimizer_words(recipe: Recipe) -> list[str]:
-    momentum = recipe.momentum if recipe.optimizer in ("SGD", "RMSprop") else 0
-    nesterov = "Nesterov " if recipe.nesterov and recipe.optimizer == "SGD" else ""
+    momentum = recipe.momentum if recipe.optimizer in ("SGD", "RMSprop", "Muon") else 0
+    nesterov = "Nesterov " if recipe.nesterov and recipe.optimizer in ("SGD", "Muon") else ""
     spared = "" if recipe.decay_norm_and_bias else " (not on norms and biases)"
     words = (
+        (recipe.optimizer == "Muon", f"SGD with lr {recipe.rest_lr:g} for all but hidden convolutions"),
         (momentum, f"{nesterov}momentum {momentum:g}"),
         (recipe.weight_decay, f"weight decay {recipe.weight_decay:g}{spared}"),
         (recipe.clip_grad_norm, f"gradients clipped at {recipe.clip_grad_norm}"),

@@ -38,7 +38,7 @@ from .device import Device, choose_device
 from .engine import Step, evaluate, train_epoch
 from .graphs import GraphedStep
 from .optim import make_ema, make_optimizer, make_scheduler, report_train_error
-from .recipe import IMAGENET_MEAN_STD
+from .recipe import IMAGENET_MEAN_STD, recipe_from_dict
 from .record import RunRecord, current_commit, describe_machine, energy_joules, peak_memory
 from .signals import Signals, Stopped
 from .sums import Sums
@@ -350,6 +350,8 @@ class Trainer:
         if state["format"] < FORMAT:
             raise InputError(f"{self.folder} was written by an older version, whose runs cannot go on: train again")
         old, new = state["record"], asdict(self.record)
+        # A recipe of an earlier version lacks the settings that are newer; the run had their defaults.
+        old["recipe"] = _plain(asdict(recipe_from_dict(old["recipe"], f"of the run in {self.folder}")))
         for key in ("model", "options", "data", "recipe", "seed"):
             if old[key] != new[key]:
                 difference = _difference(old[key], new[key])

@@ -99,7 +99,7 @@ def test_a_file_of_the_first_version_needs_no_version(tmp_path):
         ("milestones: 12", "milestones .* cannot be 12"),
         ("milestones: [1.5]", "milestones .* cannot be"),
         ("rand_augment: [2]", "rand_augment .* cannot be"),
-        ("optimizer: Lion", "optimizer .* choose from SGD, AdamW, Adam"),
+        ("optimizer: Lion", "optimizer .* choose from SGD, Muon, AdamW"),
         ("- epochs", "must hold `name: value` lines"),
         ("epochs: [1", "not valid YAML at line 1"),
         ("validation: 1", "validation must be in"),

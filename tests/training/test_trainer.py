@@ -25,6 +25,7 @@ ALL_AT_ONCE = {
 SETTINGS = {
     "one-cycle": {},
     "everything": ALL_AT_ONCE,
+    "muon": {"recipe": replace(RECIPE, optimizer="Muon", decay_norm_and_bias=False)},
     "cosine": {"recipe": replace(RECIPE, lr_scheduler="CosineAnnealingLR", warmup_epochs=1)},
     "steps": {"recipe": replace(RECIPE, steps=8, lr_scheduler="MultiStepLR", schedule_unit="step", milestones=(4,))},
 }
@@ -105,6 +106,16 @@ def test_checkpoints_within_an_epoch_change_nothing(tmp_path):
     often.fit()
     assert saved == [1, 2, 3, 0] * 3 + [0]
     same(often, whole)
+
+
+def test_a_run_of_a_version_with_fewer_settings_goes_on(tmp_path):
+    stop_after(make(tmp_path), 4)
+    state = load_checkpoint(tmp_path)
+    del state["record"]["recipe"]["rest_lr"]
+    save_checkpoint(tmp_path / "last.pt", state)
+    resumed = run(tmp_path, resume=True)
+    same(resumed, run(tmp_path / "whole"))
+    assert "rest_lr" in read_record(tmp_path / "record.json").recipe
 
 
 def test_a_run_goes_on_from_the_checkpoint_before_a_damaged_one(tmp_path):
