@@ -95,11 +95,15 @@ class Way:
 
 
 def measure_training(name: str, rounds: int, steps: int | None) -> None:
-    """Images per second of the ordinary loop and of ours."""
+    """Images per second of the ordinary loop, and of ours in each precision, as it is and compiled."""
     steps = steps or STEPS.get(name, 3)
     dataset, ours = noise(BATCH * steps), pick_device(TrainConfig())
-    ways = {"ordinary loop": their_epoch(name, ours.device, dataset)}
-    ways["ours"] = our_epoch(name, Way(ours), dataset)
+    ways = {"ordinary loop, fp32": their_epoch(name, ours.device, dataset)}
+    for precision in dict.fromkeys(("fp32", ours.precision)):
+        way = Way(replace(ours, precision=precision))
+        ways[f"ours, {precision}"] = our_epoch(name, way, dataset)
+        if ours.device.type == "cuda" or shutil.which("g++"):
+            ways[f"ours, {precision}, compiled"] = our_epoch(name, replace(way, compiled=True), dataset)
     report(f"{name}, training, {steps} steps", ways, len(dataset), rounds)
 
 

@@ -26,15 +26,15 @@ def orthogonalize(matrix: torch.Tensor) -> torch.Tensor:
 
 
 class Muon(optim.SGD):
-    """SGD whose groups marked ``muon`` step along an orthogonal matrix in place of the gradient (Jordan et al. 2024).
+    """SGD whose groups marked ``muon`` step along an orthogonal matrix, not along the gradient (Jordan et al. 2024).
 
-    Of the gradient of such a weight, a convolution's seen as the matrix out × (in · height · width), an average with momentum
-    is made, whose singular values are brought to 1. Before the step the weight gets the norm √out back: BatchNorm
-    behind the convolution makes its length mean nothing, and a fixed one lets the rate alone say how far a step turns.
+    The gradient of such a weight, a convolution's seen as the matrix out × (in · height · width), goes into an average
+    with momentum, whose singular values are then brought close to 1. Before each step the weight gets its norm √out
+    back: BatchNorm behind the convolution makes its length mean nothing, and a fixed one lets the rate alone say how
+    far a step turns it.
 
     Args:
-        groups: groups of parameters as for SGD; a marked one has no momentum and no decay of SGD, but ``average``, its own
-            momentum.
+        groups: groups of parameters as for SGD; a marked one has ``average``, its own momentum, and none of SGD's.
         lr: rate of the groups that name none.
         **options: of SGD.
     """
