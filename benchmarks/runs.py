@@ -278,6 +278,7 @@ def main(argv: list[str] | None = None) -> int:
         found = {run.name: find_record(run, records, parts) for run in runs}
         todo = [run for run in runs if not found[run.name]]
         if args.list:
+            signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # a pager or `head` may have read enough
             print(*(f"{run.name}  {status(run, found[run.name], args.state)}" for run in runs), sep="\n")
             return 0
         for folder in (args.out, args.state):  # an error now is better than one after hours of training
