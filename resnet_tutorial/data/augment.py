@@ -114,6 +114,7 @@ class Transform:
         mixup: parameter alpha of torchvision's MixUp (Zhang et al. 2018); 0 for none.
         cutmix: parameter alpha of torchvision's CutMix (Yun et al. 2019); 0 for none. With both, each batch gets one of
             the two, with equal chances.
+        size: height and width to scale the images to behind crop and flip, in pixels; None leaves them as they are.
 
     Raises:
         InputError: if a value is out of range.
@@ -127,6 +128,7 @@ class Transform:
     rand_augment: tuple[int, int] | None = None
     mixup: float = 0.0
     cutmix: float = 0.0
+    size: int | None = None
 
     def __post_init__(self):
         operations, magnitude = self.rand_augment or (1, 0)
@@ -138,17 +140,21 @@ class Transform:
             ("rand_augment", operations >= 1 and 0 <= magnitude <= 30, "(operations from 1 on, magnitude 0 to 30)"),
             ("mixup", self.mixup >= 0, "at least 0"),
             ("cutmix", self.cutmix >= 0, "at least 0"),
+            ("size", self.size is None or self.size >= 1, "at least 1"),
         ):
             if not ok:
                 raise InputError(f"{name} must be {rule}, got {getattr(self, name)}")
 
     def __call__(self, images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        """Map uint8 N × H × W × 3 to float32 N × 3 × H × W; random numbers come from the generator alone."""
+        """Map uint8 N × H × W × 3 to float32 N × 3 × H × W, or size × size; random numbers come from the generator."""
         if self.augment:
             images = crop_and_flip(images, generator)
         if self.rand_augment is not None:
             images = _rand_augment(images, generator, *self.rand_augment)
         batch = normalize(images, self.mean, self.std)
+        if self.size not in (None, batch.shape[2]):
+            scaled = torch.nn.functional.interpolate(batch, size=(self.size,) * 2, mode="bilinear", antialias=True)
+            batch = scaled.contiguous(memory_format=torch.channels_last)
         if self.cutout > 0:
             batch = cutout(batch, generator, self.cutout)
         return random_erase(batch, generator, self.erase) if self.erase > 0 else batch

@@ -5,15 +5,13 @@ A small network on a large GPU spends its time on launching hundreds of short ke
 on a side stream before the recording, and the learning rate as a tensor, as a number would be recorded with the rest.
 """
 
-from collections import Counter
-
 import torch
 from torch import optim
 
 from ..errors import InputError
 from .engine import Step
 
-WARM_UP = 3  # ordinary steps of a shape before it is recorded
+WARM_UP = 3  # ordinary steps of one shape in a row before it is recorded, in the place of an earlier shape
 
 
 class GraphedStep:
@@ -33,17 +31,20 @@ class GraphedStep:
         for group in self.groups:
             group.update(fused=True, foreach=False)
             group.update({"capturable": True} if "capturable" in group else {})
-        self.seen = Counter()
-        self.graph = None
+        self.latest, self.in_a_row = None, 0  # shape of the last images, and for how many steps
+        self.graph = self.images = self.divisor = None
         # One for all steps: memory goes back only to the stream that it was taken on.
         self.side = torch.cuda.Stream(step.device.device)
 
     def __call__(self, images: torch.Tensor, labels: torch.Tensor, divisor: float) -> torch.Tensor:
         """Train on one batch; arguments and result as of `Step`."""
-        if self.graph is None and self.seen[images.shape] == WARM_UP:
-            self._record(images, labels, divisor)
-        if self.graph is None or images.shape != self.images.shape or divisor != self.divisor:
+        self.in_a_row = self.in_a_row + 1 if images.shape == self.latest else 0
+        self.latest = images.shape
+        new = self.graph is None or images.shape != self.images.shape or divisor != self.divisor
+        if new and self.in_a_row < WARM_UP:
             return self._run(images, labels, divisor)
+        if new:
+            self._record(images, labels, divisor)
         self.images.copy_(images)
         self.labels.copy_(labels)
         for rate, group in zip(self.rates, self.groups, strict=True):
@@ -52,7 +53,6 @@ class GraphedStep:
         return self.measured.clone()
 
     def _run(self, images: torch.Tensor, labels: torch.Tensor, divisor: float) -> torch.Tensor:
-        self.seen[images.shape] += 1
         self.side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(self.side):
             measured = self.step(images, labels, divisor)
@@ -64,6 +64,7 @@ class GraphedStep:
         numbers = [group["lr"] for group in self.groups]
         self.rates = [torch.full((), number, device=images.device) for number in numbers]
         self.step.optimizer.zero_grad(set_to_none=True)  # the recorded step makes gradients of its own
+        self.graph = None  # an earlier one gives its memory back
         self.graph = torch.cuda.CUDAGraph()
         self._set_rates(self.rates)
         try:

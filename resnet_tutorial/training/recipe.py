@@ -101,6 +101,10 @@ class Recipe:
     """Share of the target probability that is spread over all classes."""
     transform: bool = True
     """Augment the training images: pad 4, random crop, random flip."""
+    initial_scale: float = 1.0
+    """Progressive resizing: side of the training images in the first epoch, as a share of their own."""
+    growing_share: float = 0.5
+    """Progressive resizing: share of the run in which the images grow, evenly, until they have their own size."""
     random_erasing: float = 0.0
     """Probability that a rectangle of a training image is erased."""
     cutout: int = 0
@@ -146,6 +150,8 @@ class Recipe:
             ("warmup_lr", self.warmup_lr <= self.lr or not self.has_warmup, f"at most lr {self.lr:g}"),
             ("warmup_until_error", until is None or 0 < until <= 100, "in (0, 100]"),
             ("label_smoothing", 0 <= self.label_smoothing < 1, "in [0, 1)"),
+            ("initial_scale", 0 < self.initial_scale <= 1, "above 0 and at most 1"),
+            ("growing_share", 0 <= self.growing_share < 1, "in [0, 1)"),
             ("random_erasing", 0 <= self.random_erasing <= 1, "in [0, 1]"),
             ("cutout", self.cutout >= 0, "at least 0"),
             ("rand_augment", operations >= 1 and 0 <= magnitude <= 30, "(operations from 1 on, magnitude 0 to 30)"),
@@ -181,6 +187,18 @@ class Recipe:
             steps_per_epoch: batches in an epoch.
         """
         return self.epochs if self.steps is None else math.ceil(self.steps / steps_per_epoch)
+
+    def image_size(self, size: int, share: float) -> int:
+        """Size of the training images in an epoch (progressive resizing, Howard 2018), a multiple of 4 below their own.
+
+        Args:
+            size: height and width of the images.
+            share: share of the run that is over when the epoch begins, from 0 to 1.
+        """
+        if share >= self.growing_share or self.initial_scale == 1:
+            return size
+        grown = self.initial_scale + (1 - self.initial_scale) * share / self.growing_share
+        return min(size, max(4, 4 * round(size * grown / 4)))
 
     def length(self, steps_per_epoch: int | None = None) -> int | None:
         """Length of the run in the unit of the schedule.

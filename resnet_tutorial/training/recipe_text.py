@@ -75,6 +75,7 @@ def _regularization_words(recipe: Recipe) -> list[str]:
     held_out = f"{100 * recipe.validation:g} % of the" if recipe.validation else "no"
     words = (
         (True, "crop and flip" if recipe.transform else "no crop and flip"),
+        (recipe.initial_scale < 1, f"images from {recipe.initial_scale:g} of their size up to it"),
         (recipe.label_smoothing, f"label smoothing {recipe.label_smoothing:g}"),
         (recipe.random_erasing, f"random erasing {recipe.random_erasing:g}"),
         (recipe.cutout, f"cutout {recipe.cutout}"),

@@ -193,6 +193,7 @@ class Trainer:
             self._stop_if_asked()
 
     def _run_epoch(self) -> dict:
+        self.batches.transform = self._augmentation(self.epoch / self.epochs)
         started = time.perf_counter() - self.sums.seconds
         if self.sums.lr is None:
             self.sums.lr = self.optimizer.param_groups[0]["lr"]
@@ -446,9 +447,11 @@ class Trainer:
             device=device,
         )
 
-    def _augmentation(self) -> Transform:
+    def _augmentation(self, share: float = 1.0) -> Transform:
+        """What happens to the training images when this share of the run is over."""
         recipe = self.recipe
         options = {name: getattr(recipe, name) for name in ("cutout", "rand_augment", "mixup", "cutmix")}
+        options["size"] = recipe.image_size(self.train_set.images.shape[1], share)
         return Transform(self.mean, self.std, recipe.transform, recipe.random_erasing, **options)
 
     def _data_device(self, dataset: ImageDataset) -> torch.device:

@@ -113,6 +113,18 @@ def test_normalize():
     assert out.is_contiguous(memory_format=torch.channels_last)
 
 
+def test_images_are_scaled_as_torchvision_does_it():
+    images = noise(3)
+    got = Transform(MEAN, STD, size=20)(images, seeded())
+    expected = F.resize(normalize(images, MEAN, STD), [20, 20], antialias=True)
+    assert got.is_contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(got, expected)
+    augmented = Transform(MEAN, STD, augment=True)(images, seeded())  # with the same draws
+    torch.testing.assert_close(
+        Transform(MEAN, STD, augment=True, size=16)(images, seeded()), F.resize(augmented, [16, 16], antialias=True)
+    )
+
+
 def test_random_erasing_has_torchvisions_sizes():
     ours = random_erase(torch.ones(4000, 1, 32, 32), seeded(), 0.25)
     share = (ours == 0).float().mean(dim=(1, 2, 3))

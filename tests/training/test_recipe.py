@@ -109,3 +109,11 @@ def test_old_records_say_less_and_mean_the_same():
     new = {"steps", "accumulate", "ema", "clip_grad_norm", "decay_norm_and_bias", "schedule_unit", "mixup", "cutmix"}
     old = {key: value for key, value in asdict(Recipe()).items() if key not in new}
     assert recipe_from_dict(old, "a record") == Recipe()
+
+
+def test_images_grow_evenly_to_their_size():
+    recipe = Recipe(initial_scale=0.5, growing_share=0.5)
+    assert [recipe.image_size(32, share) for share in (0, 0.125, 0.25, 0.375, 0.5, 0.9)] == [16, 20, 24, 28, 32, 32]
+    assert Recipe().image_size(30, 0) == 30  # without it, also a size that is no multiple of 4
+    assert Recipe(initial_scale=0.9, growing_share=0.9).image_size(30, 0.8) <= 30
+    assert Recipe(initial_scale=0.01, growing_share=0.9).image_size(32, 0) == 4

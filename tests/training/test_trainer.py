@@ -26,6 +26,7 @@ SETTINGS = {
     "one-cycle": {},
     "everything": ALL_AT_ONCE,
     "muon": {"recipe": replace(RECIPE, optimizer="Muon", decay_norm_and_bias=False)},
+    "growing images": {"recipe": replace(RECIPE, initial_scale=0.5, growing_share=0.9)},
     "cosine": {"recipe": replace(RECIPE, lr_scheduler="CosineAnnealingLR", warmup_epochs=1)},
     "steps": {"recipe": replace(RECIPE, steps=8, lr_scheduler="MultiStepLR", schedule_unit="step", milestones=(4,))},
 }
@@ -106,6 +107,17 @@ def test_checkpoints_within_an_epoch_change_nothing(tmp_path):
     often.fit()
     assert saved == [1, 2, 3, 0] * 3 + [0]
     same(often, whole)
+
+
+def test_training_images_grow_and_all_others_have_their_size(tmp_path):
+    one = make(tmp_path, recipe=replace(RECIPE, initial_scale=0.5, growing_share=0.6, validation=0.1))
+    sizes = []
+    one.model.register_forward_hook(lambda model, inputs, out: sizes.append((model.training, inputs[0].shape[2])))
+    one.fit()
+    assert [size for training, size in sizes if training] == [16] * 3 + [24] * 3 + [
+        32
+    ] * 3  # at 0, 1/3 and 2/3 of the run
+    assert {size for training, size in sizes if not training} == {32}
 
 
 def test_a_run_of_a_version_with_fewer_settings_goes_on(tmp_path):
