@@ -169,7 +169,9 @@ def our_epochs(recipe: Recipe, model: nn.Module, split: Split, seed: int, device
     scheduler, interval = make_scheduler(recipe, optimizer, len(batches))
     scaler = torch.amp.GradScaler(device.device.type) if device.precision == "fp16" else None
     step = Step(model, optimizer, device, scaler, recipe.label_smoothing, recipe.clip_grad_norm, recipe.accumulate)
+    size, epochs = split.train.images.shape[1], recipe.total_epochs(len(batches))
     for batches.epoch in itertools.count():
+        batches.transform = replace(augment, size=recipe.image_size(size, batches.epoch / epochs))
         by_step = scheduler if interval == "step" else None
         scores = train_epoch(model, batches, optimizer, device, scheduler=by_step, ema=ema, step=step)
         report_train_error(scheduler, 100 - scores["accuracy"])
