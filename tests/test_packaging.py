@@ -1,5 +1,6 @@
 """The package as others install it."""
 
+import importlib
 import re
 import subprocess
 import sys
@@ -50,13 +51,33 @@ def test_the_wheel_holds_what_the_package_needs(tmp_path):
     assert len(recipes) >= 2 and not [name for name in names if name.startswith(("tests", "book"))]
 
 
+HEAVY = ["torch", "numpy", "torchvision", "matplotlib", "ipywidgets", "IPython", "PIL", "pandas", "scipy"]
+LAZY = ["resnet_tutorial", *(f"resnet_tutorial.{part}" for part in ("analysis", "data", "models", "training"))]
+
+
+def loaded(script: str, names: list[str]) -> list[str]:
+    """Which of the modules a fresh process has loaded at the end of a script."""
+    script = f"import sys\n{script}\nprint(*[name for name in {names} if name in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    return result.stdout.splitlines()[-1].split()
+
+
 def test_import_is_light():
-    script = "import sys, resnet_tutorial; print([m for m in {names} if m in sys.modules])"
-    names = ["matplotlib", "ipywidgets", "torchvision", "IPython", "PIL", "pandas", "scipy"]
-    result = subprocess.run(
-        [sys.executable, "-c", script.format(names=names)], capture_output=True, text=True, check=True
-    )
-    assert result.stdout.strip() == "[]"
+    light = [*LAZY, "resnet_tutorial.training.config", "resnet_tutorial.training.recipe_files"]
+    assert loaded(f"import {', '.join(light)}", HEAVY) == []
+    assert loaded("from resnet_tutorial import *\nResNet", HEAVY) == ["torch", "numpy"]
+
+
+@pytest.mark.parametrize("package", LAZY)
+def test_every_public_name_is_there_when_asked_for(package):
+    module = importlib.import_module(package)
+    modules = {path.stem for path in Path(module.__file__).parent.iterdir()}
+    assert {*module.__all__, "__name__"} <= set(dir(module)) and not modules & set(module.__all__)
+    assert all(hasattr(module, name) for name in dir(module))
+    with pytest.raises(AttributeError, match=f"module '{package}' has no attribute 'reset'"):
+        module.reset  # noqa: B018
+    with pytest.raises(ImportError, match="cannot import name 'reset'"):
+        exec(f"from {package} import reset")
 
 
 @pytest.mark.parametrize(
