@@ -90,5 +90,5 @@ def test_data_flows_downwards(lower, higher):
 
 def test_nothing_imports_the_command_line():
     for path in (ROOT / "resnet_tutorial").rglob("*.py"):
-        if path.name not in ("__main__.py", "cli.py"):
-            assert not re.search(r"from \.+cli|from \.+ import cli|from \.+commands", path.read_text()), path.name
+        if path.name != "__main__.py" and path.parent.name != "cli":
+            assert not re.search(r"from \.+cli|from \.+ import cli", path.read_text()), path.name

@@ -1,56 +1,17 @@
-"""What a network costs, and which one a file of weights belongs to."""
+"""What a network costs."""
 
 import json
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Annotated, Any
-
-from tyro.conf import Positional, arg
+from dataclasses import asdict
+from typing import Any
 
 from ..analysis import LayerCost, format_table, summarize_architecture, total, total_activations
 from ..architectures import Architecture, get_architecture
 from ..errors import InputError
-from ..models import create_model, identify, list_models, model_from_weights, read_weights
-from .arguments import unset
-from .common import parse
+from ..models import create_model, list_models
+from .arguments import SummaryArgs
 
 
-@dataclass(frozen=True)
-class SummaryArgs:
-    """Print what a network costs: sizes, parameters, multiply-accumulates, memory in training, receptive field."""
-
-    model: Annotated[Positional[str | None], unset("[NETWORK]")] = None
-    """Network; or a pattern such as "plain*", a line for each; all of them if not given."""
-    shortcut: Annotated[str | None, unset("{A,B,C}")] = None
-    """Option A, B or C; the network's own if not given."""
-    stem: str = "cifar"
-    """cifar (3×3) or imagenet (7×7 and max-pooling, both with stride 2)."""
-    width: float = 1.0
-    """Factor for the channels of every layer."""
-    in_channels: int = 3
-    """Channels of the image."""
-    num_classes: int = 10
-    """Number of classes."""
-    checkpoint_activations: bool = False
-    """Keep only the input of each block for the backward pass."""
-    image_size: int = 32
-    """Height and width of the image."""
-    layers: bool = False
-    """A row for each layer, not for each stage."""
-    json: bool = False
-    """Print JSON, for programs: one object; a list of them for several networks."""
-
-
-@dataclass(frozen=True)
-class IdentifyArgs:
-    """Say which ResNet the weights in a file belong to, and how it departs from the paper."""
-
-    file: Annotated[Positional[Path], arg(metavar="FILE")]
-    """File of weights (.safetensors, .pth, .th, .pt) or the folder of a run."""
-
-
-def summary_command(argv: list[str]) -> None:
-    args = parse(SummaryArgs, "summary", argv)
+def run(args: SummaryArgs) -> None:
     many = args.model is None or any(sign in args.model for sign in "*?[")
     if many and args.layers:
         raise InputError("--layers shows one network: name it, as in summary resnet20 --layers")
@@ -109,15 +70,3 @@ def _summary_as_dict(arch: Architecture, args: SummaryArgs) -> dict[str, Any]:
         "rows": [asdict(row) for row in rows],
         "totals": totals | {"receptive_field": rows[-1].receptive_field},
     }
-
-
-def identify_command(argv: list[str]) -> None:
-    args = parse(IdentifyArgs, "identify", argv)
-    weights = read_weights(args.file)
-    try:
-        model = model_from_weights(args.file)
-    except InputError:  # the file does not say what it holds, or not truly
-        print(identify(weights.state_dict, claimed=args.file.stem))
-        return
-    print(identify(model, claimed=args.file.stem))
-    print("what weights do not show was read from the file's own description of its network")

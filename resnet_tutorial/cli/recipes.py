@@ -1,28 +1,14 @@
 """List the recipes, or print one."""
 
 import textwrap
-from dataclasses import dataclass
-from typing import Annotated
-
-from tyro.conf import Positional
 
 from ..training import RecipeCard, list_recipes, load_card
-from .arguments import unset
-from .common import parse
+from .arguments import RecipesArgs
 
 WIDTH = 100
 
 
-@dataclass(frozen=True)
-class RecipesArgs:
-    """List the shipped recipes, or print one as a YAML file, with its source and expected accuracy."""
-
-    name: Annotated[Positional[str | None], unset("[RECIPE]")] = None
-    """Recipe to print, a shipped one or a YAML file: as a start for one's own, for train -c FILE."""
-
-
-def recipes_command(argv: list[str]) -> None:
-    args = parse(RecipesArgs, "recipes", argv)
+def run(args: RecipesArgs) -> None:
     if args.name is not None:
         card = load_card(args.name)
         print(f"{_comment(card)}{card.recipe.to_yaml(card.model)}", end="")

@@ -1,46 +1,22 @@
 """Score a trained network."""
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Literal
-
-from tyro.conf import OmitArgPrefixes, Positional
 
 from ..data import BatchLoader, ImageDataset, load_dataset
 from ..errors import InputError
 from ..training import TrainConfig, TrainedModel, pick_device
 from ..training.scores import Scores, collect_logits, confusions, score
-from .arguments import unset
-from .common import data_of_run, parse
-from .trained import WeightsArgs
+from .arguments import EvaluateArgs
+from .common import data_of_run
+from .trained import load
 
 FEW_CLASSES = 20  # as many columns of counts fit a line
 
 
-@dataclass(frozen=True)
-class EvaluateArgs:
-    """Score a trained network on the test part of a data set."""
-
-    checkpoint: Annotated[Positional[Path | None], unset("[RUN]")] = None
-    """Folder or checkpoint of a run, a file of weights, or a trained network of the package, as
-    resnet20.cifar10-jpeg; the newest run in runs/ if not given."""
-    data: Annotated[Positional[Path | None], unset("[DATA]")] = None
-    """Data folder, as --root; that of the run if not given."""
-    root: Annotated[Path | None, unset("DATA")] = None
-    """Data folder."""
-    flip: bool = False
-    """Show the network each image and its mirror image, and take the mean of the two answers."""
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    """Device; auto takes the GPU if there is one."""
-    weights: OmitArgPrefixes[WeightsArgs] = field(default_factory=WeightsArgs)
-    json: bool = False
-    """Print JSON, for programs."""
-
-
-def evaluate_command(argv: list[str]) -> None:
-    args = parse(EvaluateArgs, "evaluate", argv)
-    trained = args.weights.load(args.checkpoint)
+def run(args: EvaluateArgs) -> None:
+    trained = load(args.checkpoint, args.weights)
     device = pick_device(TrainConfig(device=args.device, precision=_precision(trained)))
     test = _test_part(trained, args.data or args.root)
     batches = BatchLoader(test, device.eval_batch, trained.transform, num_workers=1)

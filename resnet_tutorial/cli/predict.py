@@ -3,44 +3,23 @@
 import json
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
-
-from tyro.conf import OmitArgPrefixes, Positional
 
 from ..data.pictures import SUFFIXES
 from ..errors import InputError
 from ..training import Prediction, predict
-from .arguments import expand, unset
-from .common import fail, parse
-from .trained import WeightsArgs
+from .arguments import PredictArgs
+from .common import expand, fail
+from .trained import load
 
 
-@dataclass(frozen=True)
-class PredictArgs:
-    """Say what is in image files."""
-
-    images: Annotated[Positional[tuple[Path, ...]], unset("IMAGE [IMAGE ...]")]
-    """Image files of any size, and folders of them."""
-    checkpoint: Annotated[Path | None, unset("RUN", aliases=["--weights"])] = None
-    """Folder or checkpoint of a run, a file of weights, or a trained network of the package, as
-    resnet20.cifar10-jpeg; the newest run in runs/ if not given."""
-    top: int = 3
-    """Number of classes to print for each image."""
-    weights: OmitArgPrefixes[WeightsArgs] = field(default_factory=WeightsArgs)
-    json: bool = False
-    """Print JSON, for programs: a list with an object for each image that could be read."""
-
-
-def predict_command(argv: list[str]) -> None:
-    args = parse(PredictArgs, "predict", argv)
+def run(args: PredictArgs) -> None:
     if not args.images:
         raise InputError("no image named: give one or more image files, or a folder of them")
     if args.top < 1:
         raise InputError(f"--top must be at least 1, got {args.top}")
     errors: list[InputError] = []
-    trained = args.weights.load(args.checkpoint)
+    trained = load(args.checkpoint, args.weights)
     files = _files(expand(args.images), errors.append)
     answers = predict(trained, files, on_error=errors.append)
     _print(answers, args)

@@ -3,36 +3,19 @@
 import io
 import json
 import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
-
-from tyro.conf import Positional
 
 from ..errors import InputError
 from ..files import write_atomic
 from ..training.compare import compare, read_run
 from ..training.record import RunRecord
-from .arguments import expand, unset
-from .common import parse
+from .arguments import CompareArgs
+from .common import expand
 
 PICTURES = (".png", ".svg", ".pdf")
 
 
-@dataclass(frozen=True)
-class CompareArgs:
-    """Put runs side by side: mean and standard deviation over seeds, best validation, costs."""
-
-    runs: Annotated[Positional[tuple[Path, ...]], unset("RUN [RUN ...]")]
-    """Folders of runs, or records (.json), as in runs/*."""
-    plot: Annotated[Path | None, unset("FILE")] = None
-    """Draw the curves of all runs into this file, .png, .svg or .pdf."""
-    json: bool = False
-    """Print JSON, for programs."""
-
-
-def compare_command(argv: list[str]) -> None:
-    args = parse(CompareArgs, "compare", argv)
+def run(args: CompareArgs) -> None:
     if not args.runs:
         raise InputError("no runs named: give folders of runs or records (.json), as in runs/*")
     if args.plot and args.plot.suffix not in PICTURES:
