@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from resnet_tutorial import list_pretrained
+from resnet_tutorial.cli import COMMANDS, STEPS
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -66,6 +67,20 @@ def test_import_is_light():
     light = [*LAZY, "resnet_tutorial.training.config", "resnet_tutorial.training.recipe_files"]
     assert loaded(f"import {', '.join(light)}", HEAVY) == []
     assert loaded("from resnet_tutorial import *\nResNet", HEAVY) == ["torch", "numpy"]
+
+
+def test_help_is_light():
+    """Of each command and step, and so are mistakes in the words."""
+    lines = [[], *([name, "--help"] for name in COMMANDS), *(["classroom", step, "--help"] for step in STEPS)]
+    lines += [["train", "-c", "paper", "--help"], ["train", "--epoch", "3"], ["trian"]]
+    script = f"""
+from resnet_tutorial import cli
+for argv in {lines}:
+    try:
+        cli.main(argv)
+    except SystemExit as stop:
+        assert stop.code == (0 if not argv or argv[-1] == "--help" else 2), argv"""
+    assert loaded(script, HEAVY) == []
 
 
 @pytest.mark.parametrize("package", LAZY)

@@ -8,7 +8,6 @@ import os
 import sys
 from collections.abc import Mapping
 from importlib import import_module
-from importlib.metadata import version
 
 from ..errors import InputError
 from ..version import __version__
@@ -36,7 +35,9 @@ def main(argv: list[str] | None = None) -> None:
 
 def _run(argv: list[str]) -> None:
     if argv[:1] == ["--version"]:
-        print(f"resnet-tutorial {__version__}, torch {version('torch')}")
+        import torch  # its metadata may leave out for which CUDA it was built
+
+        print(f"resnet-tutorial {__version__}, torch {torch.__version__}")
         return
     name = _choose(
         argv, COMMANDS, "command", "COMMAND", "  --version  Print the versions of resnet-tutorial and torch."

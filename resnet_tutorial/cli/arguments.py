@@ -1,4 +1,4 @@
-"""What each command takes: nothing here needs torch, so that help and errors come at once.
+"""What each command takes. Nothing here needs torch, so that help and errors come at once.
 
 A field is a flag, or, where its type is annotated with how the help writes it, a word that is given by its place.
 """
@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from ..training.config import TrainConfig
-
-HERE = Path(".")
 
 
 @dataclass(frozen=True)
@@ -44,8 +42,7 @@ class EvaluateArgs:
     """Score a trained network on the test part of a data set."""
 
     checkpoint: Annotated[Path | None, "[RUN]"] = None
-    """Folder or checkpoint of a run, a file of weights, or a trained network of the package, as
-    resnet20.cifar10-jpeg; the newest run in runs/ if not given."""
+    """Folder or checkpoint of a run, file of weights, or a name as resnet20.cifar10-jpeg; else the newest run."""
     data: Annotated[Path | None, "[DATA]"] = None
     """Data folder, as --root; that of the run if not given."""
     root: Path | None = None
@@ -66,8 +63,7 @@ class PredictArgs:
     images: Annotated[tuple[Path, ...], "IMAGE [IMAGE ...]"] = ()
     """Image files of any size, and folders of them."""
     checkpoint: Path | None = None
-    """Folder or checkpoint of a run, a file of weights, or a trained network of the package, as
-    resnet20.cifar10-jpeg; the newest run in runs/ if not given."""
+    """Folder or checkpoint of a run, file of weights, or a name as resnet20.cifar10-jpeg; else the newest run."""
     top: int = 3
     """Number of classes to print for each image."""
     weights: WeightsArgs = field(default_factory=WeightsArgs)
@@ -82,8 +78,7 @@ class ExportArgs:
     file: Annotated[Path, "FILE"]
     """File to write; its suffix says the format."""
     checkpoint: Annotated[Path | None, "[RUN]"] = None
-    """Folder or checkpoint of a run, a file of weights, or a trained network of the package, as
-    resnet20.cifar10-jpeg; the newest run in runs/ if not given."""
+    """Folder or checkpoint of a run, file of weights, or a name as resnet20.cifar10-jpeg; else the newest run."""
     input: Literal["uint8", "unit", "normalized"] = "uint8"
     """RGB images: uint8 N×H×W×3; unit, float N×3×H×W from 0 to 1; normalized, likewise, with mean and std applied."""
     weights: WeightsArgs = field(default_factory=WeightsArgs)
@@ -169,8 +164,8 @@ class IdentifyArgs:
 class DownloadArgs:
     """Download CIFAR-10 or CIFAR-100 (170 MB each) and check it; go on where an earlier download was cut off."""
 
-    name: Annotated[Literal["cifar10", "cifar100"], "[{cifar10,cifar100}]"] = "cifar10"
-    """Data set; cifar10 if none is named."""
+    name: Annotated[Literal["cifar10", "cifar100"], "[DATASET]"] = "cifar10"
+    """Data set, cifar10 or cifar100; the first if none is named."""
     root: Path | None = None
     """Folder to put it into; without one, that of RESNET_TUTORIAL_DATA, or data/datasets."""
     mirror: tuple[str, ...] = ()
@@ -207,7 +202,7 @@ class ReleaseArgs:
 
     assignment: Annotated[str, "ASSIGNMENT"]
     """Name of the assignment, such as 1_convolution."""
-    course: Path = HERE
+    course: Path = Path(".")
     """Folder of the course."""
 
 
@@ -219,7 +214,7 @@ class CollectArgs:
     """Name of the assignment."""
     place: Annotated[Path, "PLACE"]
     """Folder or zip file, as Canvas or Moodle gives it."""
-    course: Path = HERE
+    course: Path = Path(".")
     """Folder of the course."""
 
 
@@ -229,7 +224,7 @@ class GradeArgs:
 
     assignment: Annotated[str, "ASSIGNMENT"]
     """Name of the assignment."""
-    course: Path = HERE
+    course: Path = Path(".")
     """Folder of the course."""
     jobs: int | None = None
     """Submissions at a time; if not given, one for each processor."""
@@ -247,7 +242,7 @@ class FeedbackArgs:
 
     assignment: Annotated[str, "ASSIGNMENT"]
     """Name of the assignment."""
-    course: Path = HERE
+    course: Path = Path(".")
     """Folder of the course."""
 
 
@@ -261,7 +256,7 @@ class GradesArgs:
     """plain, canvas or moodle."""
     assignments: tuple[str, ...] = ()
     """Which; all that were graded, if not given."""
-    course: Path = HERE
+    course: Path = Path(".")
     """Folder of the course."""
 
 
@@ -273,7 +268,7 @@ class KeyArgs:
     """Name of the assignment."""
     student: str | None = None
     """With the numbers of this student."""
-    course: Path = HERE
+    course: Path = Path(".")
     """Folder of the course."""
 
 

@@ -2,20 +2,14 @@
 
 from collections.abc import Callable
 
-from ..classroom import (
-    Course,
-    Limits,
-    collect_submissions,
-    export_grades,
-    grade_assignment,
-    init_course,
-    isolation,
-    release_assignment,
-    write_feedback,
-    write_key,
-)
-from ..classroom.course import ASSIGNMENTS
-from ..classroom.grade import submitters
+from ..classroom.course import ASSIGNMENTS, Course, init_course
+from ..classroom.export import export_grades
+from ..classroom.feedback import write_feedback
+from ..classroom.grade import grade_assignment, submitters
+from ..classroom.key import write_key
+from ..classroom.release import release_assignment
+from ..classroom.sandbox import Limits, isolation
+from ..classroom.submissions import collect_submissions
 from ..errors import InputError
 from .arguments import CollectArgs, FeedbackArgs, GradeArgs, GradesArgs, InitArgs, KeyArgs, ReleaseArgs
 

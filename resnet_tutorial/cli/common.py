@@ -6,12 +6,15 @@ from collections.abc import Iterable
 from glob import glob, has_magic
 from pathlib import Path
 
+from .. import training  # loads what is asked for, and torch only then
+from .arguments import WeightsArgs
+
 RUNS = Path("runs")
 
 
 def fail(message: str, status: int = 1) -> int:
     """Print the one line of an error, once under torchrun, too; return the status to exit with."""
-    if "TORCHELASTIC_RUN_ID" in os.environ:  # only then is torch worth the wait
+    if "TORCHELASTIC_RUN_ID" in os.environ:  # only here does an error need torch
         from ..training.distributed import may_tell
 
         if not may_tell():
@@ -31,6 +34,12 @@ def expand(paths: Iterable[Path]) -> list[Path]:
         found = sorted(map(Path, glob(str(path)))) if pattern else []
         expanded += found or [path]
     return expanded
+
+
+def load(path: Path | None, weights: WeightsArgs) -> "training.TrainedModel":
+    """The network in ``path``; without one, the one of the newest run."""
+    path = path or training.checkpoint.newest_checkpoint(RUNS)
+    return training.load_trained(path, model=weights.model, mean=weights.mean, std=weights.std)
 
 
 def data_of_run(state: dict, root: Path | None) -> tuple[str, Path | None]:

@@ -3,12 +3,10 @@
 import io
 import json
 import sys
-from pathlib import Path
 
 from ..errors import InputError
 from ..files import write_atomic
 from ..training.compare import compare, read_run
-from ..training.record import RunRecord
 from .arguments import CompareArgs
 from .common import expand
 
@@ -24,15 +22,11 @@ def run(args: CompareArgs) -> None:
     comparison = compare(records)
     print(json.dumps(comparison.as_dict(), indent=2, ensure_ascii=False) if args.json else comparison)
     if args.plot:
-        _draw(records, args.plot)
+        try:
+            from ..plots import show_runs
+        except ImportError as error:
+            raise InputError(f"plots need the package {error.name}: pip install 'resnet-tutorial[book]'") from None
+        content = io.BytesIO()
+        show_runs(records).savefig(content, format=args.plot.suffix[1:], dpi=150)
+        write_atomic(args.plot, content.getvalue())
         print(f"curves: {args.plot}", file=sys.stderr if args.json else sys.stdout)
-
-
-def _draw(records: list[RunRecord], path: Path) -> None:
-    try:
-        from ..plots import show_runs
-    except ImportError as error:
-        raise InputError(f"plots need the package {error.name}: pip install 'resnet-tutorial[book]'") from None
-    content = io.BytesIO()
-    show_runs(records).savefig(content, format=path.suffix[1:], dpi=150)
-    write_atomic(path, content.getvalue())

@@ -2,7 +2,7 @@
 
 from ..training.export import export
 from .arguments import ExportArgs
-from .trained import load
+from .common import load
 
 
 def run(args: ExportArgs) -> None:

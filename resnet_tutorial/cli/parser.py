@@ -53,7 +53,7 @@ def parse(
         argument_default=argparse.SUPPRESS,  # only what was typed is in the answer
     )
     parser.add_argument("-h", "--help", action="store_true", help="Print this.")
-    flags = {setting.name: parser.add_flag(setting) for setting in settings if not setting.place}
+    flags = _add_flags(parser, [setting for setting in settings if not setting.place])
     # Flags first, wherever they stand: argparse takes an optional word for missing as soon as it sees a flag.
     typed, words = parser.parse_known_args(_dashed(argv))
     typed, words = vars(typed), parser.left + words
@@ -63,7 +63,11 @@ def parse(
         parser.add_argument(setting.name, **options, default=None, help=setting.text)
     asked = typed.pop("help", False)
     if not asked:
-        typed |= parser.parse_words(words)
+        parser.refuse_flags(words, [name for flag in flags.values() for name in flag.option_strings])
+        placed, surplus = parser.parse_known_args(words)
+        if surplus:
+            parser.error(f"unexpected {surplus[0]!r}")
+        typed |= {name: value for name, value in vars(placed).items() if value not in (None, [])}
     values = {setting.name: setting.default for setting in settings if setting.default is not MISSING}
     values |= start(typed) if start else {}
     if asked:
@@ -149,38 +153,35 @@ def _options(setting: _Setting) -> dict[str, Any]:
     return {"type": read, "metavar": METAVARS.get(setting.name, one.__name__.upper()), **several}
 
 
+def _add_flags(parser: "_Parser", settings: list[_Setting]) -> dict[str, argparse.Action]:
+    """Add the flags, each to its group."""
+    groups, flags = {"": parser}, {}
+    for setting in settings:
+        if setting.group not in groups:
+            groups[setting.group] = parser.add_argument_group(setting.group)
+        names = FLAGS.get(setting.name, [f"--{setting.name.replace('_', '-')}"])
+        flag = groups[setting.group].add_argument(*names, dest=setting.name, **_options(setting))
+        flag.help = setting.text
+        if flag.choices and len(", ".join(flag.choices)) > WIDEST:
+            flag.metavar, flag.help = "NAME", f"{setting.text} NAME: {', '.join(flag.choices)}."
+        flags[setting.name] = flag
+    return flags
+
+
 class _Parser(argparse.ArgumentParser):
     """argparse's parser, with one line for an error."""
 
     def __init__(self, **options: Any):
         super().__init__(**options)
-        self.groups: dict[str, Any] = {"": self}
-        self.known: list[str] = []
         self.left: list[str] = []  # words behind a flag that are not for it
 
-    def add_flag(self, setting: _Setting) -> argparse.Action:
-        """Add the flag of a field to its group."""
-        if setting.group not in self.groups:
-            self.groups[setting.group] = self.add_argument_group(setting.group)
-        names = FLAGS.get(setting.name, [f"--{setting.name.replace('_', '-')}"])
-        flag = self.groups[setting.group].add_argument(*names, dest=setting.name, **_options(setting))
-        flag.help = setting.text
-        if flag.choices and len(", ".join(flag.choices)) > WIDEST:
-            flag.metavar, flag.help = "NAME", f"{setting.text} NAME: {', '.join(flag.choices)}."
-        self.known += flag.option_strings
-        return flag
-
-    def parse_words(self, words: list[str]) -> dict[str, Any]:
-        """Give the words that are not for a flag to the fields that have a place."""
+    def refuse_flags(self, words: list[str], known: list[str]) -> None:
+        """What is left for the fields with a place may hold no flag."""
         flags = (word.partition("=")[0] for word in itertools.takewhile("--".__ne__, words))
         unknown = next(filter(re.compile("--?[A-Za-z]").match, flags), None)
         if unknown:
-            near = difflib.get_close_matches(unknown, self.known, n=1)
+            near = difflib.get_close_matches(unknown, known, n=1)
             self.error(f"unknown option {unknown}" + (f": did you mean {near[0]}?" if near else ""))
-        placed, surplus = self.parse_known_args(words)
-        if surplus:
-            self.error(f"unexpected {surplus[0]!r}")
-        return {name: value for name, value in vars(placed).items() if value not in (None, [])}
 
     def error(self, message: str) -> NoReturn:
         """One line, and the status 2."""

@@ -7,10 +7,9 @@ from pathlib import Path
 
 from ..data.pictures import SUFFIXES
 from ..errors import InputError
-from ..training import Prediction, predict
+from ..training import predict
 from .arguments import PredictArgs
-from .common import expand, fail
-from .trained import load
+from .common import expand, fail, load
 
 
 def run(args: PredictArgs) -> None:
@@ -22,7 +21,18 @@ def run(args: PredictArgs) -> None:
     trained = load(args.checkpoint, args.weights)
     files = _files(expand(args.images), errors.append)
     answers = predict(trained, files, on_error=errors.append)
-    _print(answers, args)
+    best = [
+        (str(answer.path), [*zip(answer.classes, answer.probabilities, strict=True)][: args.top]) for answer in answers
+    ]
+    if args.json:
+        keys = ("class", "probability")
+        listed = [
+            {"path": path, "classes": [dict(zip(keys, pair, strict=True)) for pair in pairs]} for path, pairs in best
+        ]
+        print(json.dumps(listed, indent=2, ensure_ascii=False))
+    else:
+        for path, pairs in best:
+            print(f"{path}: {', '.join(f'{name} {100 * p:.1f} %' for name, p in pairs)}")
     for error in errors:
         fail(str(error))
     if errors:
@@ -33,30 +43,11 @@ def _files(paths: list[Path], on_error: Callable[[InputError], None]) -> list[Pa
     """The files, and for each folder the images in it and in the folders below."""
     files = []
     for path in paths:
-        found = sorted(filter(_is_image, path.rglob("*"))) if path.is_dir() else [path]
+        below = (
+            p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and not p.name.startswith(".") and p.is_file()
+        )
+        found = sorted(below) if path.is_dir() else [path]
         if not found:
             on_error(InputError(f"{path} holds no images ({', '.join(sorted(SUFFIXES))}): name another folder"))
         files += found
     return files
-
-
-def _is_image(path: Path) -> bool:
-    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
-
-
-def _print(answers: list[Prediction], args: PredictArgs) -> None:
-    if args.json:
-        print(json.dumps([_as_dict(answer, args.top) for answer in answers], indent=2, ensure_ascii=False))
-        return
-    for answer in answers:
-        best = ", ".join(f"{name} {100 * p:.1f} %" for name, p in _best(answer, args.top))
-        print(f"{answer.path}: {best}")
-
-
-def _best(answer: Prediction, top: int) -> list[tuple[str, float]]:
-    return list(zip(answer.classes, answer.probabilities, strict=True))[:top]
-
-
-def _as_dict(answer: Prediction, top: int) -> dict:
-    best = [{"class": name, "probability": p} for name, p in _best(answer, top)]
-    return {"path": str(answer.path), "classes": best}

@@ -11,7 +11,11 @@ WIDTH = 100
 def run(args: RecipesArgs) -> None:
     if args.name is not None:
         card = load_card(args.name)
-        print(f"{_comment(card)}{card.recipe.to_yaml(card.model)}", end="")
+        # What the file says about its recipe is a comment here, because it does not hold for a changed one.
+        for key, text in (("about", card.about), ("source", card.source), ("expected", card.expected)):
+            if text:
+                print(textwrap.fill(f"{key}: {text}", WIDTH, initial_indent="# ", subsequent_indent="#   "))
+        print(card.recipe.to_yaml(card.model), end="")
         return
     cards = [load_card(name) for name in list_recipes()]
     for card, above in zip(cards, [None, *cards], strict=False):
@@ -31,14 +35,3 @@ def _entry(card: RecipeCard, above: RecipeCard | None) -> str:
         said.append(f"source: {card.source}")
     lines += [textwrap.fill(text, WIDTH, initial_indent=" " * 4, subsequent_indent=" " * 6) for text in said]
     return "\n".join(lines)
-
-
-def _comment(card: RecipeCard) -> str:
-    """What the recipe's file says about it: as a comment, because it does not hold for a changed recipe."""
-    said = (("about", card.about), ("source", card.source), ("expected", card.expected))
-    lines = [
-        textwrap.fill(f"{key}: {text}", WIDTH, initial_indent="# ", subsequent_indent="#   ")
-        for key, text in said
-        if text
-    ]
-    return "".join(f"{line}\n" for line in lines)

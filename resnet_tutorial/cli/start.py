@@ -1,9 +1,9 @@
 """Where the settings of ``train`` start: at a recipe, or at the run that is resumed. The other flags change them."""
 
 from dataclasses import fields
-from pathlib import Path
 from typing import Any
 
+from .. import training  # loads what is asked for, and torch only for a run that is resumed
 from ..errors import InputError
 from ..training.config import TrainConfig
 from ..training.recipe import Recipe, recipe_from_dict
@@ -19,29 +19,23 @@ def start(typed: dict[str, Any]) -> dict[str, Any]:
         typed: what was given on the command line, by name.
 
     Raises:
-        InputError: if two data folders are named, there is no such recipe or run, or it cannot go on.
+        InputError: if two data folders are named, or there is no such recipe or run, or none that can go on.
     """
     data, root = typed.get("data"), typed.get("root")
     if data and root and data != root:
         raise InputError(f"two data folders are named, {data} and --root {root}: name one")
-    if typed.get("resume") is True and "seeds" not in typed:  # each of several seeds goes on where there is something
-        return _settings_of_run(typed.get("ckpt_dir"), data)
-    card = load_card(typed.get("config", TrainArgs.config))
-    # Somebody who names epochs means them, also where the recipe counts steps.
-    steps = None if "epochs" in typed else card.recipe.steps
-    return vars(card.recipe) | {"steps": steps, "model": card.model or TrainConfig.model, "root": data}
-
-
-def _settings_of_run(ckpt_dir: Path | None, data: Path | None) -> dict[str, Any]:
-    from ..training.checkpoint import load_checkpoint, newest_checkpoint, run_folder  # here: it takes torch
-
-    folder = run_folder(ckpt_dir or newest_checkpoint(RUNS).parent)
-    state = load_checkpoint(folder, log=lambda line: None)  # the trainer reads it again, and tells
+    if typed.get("resume") is not True or "seeds" in typed:  # each of several seeds goes on where there is something
+        card = load_card(typed.get("config", TrainArgs.config))
+        # Somebody who names epochs means them, also where the recipe counts steps.
+        steps = None if "epochs" in typed else card.recipe.steps
+        return vars(card.recipe) | {"steps": steps, "model": card.model or TrainConfig.model, "root": data}
+    checkpoint = training.checkpoint
+    folder = checkpoint.run_folder(typed.get("ckpt_dir") or checkpoint.newest_checkpoint(RUNS).parent)
+    state = checkpoint.load_checkpoint(folder, log=lambda line: None)  # the trainer reads it again, and tells
     if "run" not in state or "record" not in state:
         raise InputError(f"{folder} was written by an older version, whose runs cannot go on: train again")
     record = state["record"]
-    unknown = record["recipe"].keys() - {f.name for f in fields(Recipe)}
-    unknown |= state["run"].keys() - {f.name for f in fields(TrainConfig)}
+    unknown = {*record["recipe"], *state["run"]} - {each.name for each in (*fields(Recipe), *fields(TrainConfig))}
     if unknown:
         raise InputError(
             f"the run in {folder} has settings that this version does not know ({', '.join(sorted(unknown))}): "

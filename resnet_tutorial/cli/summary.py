@@ -20,45 +20,35 @@ def run(args: SummaryArgs) -> None:
         raise InputError(f"no network matches {args.model!r}: try 'resnet*', 'plain*' or 'preact*'")
     archs = [get_architecture(name).with_options(args.shortcut, args.stem, args.width) for name in names]
     create_model("resnet8", args.num_classes, in_channels=args.in_channels)  # refuses wrong numbers
-    if args.json:
-        answers = [_summary_as_dict(arch, args) for arch in archs]
-        print(json.dumps(answers if many else answers[0], indent=2, ensure_ascii=False))
-        return
+    options = {"in_channels": args.in_channels, "checkpoint_activations": args.checkpoint_activations}
+    answers = []
     for arch in archs:
-        print(_summary_line(arch, args) if many else _summary_table(arch, args))
+        rows = summarize_architecture(arch, args.num_classes, args.image_size, layers=args.layers, **options)
+        if args.json:
+            answers.append(_as_dict(arch, rows, args))
+        elif many:
+            parameters, macs = total(rows)
+            size = f"{parameters:>12,} parameters {macs / 1e6:>9,.1f} million MACs"
+            print(f"{arch.name:12} {arch.family:12} {arch.block:11} {size}")
+        else:
+            print(_table(arch, rows, args))
+    if args.json:
+        print(json.dumps(answers if many else answers[0], indent=2, ensure_ascii=False))
 
 
-def _summary_rows(arch: Architecture, args: SummaryArgs) -> list[LayerCost]:
-    return summarize_architecture(
-        arch,
-        args.num_classes,
-        args.image_size,
-        layers=args.layers,
-        in_channels=args.in_channels,
-        checkpoint_activations=args.checkpoint_activations,
-    )
-
-
-def _summary_line(arch: Architecture, args: SummaryArgs) -> str:
-    parameters, macs = total(_summary_rows(arch, args))
-    size = f"{parameters:>12,} parameters {macs / 1e6:>9,.1f} million MACs"
-    return f"{arch.name:12} {arch.family:12} {arch.block:11} {size}"
-
-
-def _summary_table(arch: Architecture, args: SummaryArgs) -> str:
+def _table(arch: Architecture, rows: list[LayerCost], args: SummaryArgs) -> str:
     shortcut = "no shortcuts" if arch.kind == "plain" else f"shortcut {arch.shortcut}"
     width = "" if args.width == 1 else f", width × {args.width:g}"
     image = f"{args.image_size}×{args.image_size}×{args.in_channels}"
     checkpoints = ", with checkpoints" if args.checkpoint_activations else ""
     return (
         f"{arch.title}: {shortcut}, {arch.stem} stem{width}, {image} image, {args.num_classes} classes\n"
-        f"{format_table(_summary_rows(arch, args))}\n"
+        f"{format_table(rows)}\n"
         f"activations: numbers kept for the backward pass{checkpoints}; field: receptive field, in pixels"
     )
 
 
-def _summary_as_dict(arch: Architecture, args: SummaryArgs) -> dict[str, Any]:
-    rows = _summary_rows(arch, args)
+def _as_dict(arch: Architecture, rows: list[LayerCost], args: SummaryArgs) -> dict[str, Any]:
     parameters, macs = total(rows)
     totals = {"parameters": parameters, "macs": macs, "activations": total_activations(rows)}
     options = {k: v for k, v in asdict(args).items() if k not in ("model", "layers", "json")}

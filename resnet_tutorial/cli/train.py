@@ -1,5 +1,7 @@
 """Train a network, once or with several seeds."""
 
+from functools import partial
+
 from ..training import train
 from ..training.distributed import leave_world, report_failure
 from ..training.seeds import choose_seeds, train_seeds
@@ -7,12 +9,9 @@ from .arguments import TrainArgs
 
 
 def run(args: TrainArgs) -> None:
+    tell = partial(print, flush=True)
     if args.seeds:
-        report_failure(train_seeds)(args.run, choose_seeds(args.seeds, args.run.seed), log=_print)
+        report_failure(train_seeds)(args.run, choose_seeds(args.seeds, args.run.seed), log=tell)
     else:
-        report_failure(train)(args.run, log=_print)
+        report_failure(train)(args.run, log=tell)
     leave_world()
-
-
-def _print(line: str) -> None:
-    print(line, flush=True)
