@@ -14,7 +14,7 @@ from ..version import __version__
 from .arguments import COMMANDS, STEPS
 from .common import fail
 from .parser import parse
-from .start import start
+from .start import first_settings
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -39,22 +39,21 @@ def _run(argv: list[str]) -> None:
 
         print(f"resnet-tutorial {__version__}, torch {torch.__version__}")
         return
-    name = _choose(
-        argv, COMMANDS, "command", "COMMAND", "  --version  Print the versions of resnet-tutorial and torch."
-    )
+    version = "  --version  Print the versions of resnet-tutorial and torch."
+    name = _choose(argv, COMMANDS, "command", "COMMAND", version)
     if name == "classroom":
         step = _choose(argv[1:], STEPS, "step of classroom", "classroom STEP")
         args = parse(STEPS[step], f"classroom {step}", argv[2:])
     else:
-        args = parse(COMMANDS[name], name, argv[1:], start if name == "train" else None)
+        args = parse(COMMANDS[name], name, argv[1:], first_settings if name == "train" else None)
     import_module(f".{name}", __package__).run(args)
 
 
-def _choose(argv: list[str], choices: Mapping[str, type], what: str, usage: str, end: str = "") -> str:
+def _choose(argv: list[str], choices: Mapping[str, type], what: str, usage: str, *more: str) -> str:
     """The command or step named first; without one, all of them are listed."""
     if not argv or argv[0] in ("-h", "--help"):
         lines = [f"  {name:10} {args_class.__doc__}" for name, args_class in choices.items()]
-        print(f"usage: resnet-tutorial {usage} [OPTIONS]\n\neach with --help:", *lines, end, sep="\n", flush=True)
+        print(f"usage: resnet-tutorial {usage} [OPTIONS]\n\neach with --help:", *lines, *more, sep="\n", flush=True)
         sys.exit(0)
     if argv[0] in choices:
         return argv[0]

@@ -12,7 +12,7 @@ from .arguments import TrainArgs
 from .common import RUNS, data_of_run
 
 
-def start(typed: dict[str, Any]) -> dict[str, Any]:
+def first_settings(typed: dict[str, Any]) -> dict[str, Any]:
     """The settings that take the place of the defaults, by name.
 
     Args:
