@@ -19,7 +19,6 @@ dependencies = [
     "platformdirs",
     "safetensors",
     "tqdm",
-    "tyro",
     "yaml",
 ]
 

@@ -4,30 +4,31 @@
 >>> model = create_model("resnet20", num_classes=10)
 """
 
-from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
 
-from .analysis import summarize
 from .architectures import ARCHITECTURES, Architecture, get_architecture
-from .data import ImageDataset, load_dataset
 from .errors import InputError
-from .models import (
-    ResNet,
-    create_model,
-    export_weights,
-    identify,
-    list_models,
-    list_pretrained,
-    load_weights,
-    model_from_weights,
-    save_weights,
-)
-from .models.timm_registry import register_with_timm
-from .training import Recipe, TrainConfig, Trainer, train
+from .lazy import lazy_imports
 
-try:
-    __version__ = version("resnet-tutorial")
-except PackageNotFoundError:  # used from a folder without being installed
-    __version__ = "0+unknown"
+if TYPE_CHECKING:
+    from .analysis import summarize
+    from .data import ImageDataset, load_dataset
+    from .models import (
+        ResNet,
+        create_model,
+        export_weights,
+        identify,
+        list_models,
+        list_pretrained,
+        load_weights,
+        model_from_weights,
+        save_weights,
+    )
+    from .models.timm_registry import register_with_timm
+    from .training import Recipe, TrainConfig, Trainer, train
+    from .version import __version__ as __version__
+
+__getattr__, __dir__ = lazy_imports(__name__)
 
 __all__ = [
     "ARCHITECTURES",

@@ -6,7 +6,7 @@ from dataclasses import fields, replace
 import pytest
 
 from resnet_tutorial import Recipe, TrainConfig
-from resnet_tutorial.commands import train as train_module
+from resnet_tutorial.cli import train as train_module
 from resnet_tutorial.training import list_recipes, load_card, load_recipe
 from tests.test_cli import refused, run
 

@@ -175,7 +175,7 @@ def test_train_with_several_seeds(image_folder, tmp_path, own_cache, capsys):
 
 
 def test_bench(capsys, monkeypatch):
-    from resnet_tutorial.commands import bench as command
+    from resnet_tutorial.cli import bench as command
 
     given = {}
 

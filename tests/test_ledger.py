@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from resnet_tutorial.cli import COMMANDS
-from resnet_tutorial.commands.common import parse
+from resnet_tutorial.cli.parser import parse
 from resnet_tutorial.evidence import read_results
 from resnet_tutorial.ledger import DATA, PUBLISHED, ledger, name_recipe, published_accuracies
 from tests.test_evidence import make_record
@@ -63,7 +63,7 @@ def test_a_network_without_record_names_the_command_that_would_make_one():
     for entry in found.values():
         if entry.command:
             _, command, *words = entry.command.split()
-            parse(COMMANDS[command][1], command, words)
+            parse(COMMANDS[command], command, words)
 
 
 def test_options_and_unpublished_networks_follow_the_published_ones():

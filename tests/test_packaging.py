@@ -1,5 +1,6 @@
 """The package as others install it."""
 
+import importlib
 import re
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import pytest
 import yaml
 
 from resnet_tutorial import list_pretrained
+from resnet_tutorial.cli import COMMANDS, STEPS
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -50,13 +52,47 @@ def test_the_wheel_holds_what_the_package_needs(tmp_path):
     assert len(recipes) >= 2 and not [name for name in names if name.startswith(("tests", "book"))]
 
 
+HEAVY = ["torch", "numpy", "torchvision", "matplotlib", "ipywidgets", "IPython", "PIL", "pandas", "scipy"]
+LAZY = ["resnet_tutorial", *(f"resnet_tutorial.{part}" for part in ("analysis", "data", "models", "training"))]
+
+
+def loaded(script: str, names: list[str]) -> list[str]:
+    """Which of the modules a fresh process has loaded at the end of a script."""
+    script = f"import sys\n{script}\nprint(*[name for name in {names} if name in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    return result.stdout.splitlines()[-1].split()
+
+
 def test_import_is_light():
-    script = "import sys, resnet_tutorial; print([m for m in {names} if m in sys.modules])"
-    names = ["matplotlib", "ipywidgets", "torchvision", "IPython", "PIL", "pandas", "scipy"]
-    result = subprocess.run(
-        [sys.executable, "-c", script.format(names=names)], capture_output=True, text=True, check=True
-    )
-    assert result.stdout.strip() == "[]"
+    light = [*LAZY, "resnet_tutorial.training.config", "resnet_tutorial.training.recipe_files"]
+    assert loaded(f"import {', '.join(light)}", HEAVY) == []
+    assert loaded("from resnet_tutorial import *\nResNet", HEAVY) == ["torch", "numpy"]
+
+
+def test_help_is_light():
+    """Of each command and step, and so are mistakes in the words."""
+    lines = [[], *([name, "--help"] for name in COMMANDS), *(["classroom", step, "--help"] for step in STEPS)]
+    lines += [["train", "-c", "paper", "--help"], ["train", "--epoch", "3"], ["trian"]]
+    script = f"""
+from resnet_tutorial import cli
+for argv in {lines}:
+    try:
+        cli.main(argv)
+    except SystemExit as stop:
+        assert stop.code == (0 if not argv or argv[-1] == "--help" else 2), argv"""
+    assert loaded(script, HEAVY) == []
+
+
+@pytest.mark.parametrize("package", LAZY)
+def test_every_public_name_is_there_when_asked_for(package):
+    module = importlib.import_module(package)
+    modules = {path.stem for path in Path(module.__file__).parent.iterdir()}
+    assert {*module.__all__, "__name__"} <= set(dir(module)) and not modules & set(module.__all__)
+    assert all(hasattr(module, name) for name in dir(module))
+    with pytest.raises(AttributeError, match=f"module '{package}' has no attribute 'reset'"):
+        module.reset  # noqa: B018
+    with pytest.raises(ImportError, match="cannot import name 'reset'"):
+        exec(f"from {package} import reset")
 
 
 @pytest.mark.parametrize(
@@ -69,5 +105,5 @@ def test_data_flows_downwards(lower, higher):
 
 def test_nothing_imports_the_command_line():
     for path in (ROOT / "resnet_tutorial").rglob("*.py"):
-        if path.name not in ("__main__.py", "cli.py"):
-            assert not re.search(r"from \.+cli|from \.+ import cli|from \.+commands", path.read_text()), path.name
+        if path.name != "__main__.py" and path.parent.name != "cli":
+            assert not re.search(r"from \.+cli|from \.+ import cli", path.read_text()), path.name

@@ -9,9 +9,7 @@ import torch
 
 from resnet_tutorial import ARCHITECTURES, cli, create_model, export_weights, summarize
 from resnet_tutorial.analysis import total
-from resnet_tutorial.commands.classroom import STEPS
-from resnet_tutorial.commands.common import parse
-from resnet_tutorial.commands.train import _with_value_of_resume
+from resnet_tutorial.cli.parser import parse
 from resnet_tutorial.models import pretrained_file, read_weights
 from resnet_tutorial.models.layouts import LAYOUTS
 from resnet_tutorial.training import read_record
@@ -75,8 +73,8 @@ def test_every_flag_is_known():
     for line in re.findall(r"^(?:resnet-tutorial|torchrun .* -m resnet_tutorial) (.*)$", README, re.M):
         command, *words = shlex.split(line, comments=True)
         if command == "classroom":
-            parse(STEPS[words[0]][1], f"classroom {words[0]}", words[1:])
+            parse(cli.STEPS[words[0]], f"classroom {words[0]}", words[1:])
             continue
-        parse(cli.COMMANDS[command][1], command, _with_value_of_resume(words))
+        parse(cli.COMMANDS[command], command, words)
         seen.add(command)
     assert {"train", "evaluate", "predict", "export", "compare", "bench", "summary", "identify"} <= seen

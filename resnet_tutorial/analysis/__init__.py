@@ -1,22 +1,29 @@
 """The book's instruments: what a network costs, and what can be seen inside one."""
 
-from .ablation import droppable_blocks, dropped_blocks, shuffled_blocks
-from .attribution import grad_cam
-from .calibration import ConfidenceBin, reliability
-from .cost import LayerCost, format_table, summarize, summarize_architecture, total, total_activations
-from .features import block_names, feature_maps, recorded
-from .gradients import BlockGradient, block_gradients, gradient_similarity
-from .landscape import filter_normalized_direction, loss_surface
-from .uncertainty import (
-    Estimate,
-    PairedCounts,
-    bootstrap_interval,
-    count_pairs,
-    mean_interval,
-    seed_difference,
-    seeds_needed,
-    t_quantile,
-)
+from typing import TYPE_CHECKING
+
+from ..lazy import lazy_imports
+
+if TYPE_CHECKING:
+    from .ablation import droppable_blocks, dropped_blocks, shuffled_blocks
+    from .attribution import grad_cam
+    from .calibration import ConfidenceBin, reliability
+    from .cost import LayerCost, format_table, summarize, summarize_architecture, total, total_activations
+    from .features import block_names, feature_maps, recorded
+    from .gradients import BlockGradient, block_gradients, gradient_similarity
+    from .landscape import filter_normalized_direction, loss_surface
+    from .uncertainty import (
+        Estimate,
+        PairedCounts,
+        bootstrap_interval,
+        count_pairs,
+        mean_interval,
+        seed_difference,
+        seeds_needed,
+        t_quantile,
+    )
+
+__getattr__, __dir__ = lazy_imports(__name__)
 
 __all__ = [
     "BlockGradient",

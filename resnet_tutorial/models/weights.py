@@ -12,6 +12,7 @@ import torch
 from ..architectures import CONVS_PER_BLOCK, TITLES, Architecture, get_architecture
 from ..errors import InputError
 from ..files import write_atomic
+from ..version import __version__
 from .layouts import LAYOUTS, Layout, get_layout
 from .resnet import ResNet
 from .state_facts import StateFacts, describe_state
@@ -424,8 +425,6 @@ def _copy(state: dict[str, torch.Tensor], model: ResNet) -> None:
 
 
 def _metadata(model: ResNet, classes: object, mean: object, std: object, notes: dict[str, object]) -> dict[str, str]:
-    from .. import __version__  # here, because the package is not yet complete when this module is loaded
-
     facts = describe_state(model.state_dict())
     classes = None if classes is None else [str(name) for name in classes]
     if classes is not None and len(classes) != facts.num_classes:

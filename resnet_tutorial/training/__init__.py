@@ -1,19 +1,26 @@
 """Recipes, the engine, runs and their records."""
 
-from .checkpoint import load_checkpoint, model_from_checkpoint
-from .config import TrainConfig
-from .device import Device
-from .engine import Step, evaluate, train_epoch
-from .optim import make_optimizer, make_scheduler
-from .predict import Prediction, predict
-from .recipe import Recipe
-from .recipe_files import RecipeCard, list_recipes, load_card, load_recipe
-from .record import RunRecord, describe_machine, read_record
-from .scores import Scores, collect_logits, score
-from .signals import Stopped
-from .sums import Sums
-from .trained import TrainedModel, load_trained
-from .trainer import Trainer, pick_device, train
+from typing import TYPE_CHECKING
+
+from ..lazy import lazy_imports
+
+if TYPE_CHECKING:
+    from .checkpoint import load_checkpoint, model_from_checkpoint
+    from .config import TrainConfig
+    from .device import Device
+    from .engine import Step, evaluate, train_epoch
+    from .optim import make_optimizer, make_scheduler
+    from .prediction import Prediction, predict
+    from .recipe import Recipe
+    from .recipe_files import RecipeCard, list_recipes, load_card, load_recipe
+    from .record import RunRecord, describe_machine, read_record
+    from .scores import Scores, collect_logits, score
+    from .signals import Stopped
+    from .sums import Sums
+    from .trained import TrainedModel, load_trained
+    from .trainer import Trainer, pick_device, train
+
+__getattr__, __dir__ = lazy_imports(__name__)
 
 __all__ = [
     "Device",

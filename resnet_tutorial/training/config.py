@@ -19,6 +19,7 @@ RUN_OPTIONS += ("checkpoint_activations", "checkpoint_minutes", "tensorboard")
 class TrainConfig:
     """A run: the network, the data, the recipe, the machine."""
 
+    # -- run
     model: str = "resnet20"
     """Network, by a name from `resnet-tutorial summary`."""
     shortcut: Literal["A", "B", "C"] | None = None
@@ -46,6 +47,7 @@ class TrainConfig:
     recipe: Recipe = field(default_factory=Recipe)
     """How to train."""
 
+    # -- machine
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Device; auto takes the GPU if there is one."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"

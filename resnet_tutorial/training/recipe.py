@@ -118,7 +118,7 @@ class Recipe:
     normalization: Literal["dataset", "imagenet"] = "dataset"
     """Mean and deviation: measured on the training images, or ImageNet's."""
 
-    # -- choice
+    # -- validation
     validation: float = 0.1
     """Share of the training images held out for validation; 0 trains on all of them."""
 

@@ -15,6 +15,7 @@ import torch
 
 from ..errors import InputError
 from ..files import open_atomic, write_atomic
+from ..version import __version__
 
 SCHEMA = 3
 
@@ -169,8 +170,6 @@ def _fits(value: Any, kind: Any) -> bool:
 
 def describe_machine(device: torch.device | str = "cpu") -> dict:
     """Processor, cores, accelerator and versions; nothing that names the machine or its user."""
-    from .. import __version__  # here, because the package is not yet complete when this module is loaded
-
     device = torch.device(device)
     return {
         "processor": _processor(),

@@ -256,9 +256,9 @@ def test_a_second_runner_is_refused(plan, call, tmp_path, capsys):
 
 
 @posix
-def test_a_machine_without_command_line_libraries(plan, data, tmp_path):
+def test_a_machine_without_the_libraries_of_the_book(plan, data, tmp_path):
     """A run, and what else is measured on a bare machine; the packages are refused in every process."""
-    refused = ("tyro", "platformdirs", "matplotlib", "ipywidgets", "IPython")
+    refused = ("platformdirs", "matplotlib", "ipywidgets", "IPython")
     (tmp_path / "bare").mkdir()
     for name in refused:
         (tmp_path / "bare" / f"{name}.py").write_text(f"raise ModuleNotFoundError('no {name}', name='{name}')\n")

@@ -14,8 +14,8 @@ import yaml
 from PIL import Image
 
 from resnet_tutorial import cli
-from resnet_tutorial.commands.classroom import STEPS, GradeArgs
-from resnet_tutorial.commands.common import parse
+from resnet_tutorial.cli.arguments import STEPS, GradeArgs
+from resnet_tutorial.cli.parser import parse
 
 from .test_front_matter import CHAPTERS, minutes_of
 
@@ -66,7 +66,7 @@ def test_every_command_is_known(page):
         _, found, words = line.partition("resnet-tutorial classroom ")
         if found:
             step, *words = shlex.split(words)
-            parse(STEPS[step][1], f"classroom {step}", words)
+            parse(STEPS[step], f"classroom {step}", words)
 
 
 def test_the_path_is_that_of_the_commands():

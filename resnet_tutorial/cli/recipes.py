@@ -1,31 +1,21 @@
 """List the recipes, or print one."""
 
 import textwrap
-from dataclasses import dataclass
-from typing import Annotated
-
-from tyro.conf import Positional
 
 from ..training import RecipeCard, list_recipes, load_card
-from .arguments import unset
-from .common import parse
+from .arguments import RecipesArgs
 
 WIDTH = 100
 
 
-@dataclass(frozen=True)
-class RecipesArgs:
-    """List the shipped recipes, or print one as a YAML file, with its source and expected accuracy."""
-
-    name: Annotated[Positional[str | None], unset("[RECIPE]")] = None
-    """Recipe to print, a shipped one or a YAML file: as a start for one's own, for train -c FILE."""
-
-
-def recipes_command(argv: list[str]) -> None:
-    args = parse(RecipesArgs, "recipes", argv)
+def run(args: RecipesArgs) -> None:
     if args.name is not None:
         card = load_card(args.name)
-        print(f"{_comment(card)}{card.recipe.to_yaml(card.model)}", end="")
+        # What the file says about its recipe is a comment here, because it does not hold for a changed one.
+        for key, text in (("about", card.about), ("source", card.source), ("expected", card.expected)):
+            if text:
+                print(textwrap.fill(f"{key}: {text}", WIDTH, initial_indent="# ", subsequent_indent="#   "))
+        print(card.recipe.to_yaml(card.model), end="")
         return
     cards = [load_card(name) for name in list_recipes()]
     for card, above in zip(cards, [None, *cards], strict=False):
@@ -45,14 +35,3 @@ def _entry(card: RecipeCard, above: RecipeCard | None) -> str:
         said.append(f"source: {card.source}")
     lines += [textwrap.fill(text, WIDTH, initial_indent=" " * 4, subsequent_indent=" " * 6) for text in said]
     return "\n".join(lines)
-
-
-def _comment(card: RecipeCard) -> str:
-    """What the recipe's file says about it: as a comment, because it does not hold for a changed recipe."""
-    said = (("about", card.about), ("source", card.source), ("expected", card.expected))
-    lines = [
-        textwrap.fill(f"{key}: {text}", WIDTH, initial_indent="# ", subsequent_indent="#   ")
-        for key, text in said
-        if text
-    ]
-    return "".join(f"{line}\n" for line in lines)

@@ -1,65 +1,43 @@
 """Score a trained network."""
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Literal
-
-from tyro.conf import OmitArgPrefixes, Positional
 
 from ..data import BatchLoader, ImageDataset, load_dataset
 from ..errors import InputError
 from ..training import TrainConfig, TrainedModel, pick_device
 from ..training.scores import Scores, collect_logits, confusions, score
-from .arguments import unset
-from .common import data_of_run, parse
-from .trained import WeightsArgs
+from .arguments import EvaluateArgs
+from .common import data_of_run, load
 
 FEW_CLASSES = 20  # as many columns of counts fit a line
 
 
-@dataclass(frozen=True)
-class EvaluateArgs:
-    """Score a trained network on the test part of a data set."""
-
-    checkpoint: Annotated[Positional[Path | None], unset("[RUN]")] = None
-    """Folder or checkpoint of a run, a file of weights, or a trained network of the package, as
-    resnet20.cifar10-jpeg; the newest run in runs/ if not given."""
-    data: Annotated[Positional[Path | None], unset("[DATA]")] = None
-    """Data folder, as --root; that of the run if not given."""
-    root: Annotated[Path | None, unset("DATA")] = None
-    """Data folder."""
-    flip: bool = False
-    """Show the network each image and its mirror image, and take the mean of the two answers."""
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    """Device; auto takes the GPU if there is one."""
-    weights: OmitArgPrefixes[WeightsArgs] = field(default_factory=WeightsArgs)
-    json: bool = False
-    """Print JSON, for programs."""
-
-
-def evaluate_command(argv: list[str]) -> None:
-    args = parse(EvaluateArgs, "evaluate", argv)
-    trained = args.weights.load(args.checkpoint)
-    device = pick_device(TrainConfig(device=args.device, precision=_precision(trained)))
+def run(args: EvaluateArgs) -> None:
+    trained = load(args.checkpoint, args.weights)
+    exact = trained.run and trained.run["record"]["precision"] == "fp32"  # to give what the record says
+    device = pick_device(TrainConfig(device=args.device, precision="fp32" if exact else "auto"))
     test = _test_part(trained, args.data or args.root)
     batches = BatchLoader(test, device.eval_batch, trained.transform, num_workers=1)
     logits, labels = collect_logits(device.place(trained.model), batches, device, flip=args.flip)
     scores = score(logits, labels, test.classes)
-    notes = _notes(trained, test)
+    notes = []
+    if trained.run and test.fingerprint != trained.run["record"]["data"]["test_fingerprint"]:
+        notes.append("this is not the test part that belongs to the run")
+    if trained.classes is None:
+        notes.append("the file does not name its classes: their order is taken to be that of the data")
     if args.json:
-        print(json.dumps(_as_dict(trained, test, scores, args.flip, notes), indent=2, ensure_ascii=False))
+        data = {"name": test.name, "split": test.split, "images": len(test), "fingerprint": test.fingerprint}
+        origin = {"model": trained.model.arch.name, "path": str(trained.path), "data": data}
+        answer = {**origin, "flip": args.flip, "notes": notes, **asdict(scores)}
+        print(json.dumps(answer, indent=2, ensure_ascii=False))
         return
     mirrored = ", each also mirrored" if args.flip else ""
     print(f"{trained.describe()}, on the test part of {test.name} ({len(test):,} images{mirrored})")
     for note in notes:
         print(f"note: {note}")
     print(_table(scores))
-
-
-def _precision(trained: TrainedModel) -> str:
-    """float32 for a run that was in float32, to give what its record says; else what the machine is good at."""
-    return "fp32" if trained.run and trained.run["record"]["precision"] == "fp32" else "auto"
 
 
 def _test_part(trained: TrainedModel, root: Path | None) -> ImageDataset:
@@ -85,15 +63,6 @@ def _some(classes: tuple[str, ...]) -> str:
     return f"{', '.join(classes[:FEW_CLASSES])}{more}"
 
 
-def _notes(trained: TrainedModel, test: ImageDataset) -> list[str]:
-    notes = []
-    if trained.run and test.fingerprint != trained.run["record"]["data"]["test_fingerprint"]:
-        notes.append("this is not the test part that belongs to the run")
-    if trained.classes is None:
-        notes.append("the file does not name its classes: their order is taken to be that of the data")
-    return notes
-
-
 def _table(scores: Scores) -> str:
     low, high = scores.interval
     top5 = "" if scores.top5 is None else f", top-5 {scores.top5:.2f} %"
@@ -114,9 +83,3 @@ def _table(scores: Scores) -> str:
         counts = "  " + " ".join(f"{n:{digits}}" for n in row) if few else ""
         lines.append(f"  {entry.name:{width}} {share}{counts}")
     return "\n".join(lines)
-
-
-def _as_dict(trained: TrainedModel, test: ImageDataset, scores: Scores, flip: bool, notes: list[str]) -> dict:
-    data = {"name": test.name, "split": test.split, "images": len(test), "fingerprint": test.fingerprint}
-    origin = {"model": trained.model.arch.name, "path": str(trained.path)}
-    return {**origin, "data": data, "flip": flip, "notes": notes, **asdict(scores)}

@@ -1,0 +1,302 @@
+"""What each command takes. Nothing here needs torch, so that help and errors come at once.
+
+A field is a flag, or, where its type is annotated with how the help writes it, a word that is given by its place.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal
+
+from ..training.config import TrainConfig
+
+
+@dataclass(frozen=True)
+class TrainArgs:
+    """Train a network; save a checkpoint after every epoch; write log.csv and record.json."""
+
+    # -- run
+    data: Annotated[Path | None, "[DATA]"] = None
+    """Data folder, as --root; without one, Shapes-10."""
+    config: str = "quick"
+    """Recipe: the name of a shipped one, or a YAML file. If it was made for one network, --model need not be given."""
+    seeds: tuple[int, ...] = ()
+    """Train with several seeds, each in a folder of its own, and print mean and deviation: how many, counted from
+    --seed on, or which, as in 0 1 2. What is finished is skipped, what was broken off goes on."""
+    run: TrainConfig = field(default_factory=TrainConfig)
+
+
+@dataclass(frozen=True)
+class WeightsArgs:
+    """What a file of weights may leave open. A run knows all of it."""
+
+    model: str | None = None
+    """Network, for a file of weights that does not say which it holds."""
+    mean: tuple[float, float, float] | None = None
+    """Mean of red, green and blue, on the scale 0 to 1, for a file of weights that does not say it."""
+    std: tuple[float, float, float] | None = None
+    """Standard deviation of red, green and blue, likewise."""
+
+
+@dataclass(frozen=True)
+class EvaluateArgs:
+    """Score a trained network on the test part of a data set."""
+
+    checkpoint: Annotated[Path | None, "[RUN]"] = None
+    """Folder or checkpoint of a run, file of weights, or a name as resnet20.cifar10-jpeg; else the newest run."""
+    data: Annotated[Path | None, "[DATA]"] = None
+    """Data folder, as --root; that of the run if not given."""
+    root: Path | None = None
+    """Data folder."""
+    flip: bool = False
+    """Show the network each image and its mirror image, and take the mean of the two answers."""
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Device; auto takes the GPU if there is one."""
+    weights: WeightsArgs = field(default_factory=WeightsArgs)
+    json: bool = False
+    """Print JSON, for programs."""
+
+
+@dataclass(frozen=True)
+class PredictArgs:
+    """Say what is in image files."""
+
+    images: Annotated[tuple[Path, ...], "IMAGE [IMAGE ...]"] = ()
+    """Image files of any size, and folders of them."""
+    checkpoint: Path | None = None
+    """Folder or checkpoint of a run, file of weights, or a name as resnet20.cifar10-jpeg; else the newest run."""
+    top: int = 3
+    """Number of classes to print for each image."""
+    weights: WeightsArgs = field(default_factory=WeightsArgs)
+    json: bool = False
+    """Print JSON, for programs: a list with an object for each image that could be read."""
+
+
+@dataclass(frozen=True)
+class ExportArgs:
+    """Write a trained network as ONNX (.onnx), torch.export (.pt2) or weights (.safetensors)."""
+
+    file: Annotated[Path, "FILE"]
+    """File to write; its suffix says the format."""
+    checkpoint: Annotated[Path | None, "[RUN]"] = None
+    """Folder or checkpoint of a run, file of weights, or a name as resnet20.cifar10-jpeg; else the newest run."""
+    input: Literal["uint8", "unit", "normalized"] = "uint8"
+    """RGB images: uint8 N×H×W×3; unit, float N×3×H×W from 0 to 1; normalized, likewise, with mean and std applied."""
+    weights: WeightsArgs = field(default_factory=WeightsArgs)
+
+
+@dataclass(frozen=True)
+class CompareArgs:
+    """Put runs side by side: mean and standard deviation over seeds, best validation, costs."""
+
+    runs: Annotated[tuple[Path, ...], "RUN [RUN ...]"] = ()
+    """Folders of runs, or records (.json), as in runs/*."""
+    plot: Path | None = None
+    """Draw the curves of all runs into this file, .png, .svg or .pdf."""
+    json: bool = False
+    """Print JSON, for programs."""
+
+
+@dataclass(frozen=True)
+class BenchArgs:
+    """Measure training and loading on this machine, and estimate how long a recipe takes."""
+
+    models: Annotated[tuple[str, ...], "[NETWORK ...]"] = ("resnet20",)
+    """Networks to measure; resnet20 if none is given."""
+    all: bool = False
+    """Estimate the time with all other networks, too, scaled from the measured ones by multiply-accumulates."""
+    config: str = "quick"
+    """Recipe: the name of a shipped one, or a YAML file."""
+    batch_size: int | None = None
+    """Images in a batch; that of the recipe if not given."""
+    images: int = 50_000
+    """Training images that the estimates are for."""
+    repeats: int = 5
+    """Times that each figure is measured; the median counts."""
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Device; auto takes the GPU if there is one."""
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    """Precision of the convolutions; auto takes bf16 where the hardware has it."""
+    channels_last: bool = True
+    """Keep images as N x H x W x C in memory."""
+    compile: bool = False
+    """Compile the network with torch.compile."""
+    cuda_graphs: bool = False
+    """Record a whole step and replay it (GPU)."""
+    json: bool = False
+    """Print JSON, for programs."""
+
+
+@dataclass(frozen=True)
+class SummaryArgs:
+    """Print what a network costs: sizes, parameters, multiply-accumulates, memory in training, receptive field."""
+
+    model: Annotated[str | None, "[NETWORK]"] = None
+    """Network; or a pattern such as "plain*", a line for each; all of them if not given."""
+    shortcut: str | None = None
+    """Option A, B or C; the network's own if not given."""
+    stem: str = "cifar"
+    """cifar (3×3) or imagenet (7×7 and max-pooling, both with stride 2)."""
+    width: float = 1.0
+    """Factor for the channels of every layer."""
+    in_channels: int = 3
+    """Channels of the image."""
+    num_classes: int = 10
+    """Number of classes."""
+    checkpoint_activations: bool = False
+    """Keep only the input of each block for the backward pass."""
+    image_size: int = 32
+    """Height and width of the image."""
+    layers: bool = False
+    """A row for each layer, not for each stage."""
+    json: bool = False
+    """Print JSON, for programs: one object; a list of them for several networks."""
+
+
+@dataclass(frozen=True)
+class IdentifyArgs:
+    """Say which ResNet the weights in a file belong to, and how it departs from the paper."""
+
+    file: Annotated[Path, "FILE"]
+    """File of weights (.safetensors, .pth, .th, .pt) or the folder of a run."""
+
+
+@dataclass(frozen=True)
+class DownloadArgs:
+    """Download CIFAR-10 or CIFAR-100 (170 MB each) and check it; go on where an earlier download was cut off."""
+
+    name: Annotated[Literal["cifar10", "cifar100"], "[DATASET]"] = "cifar10"
+    """Data set, cifar10 or cifar100; the first if none is named."""
+    root: Path | None = None
+    """Folder to put it into; without one, that of RESNET_TUTORIAL_DATA, or data/datasets."""
+    mirror: tuple[str, ...] = ()
+    """Addresses to try first: of the archive, or, with a slash at the end, of a folder that holds it."""
+
+
+@dataclass(frozen=True)
+class RecipesArgs:
+    """List the shipped recipes, or print one as a YAML file, with its source and expected accuracy."""
+
+    name: Annotated[str | None, "[RECIPE]"] = None
+    """Recipe to print, a shipped one or a YAML file: as a start for one's own, for train -c FILE."""
+
+
+@dataclass(frozen=True)
+class InitArgs:
+    """Make a course folder: settings, sources of the assignments, gradebook."""
+
+    folder: Annotated[Path, "FOLDER"]
+    """New folder for the course."""
+    students: Path
+    """Class list, a CSV file with the columns id, first_name, last_name, email."""
+    assignments: Path | None = None
+    """Folder with the assignments, if the package does not lie in the book's repository."""
+    book: str = ""
+    """Address of the book's site, which the assignments link to."""
+    install: str = ""
+    """What pip installs on Colab: the address of a wheel, or git+https://…"""
+
+
+@dataclass(frozen=True)
+class ReleaseArgs:
+    """Make one file for each student, without solutions or hidden tests."""
+
+    assignment: Annotated[str, "ASSIGNMENT"]
+    """Name of the assignment, such as 1_convolution."""
+    course: Path = Path(".")
+    """Folder of the course."""
+
+
+@dataclass(frozen=True)
+class CollectArgs:
+    """Take in what was handed in, and mend it."""
+
+    assignment: Annotated[str, "ASSIGNMENT"]
+    """Name of the assignment."""
+    place: Annotated[Path, "PLACE"]
+    """Folder or zip file, as Canvas or Moodle gives it."""
+    course: Path = Path(".")
+    """Folder of the course."""
+
+
+@dataclass(frozen=True)
+class GradeArgs:
+    """Execute the submissions behind walls, and count the points."""
+
+    assignment: Annotated[str, "ASSIGNMENT"]
+    """Name of the assignment."""
+    course: Path = Path(".")
+    """Folder of the course."""
+    jobs: int | None = None
+    """Submissions at a time; if not given, one for each processor."""
+    cell_seconds: float | None = None
+    """Longest time for one cell; if not given, six times what the source's own answers take here, and 30 at least."""
+    seconds: float | None = None
+    """Longest time for one submission; if not given, six times what the source takes, and 180 at least."""
+    memory: int = 6000
+    """Memory of one submission's process, MiB of addresses."""
+
+
+@dataclass(frozen=True)
+class FeedbackArgs:
+    """Make one HTML file for each student, which opens offline."""
+
+    assignment: Annotated[str, "ASSIGNMENT"]
+    """Name of the assignment."""
+    course: Path = Path(".")
+    """Folder of the course."""
+
+
+@dataclass(frozen=True)
+class GradesArgs:
+    """Write the grades as CSV."""
+
+    file: Annotated[Path, "FILE"]
+    """File to write."""
+    form: str = "plain"
+    """plain, canvas or moodle."""
+    assignments: tuple[str, ...] = ()
+    """Which; all that were graded, if not given."""
+    course: Path = Path(".")
+    """Folder of the course."""
+
+
+@dataclass(frozen=True)
+class KeyArgs:
+    """Make the answer key, for the instructor: solutions, hidden tests, points, rubrics."""
+
+    assignment: Annotated[str, "ASSIGNMENT"]
+    """Name of the assignment."""
+    student: str | None = None
+    """With the numbers of this student."""
+    course: Path = Path(".")
+    """Folder of the course."""
+
+
+@dataclass(frozen=True)
+class ClassroomArgs:
+    """Hand out assignments, collect and grade them, with nbgrader."""
+
+
+COMMANDS = {
+    "train": TrainArgs,
+    "evaluate": EvaluateArgs,
+    "predict": PredictArgs,
+    "export": ExportArgs,
+    "compare": CompareArgs,
+    "bench": BenchArgs,
+    "summary": SummaryArgs,
+    "identify": IdentifyArgs,
+    "download": DownloadArgs,
+    "recipes": RecipesArgs,
+    "classroom": ClassroomArgs,
+}
+
+STEPS = {
+    "init": InitArgs,
+    "release": ReleaseArgs,
+    "collect": CollectArgs,
+    "grade": GradeArgs,
+    "feedback": FeedbackArgs,
+    "export": GradesArgs,
+    "key": KeyArgs,
+}

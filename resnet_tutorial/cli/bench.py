@@ -1,0 +1,20 @@
+"""Measure how fast this machine trains."""
+
+import json
+from dataclasses import replace
+
+from ..training import TrainConfig, load_recipe
+from ..training.bench import bench
+from .arguments import BenchArgs
+
+
+def run(args: BenchArgs) -> None:
+    recipe = load_recipe(args.config)
+    if args.batch_size is not None:
+        recipe = replace(recipe, batch_size=args.batch_size)
+    settings = ("device", "precision", "channels_last", "compile", "cuda_graphs")
+    config = TrainConfig(recipe=recipe, **{name: getattr(args, name) for name in settings})
+    report = bench(args.models, config, images=args.images, repeats=args.repeats, others=args.all)
+    print(json.dumps(report.as_dict(), indent=2, ensure_ascii=False) if args.json else report)
+    if not (args.all or args.json):
+        print("\n--all estimates the time with the other networks, too")

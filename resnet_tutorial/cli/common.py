@@ -1,0 +1,49 @@
+"""What the commands share: the one line of an error, patterns of files, the run that is meant if none is named."""
+
+import os
+import sys
+from collections.abc import Iterable
+from glob import glob, has_magic
+from pathlib import Path
+
+from .. import training  # loads what is asked for, and torch only then
+from .arguments import WeightsArgs
+
+RUNS = Path("runs")
+
+
+def fail(message: str, status: int = 1) -> int:
+    """Print the one line of an error, once under torchrun, too; return the status to exit with."""
+    if "TORCHELASTIC_RUN_ID" in os.environ:  # only here does an error need torch
+        from ..training.distributed import may_tell
+
+        if not may_tell():
+            return status
+    print(f"error: {message}", file=sys.stderr)
+    return status
+
+
+def expand(paths: Iterable[Path]) -> list[Path]:
+    """Resolve patterns such as ``runs/*``, which the shells of Windows leave to the program.
+
+    A pattern that nothing matches stays as it is, for the error message.
+    """
+    expanded = []
+    for path in paths:
+        pattern = has_magic(str(path)) and not path.exists()
+        found = sorted(map(Path, glob(str(path)))) if pattern else []
+        expanded += found or [path]
+    return expanded
+
+
+def load(path: Path | None, weights: WeightsArgs) -> "training.TrainedModel":
+    """The network in ``path``; without one, the one of the newest run."""
+    path = path or training.checkpoint.newest_checkpoint(RUNS)
+    return training.load_trained(path, model=weights.model, mean=weights.mean, std=weights.std)
+
+
+def data_of_run(state: dict, root: Path | None) -> tuple[str, Path | None]:
+    """Name and folder of the data set that a run was trained on, unless another folder is named."""
+    if root is not None:
+        return "auto", root
+    return state["run"]["dataset"], Path(state["root"]) if state["root"] else None

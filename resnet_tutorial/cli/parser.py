@@ -1,0 +1,208 @@
+"""Command lines from dataclasses: a field is a flag, its type says what may follow, its docstring is the help."""
+
+import argparse
+import ast
+import difflib
+import inspect
+import itertools
+import re
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+from dataclasses import MISSING, fields, is_dataclass
+from types import NoneType
+from typing import Any, Literal, NamedTuple, NoReturn, get_args, get_origin, get_type_hints
+
+from .common import fail
+
+# What a command line knows beside the fields: other flags than the field's name, and names for what follows a flag.
+FLAGS = {
+    "checkpoint": ["--checkpoint", "--weights"],
+    "config": ["-c", "--config"],
+    "epochs": ["--epochs", "--num-epochs"],
+    "model": ["--model", "--model-name"],
+    "seed": ["--seed", "--random-seed"],
+}
+METAVARS = {"checkpoint": "RUN", "config": "RECIPE", "mirror": "URL", "model": "NETWORK"}
+WIDEST = 40  # characters of the choices behind a flag; where there are more, they stand in the help text
+
+
+def parse(
+    args_class: type, command: str, argv: list[str], start: Callable[[dict[str, Any]], dict[str, Any]] | None = None
+) -> Any:
+    """Fill a dataclass, and those within it, from the words behind a command.
+
+    Args:
+        args_class: the dataclass.
+        command: name of the command, for help and errors.
+        argv: the words.
+        start: receives what was typed, by field, and returns what takes the place of the class's defaults.
+
+    Raises:
+        InputError: if a value is out of its range.
+        SystemExit: with status 0 after the help, with 2 if the words make no sense.
+    """
+    settings = list(_settings(args_class))
+    places = [setting for setting in settings if setting.place]
+    parser = _Parser(
+        prog=f"resnet-tutorial {command}",
+        usage=" ".join(["%(prog)s [OPTIONS]", *(setting.place for setting in places)]),
+        description=args_class.__doc__,
+        add_help=False,
+        allow_abbrev=False,
+        argument_default=argparse.SUPPRESS,  # only what was typed is in the answer
+    )
+    parser.add_argument("-h", "--help", action="store_true", help="Print this.")
+    flags = _add_flags(parser, [setting for setting in settings if not setting.place])
+    # Flags first, wherever they stand: argparse takes an optional word for missing as soon as it sees a flag.
+    typed, words = parser.parse_known_args(_dashed(argv))
+    typed, words = vars(typed), parser.left + words
+    for setting in places:
+        how_many = "*" if get_origin(setting.kind) is tuple else "?" if setting.default is not MISSING else None
+        options = _options(setting) | {"action": "store", "nargs": how_many, "metavar": setting.place}
+        parser.add_argument(setting.name, **options, default=None, help=setting.text)
+    asked = typed.pop("help", False)
+    if not asked:
+        parser.refuse_flags(words, [name for flag in flags.values() for name in flag.option_strings])
+        placed, surplus = parser.parse_known_args(words)
+        if surplus:
+            parser.error(f"unexpected {surplus[0]!r}")
+        typed |= {name: value for name, value in vars(placed).items() if value not in (None, [])}
+    values = {setting.name: setting.default for setting in settings if setting.default is not MISSING}
+    values |= start(typed) if start else {}
+    if asked:
+        for name, flag in flags.items():
+            flag.help += _shown(values.get(name))
+        print(parser.format_help(), end="", flush=True)
+        sys.exit(0)
+    values |= {name: tuple(value) if isinstance(value, list) else value for name, value in typed.items()}
+    missing = [flag.option_strings[0] for name, flag in flags.items() if name not in values]
+    if missing:
+        parser.error(f"the following arguments are required: {', '.join(missing)}")
+    return _filled(args_class, values)
+
+
+class _Setting(NamedTuple):
+    """A field: how the help writes it, if it goes by its place; the ``# -- group`` above it; the docstring under it."""
+
+    name: str
+    kind: Any
+    default: Any
+    place: str
+    group: str
+    text: str
+
+
+def _settings(args_class: type) -> Iterator[_Setting]:
+    """The fields of a dataclass, and of those within it."""
+    source = textwrap.dedent(inspect.getsource(args_class))
+    body = ast.parse(source).body[0].body
+    told = {node.target.id: below for node, below in itertools.pairwise(body) if isinstance(node, ast.AnnAssign)}
+    kinds, annotated = get_type_hints(args_class), get_type_hints(args_class, include_extras=True)
+    for field in fields(args_class):
+        if is_dataclass(kinds[field.name]):
+            yield from _settings(kinds[field.name])
+            continue
+        below = told[field.name]
+        (place,) = getattr(annotated[field.name], "__metadata__", [""])
+        groups = ["", *re.findall("^ *# -- (.*)$", "\n".join(source.splitlines()[: below.lineno]), re.M)]
+        text = " ".join(below.value.value.split()).replace("%", "%%")
+        yield _Setting(field.name, kinds[field.name], field.default, place, groups[-1], text)
+
+
+def _filled(args_class: type, values: dict[str, Any]) -> Any:
+    """The dataclass with its values; one within it takes its own from among the same."""
+    kinds = get_type_hints(args_class).items()
+    return args_class(**{name: _filled(kind, values) if is_dataclass(kind) else values[name] for name, kind in kinds})
+
+
+def _dashed(argv: list[str]) -> list[str]:
+    """``--batch_size`` is ``--batch-size``, ``--no_nesterov`` is ``--no-nesterov``; behind ``--`` are no flags."""
+    end = argv.index("--") if "--" in argv else len(argv)
+    return [re.sub("^--[^=]*", lambda flag: flag[0].replace("_", "-"), word) for word in argv[:end]] + argv[end:]
+
+
+def _shown(default: Any) -> str:
+    """The end of a help text: the default, where it says something."""
+    if default is None or default is False or default in ("", ()):
+        return ""
+    return f" (default: {' '.join(map(str, default)) if isinstance(default, tuple) else default})".replace("%", "%%")
+
+
+def _options(setting: _Setting) -> dict[str, Any]:
+    """What argparse has to know of a type."""
+    kind, parts = setting.kind, get_args(setting.kind)
+    optional = NoneType in parts
+    if optional:
+        kind, parts = parts[0], get_args(parts[0])
+    if kind is bool:
+        return {"action": argparse.BooleanOptionalAction}
+    if get_origin(kind) is Literal:
+        return {"choices": parts}
+    if bool in parts:
+        return {"action": _OrWord, "nargs": "?", "metavar": get_args(parts[1])[0]}
+    if kind == tuple[int, ...]:
+        return {"action": _Numbers, "nargs": "+", "metavar": "INT"}
+    one = parts[0] if parts else kind
+    several = {} if not parts else {"action": "extend", "nargs": "+"} if Ellipsis in parts else {"nargs": len(parts)}
+
+    def read(word: str) -> Any:
+        return None if optional and word == "None" else one(word)
+
+    read.__name__ = one.__name__  # argparse names it where it fails
+    return {"type": read, "metavar": METAVARS.get(setting.name, one.__name__.upper()), **several}
+
+
+def _add_flags(parser: "_Parser", settings: list[_Setting]) -> dict[str, argparse.Action]:
+    """Add the flags, each to its group."""
+    groups, flags = {"": parser}, {}
+    for setting in settings:
+        if setting.group not in groups:
+            groups[setting.group] = parser.add_argument_group(setting.group)
+        names = FLAGS.get(setting.name, [f"--{setting.name.replace('_', '-')}"])
+        flag = groups[setting.group].add_argument(*names, dest=setting.name, **_options(setting))
+        flag.help = setting.text
+        if flag.choices and len(", ".join(flag.choices)) > WIDEST:
+            flag.metavar, flag.help = "NAME", f"{setting.text} NAME: {', '.join(flag.choices)}."
+        flags[setting.name] = flag
+    return flags
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse's parser, with one line for an error."""
+
+    def __init__(self, **options: Any):
+        super().__init__(**options)
+        self.left: list[str] = []  # words behind a flag that are not for it
+
+    def refuse_flags(self, words: list[str], known: list[str]) -> None:
+        """What is left for the fields with a place may hold no flag."""
+        flags = (word.partition("=")[0] for word in itertools.takewhile("--".__ne__, words))
+        unknown = next(filter(re.compile("--?[A-Za-z]").match, flags), None)
+        if unknown:
+            near = difflib.get_close_matches(unknown, known, n=1)
+            self.error(f"unknown option {unknown}" + (f": did you mean {near[0]}?" if near else ""))
+
+    def error(self, message: str) -> NoReturn:
+        """One line, and the status 2."""
+        sys.exit(fail(f"{message}{' See' if message.endswith('?') else '; see'} {self.prog} --help", status=2))
+
+
+class _Numbers(argparse.Action):
+    """``--seeds 3 DATA``: the whole numbers behind the flag are its own, and the rest has a place."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        numbers = list(itertools.takewhile(re.compile("-?[0-9]+").fullmatch, values))
+        if not numbers:
+            raise argparse.ArgumentError(self, f"expected whole numbers, got {values[0]!r}")
+        setattr(namespace, self.dest, tuple(map(int, numbers)))
+        parser.left += values[len(numbers) :]
+
+
+class _OrWord(argparse.Action):
+    """``--resume auto``; ``--resume`` is True, and another word behind it has a place."""
+
+    def __call__(self, parser, namespace, value, option_string=None):
+        given = value == self.metavar
+        setattr(namespace, self.dest, value if given else True)
+        parser.left += [] if given or value is None else [value]

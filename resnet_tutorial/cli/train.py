@@ -1,0 +1,17 @@
+"""Train a network, once or with several seeds."""
+
+from functools import partial
+
+from ..training import train
+from ..training.distributed import leave_world, report_failure
+from ..training.seeds import choose_seeds, train_seeds
+from .arguments import TrainArgs
+
+
+def run(args: TrainArgs) -> None:
+    tell = partial(print, flush=True)
+    if args.seeds:
+        report_failure(train_seeds)(args.run, choose_seeds(args.seeds, args.run.seed), log=tell)
+    else:
+        report_failure(train)(args.run, log=tell)
+    leave_world()
