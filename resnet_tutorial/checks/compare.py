@@ -119,7 +119,10 @@ class Replay:
     def conv(self, x: Tensor, out: int, kernel: int, stride: int = 1) -> Tensor:
         """The convolution that read ``x``, padded so that stride 1 keeps the size."""
         shape = (out, x.shape[1], kernel, kernel)
-        call = self._take("conv", x, shape) or Call("conv", x, self._spare(shape), None)
+        call = self._take("conv", x, shape)
+        if call is None and kernel == 1 and stride > 1:  # the stride may be taken before, as a slice
+            call = self._take("conv", x[:, :, ::stride, ::stride], shape)
+        call = call or Call("conv", x, self._spare(shape), None)
         return F.conv2d(x, call.weight, call.bias, stride, kernel // 2)
 
     def norm(self, x: Tensor) -> Tensor:

@@ -110,7 +110,8 @@ def test_each_layer_counts_what_it_keeps_first():
     rows = {row.name: row for row in summarize(create_model("resnet8", shortcut="B"), layers=True)}
     # what BatchNorm reads and what ReLU writes; the shortcut has no ReLU, the sum belongs to the branch
     assert rows["stages.1.0.conv1"].activations == rows["stages.1.0.conv2"].activations == 2 * 32 * 16 * 16
-    assert rows["stages.1.0.shortcut"].activations == 32 * 16 * 16
+    # and what its convolution reads, every second position of the block's input
+    assert rows["stages.1.0.shortcut"].activations == (32 + 16) * 16 * 16
 
 
 def test_it_does_not_depend_on_what_the_caller_is_in():

@@ -441,6 +441,18 @@ class InPlaceWhereItMay(Block):
 
 
 @right(checks.basic_block)
+class SlicedShortcut(Block):
+    """Every second position first, then a projection of stride 1."""
+
+    def __init__(self, i, w, s):
+        super().__init__(i, w, s, skip_stride=1)
+        self.s = s
+
+    def forward(self, x):
+        return self.relu(self.branch(x) + self.skip(x[:, :, :: self.s, :: self.s]))
+
+
+@right(checks.basic_block)
 class ClampedSum(Block):
     def forward(self, x):
         return (self.skip(x) + self.branch(x)).clamp(min=0)
