@@ -21,7 +21,7 @@ import torch.nn.functional as F
 import torchvision
 
 from resnet_tutorial import create_model, get_architecture
-from resnet_tutorial.analysis import summarize_architecture, total_activations
+from resnet_tutorial.models import summarize_architecture, total_activations
 
 FOUR_STAGES = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
 ROUNDS = 7

@@ -11,7 +11,6 @@ from .errors import InputError
 from .lazy import lazy_imports
 
 if TYPE_CHECKING:
-    from .analysis import summarize
     from .data import ImageDataset, load_dataset
     from .models import (
         ResNet,
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
         load_weights,
         model_from_weights,
         save_weights,
+        summarize,
     )
     from .models.timm_registry import register_with_timm
     from .training import Recipe, TrainConfig, Trainer, train

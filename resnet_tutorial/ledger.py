@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from html import escape
 
-from .analysis.cost import summarize_architecture, total
 from .architectures import get_architecture
 from .errors import InputError
+from .models.cost import summarize_architecture, total
 from .training.compare import Row, Spread, compare, duration, group_runs, run_name
 from .training.recipe import Recipe, recipe_from_dict
 from .training.recipe_files import list_recipes, load_card

@@ -8,9 +8,8 @@ import pytest
 import torch
 
 from resnet_tutorial import ARCHITECTURES, cli, create_model, export_weights, summarize
-from resnet_tutorial.analysis import total
 from resnet_tutorial.cli.parser import parse
-from resnet_tutorial.models import pretrained_file, read_weights
+from resnet_tutorial.models import pretrained_file, read_weights, total
 from resnet_tutorial.models.layouts import LAYOUTS
 from resnet_tutorial.training import read_record
 

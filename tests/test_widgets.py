@@ -21,8 +21,8 @@ from resnet_tutorial import (
     summarize,
     widgets,
 )
-from resnet_tutorial.analysis import total
 from resnet_tutorial.analysis.budget import Machine, Measurement, plan
+from resnet_tutorial.models import total
 from resnet_tutorial.training import Stopped, load_checkpoint
 from tests.conftest import make_dataset
 from tests.training.test_compare import a_run as a_record

@@ -1,4 +1,4 @@
-"""The book's instruments: what a network costs, and what can be seen inside one."""
+"""The book's instruments: what can be seen inside one."""
 
 from typing import TYPE_CHECKING
 
@@ -8,7 +8,6 @@ if TYPE_CHECKING:
     from .ablation import droppable_blocks, dropped_blocks, shuffled_blocks
     from .attribution import grad_cam
     from .calibration import ConfidenceBin, reliability
-    from .cost import LayerCost, format_table, summarize, summarize_architecture, total, total_activations
     from .features import block_names, feature_maps, recorded
     from .gradients import BlockGradient, block_gradients, gradient_similarity
     from .landscape import filter_normalized_direction, loss_surface
@@ -29,7 +28,6 @@ __all__ = [
     "BlockGradient",
     "ConfidenceBin",
     "Estimate",
-    "LayerCost",
     "PairedCounts",
     "block_gradients",
     "block_names",
@@ -39,7 +37,6 @@ __all__ = [
     "dropped_blocks",
     "feature_maps",
     "filter_normalized_direction",
-    "format_table",
     "grad_cam",
     "gradient_similarity",
     "loss_surface",
@@ -49,9 +46,5 @@ __all__ = [
     "seed_difference",
     "seeds_needed",
     "shuffled_blocks",
-    "summarize",
-    "summarize_architecture",
     "t_quantile",
-    "total",
-    "total_activations",
 ]

@@ -1,7 +1,7 @@
 """Plan a run: how long it would take on a machine, and how much memory. What was measured, and what is scaled from it.
 
 Speeds are read from run records, from ladders of speeds and from `resnet-tutorial bench --json`; multiply-accumulates
-(MACs) and memory are those of `resnet_tutorial.analysis.cost`.
+(MACs) and memory are those of `resnet_tutorial.models.cost`.
 """
 
 import json
@@ -13,10 +13,10 @@ from pathlib import Path
 
 from ..architectures import get_architecture
 from ..errors import InputError
+from ..models.cost import BYTES_IN_FLOAT32, summarize_architecture, total, total_activations
 from ..training.bench import FORWARD_AND_BACKWARD
 from ..training.compare import duration
 from ..training.record import RunRecord, read_record
-from .cost import BYTES_IN_FLOAT32, summarize_architecture, total, total_activations
 
 BYTES = {"fp32": 4, "bf16": 2, "fp16": 2}  # of an activation
 STATES = {"SGD": 1, "AdamW": 2}  # numbers that an optimizer keeps for each weight: momentum; two running averages

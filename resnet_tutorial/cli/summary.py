@@ -4,10 +4,17 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from ..analysis import LayerCost, format_table, summarize_architecture, total, total_activations
 from ..architectures import Architecture, get_architecture
 from ..errors import InputError
-from ..models import create_model, list_models
+from ..models import (
+    LayerCost,
+    create_model,
+    format_table,
+    list_models,
+    summarize_architecture,
+    total,
+    total_activations,
+)
 from .arguments import SummaryArgs
 
 

@@ -6,6 +6,7 @@ from ..lazy import lazy_imports
 
 if TYPE_CHECKING:
     from .blocks import BasicBlock, Bottleneck, PlainBasicBlock, PlainBottleneck, PreActBasicBlock, PreActBottleneck
+    from .cost import LayerCost, format_table, summarize, summarize_architecture, total, total_activations
     from .identification import Identification, identify
     from .pretrained import list_pretrained, pretrained_file
     from .resnet import ResNet, create_model, list_models
@@ -19,6 +20,7 @@ __all__ = [
     "BasicBlock",
     "Bottleneck",
     "Identification",
+    "LayerCost",
     "LoadedWeights",
     "PlainBasicBlock",
     "PlainBottleneck",
@@ -30,6 +32,7 @@ __all__ = [
     "ZeroPadShortcut",
     "create_model",
     "export_weights",
+    "format_table",
     "identify",
     "list_models",
     "list_pretrained",
@@ -39,4 +42,8 @@ __all__ = [
     "pretrained_file",
     "read_weights",
     "save_weights",
+    "summarize",
+    "summarize_architecture",
+    "total",
+    "total_activations",
 ]

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import torch
 
-from ..analysis.cost import summarize_architecture, total
 from ..architectures import get_architecture
 from ..data import ImageDataset
 from ..errors import InputError
 from ..models import list_models
+from ..models.cost import summarize_architecture, total
 from .compare import duration
 from .config import TrainConfig
 from .device import DTYPES, Device

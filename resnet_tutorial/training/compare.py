@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 from itertools import groupby
 from pathlib import Path
 
-from ..analysis.cost import summarize_architecture, total
 from ..architectures import get_architecture
 from ..errors import InputError
+from ..models.cost import summarize_architecture, total
 from .checkpoint import has_checkpoint, load_checkpoint
 from .recipe import recipe_from_dict
 from .record import RunRecord, read_record

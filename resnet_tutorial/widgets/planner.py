@@ -7,10 +7,10 @@ from html import escape
 from typing import Any
 
 from ..analysis.budget import BYTES, RECOMPUTED, STATES, Machine, Plan, costs, find_machine, plan
-from ..analysis.cost import BYTES_IN_FLOAT32
 from ..architectures import get_architecture
 from ..errors import InputError
 from ..models import list_models
+from ..models.cost import BYTES_IN_FLOAT32
 from .networks import KINDS
 from .page import NUMBER, STATIC, STYLE, scrolling
 

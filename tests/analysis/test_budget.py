@@ -9,8 +9,9 @@ import torch
 from torch.autograd.graph import saved_tensors_hooks
 
 from resnet_tutorial import InputError, create_model, list_models, summarize
-from resnet_tutorial.analysis import budget, total, total_activations
+from resnet_tutorial.analysis import budget
 from resnet_tutorial.analysis.budget import Machine, Measurement, find_machine, plan, read_machines
+from resnet_tutorial.models import total, total_activations
 from resnet_tutorial.training import read_record
 
 RECORD = Path(__file__).parents[2] / "book/results/resnet20-cifar10-jpeg-quick-seed0.json"

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from resnet_tutorial import InputError, Recipe, TrainConfig, create_model, list_models, summarize
-from resnet_tutorial.analysis import total
+from resnet_tutorial.models import total
 from resnet_tutorial.training import Device
 from resnet_tutorial.training.bench import Speed, bench, estimate, measure_peak, training_flops
 

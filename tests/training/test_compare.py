@@ -4,7 +4,7 @@ from dataclasses import asdict, replace
 import pytest
 
 from resnet_tutorial import InputError, Recipe, create_model
-from resnet_tutorial.analysis import summarize, total
+from resnet_tutorial.models import summarize, total
 from resnet_tutorial.training import RunRecord, TrainConfig, Trainer
 from resnet_tutorial.training.compare import compare, duration, group_runs, read_run, recipe_letters
 from tests.conftest import make_dataset

@@ -7,7 +7,7 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.flop_counter import FlopCounterMode
 
 from resnet_tutorial import ARCHITECTURES, InputError, create_model, summarize
-from resnet_tutorial.analysis import format_table, summarize_architecture, total, total_activations
+from resnet_tutorial.models import format_table, summarize_architecture, total, total_activations
 
 # Parameters with option A (three stages) or B (four), parameters with option B, million MACs with the first of them.
 TABLE = {
@@ -115,7 +115,7 @@ def test_each_layer_counts_what_it_keeps_first():
 
 
 def test_it_does_not_depend_on_what_the_caller_is_in():
-    from resnet_tutorial.analysis.cost import _measure
+    from resnet_tutorial.models.cost import _measure
 
     model = create_model("resnet8").eval()
     expected = summarize(model)

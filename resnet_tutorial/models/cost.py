@@ -10,7 +10,8 @@ from torch.autograd.graph import saved_tensors_hooks
 
 from ..architectures import Architecture
 from ..errors import InputError
-from ..models import ProjectionShortcut, ResNet, ZeroPadShortcut
+from .resnet import ResNet
+from .shortcuts import ProjectionShortcut, ZeroPadShortcut
 
 SMALLEST_IMAGE = 8
 BYTES_IN_FLOAT32 = 4
