@@ -13,12 +13,12 @@ import torch
 
 from resnet_tutorial.data import BatchLoader, ImageDataset, load_dataset
 from resnet_tutorial.errors import InputError
-from resnet_tutorial.models import save_weights
-from resnet_tutorial.models.pretrained import FOLDER
 from resnet_tutorial.training import RunRecord, load_trained
 from resnet_tutorial.training.engine import Device
 from resnet_tutorial.training.record import read_record
 from resnet_tutorial.training.scores import collect_logits, score
+from resnet_tutorial.weights import save_weights
+from resnet_tutorial.weights.pretrained import FOLDER
 
 LICENSE = "MIT"
 LARGEST = 2_000_000  # bytes: the package stays small

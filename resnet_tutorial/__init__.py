@@ -12,8 +12,10 @@ from .lazy import lazy_imports
 
 if TYPE_CHECKING:
     from .data import ImageDataset, load_dataset
-    from .models import (
-        ResNet,
+    from .models import ResNet, summarize
+    from .training import Recipe, TrainConfig, Trainer, train
+    from .version import __version__ as __version__
+    from .weights import (
         create_model,
         export_weights,
         identify,
@@ -22,11 +24,8 @@ if TYPE_CHECKING:
         load_weights,
         model_from_weights,
         save_weights,
-        summarize,
     )
-    from .models.timm_registry import register_with_timm
-    from .training import Recipe, TrainConfig, Trainer, train
-    from .version import __version__ as __version__
+    from .weights.timm_registry import register_with_timm
 
 __getattr__, __dir__ = lazy_imports(__name__)
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 from .errors import InputError
-from .models import list_pretrained, pretrained_file
 from .training.trained import load_trained
+from .weights import list_pretrained, pretrained_file
 from .widgets.page import NUMBER, STATIC, STYLE
 
 SCRIPT = Path(__file__).with_suffix(".js")

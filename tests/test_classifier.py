@@ -8,11 +8,11 @@ import torch
 from resnet_tutorial import InputError, create_model, list_pretrained, save_weights
 from resnet_tutorial.classifier import browser_classifier, write_weights
 from resnet_tutorial.data import normalize
-from resnet_tutorial.models import pretrained, pretrained_file
 from resnet_tutorial.training import load_trained
+from resnet_tutorial.weights import pretrained, pretrained_file
 from resnet_tutorial.widgets import STATIC
 from tests.book.browse_site import serve, start_browser
-from tests.models.others import shake
+from tests.weights.others import shake
 
 PICTURES = 20
 SHIPPED = list_pretrained()

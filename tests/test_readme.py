@@ -9,9 +9,10 @@ import torch
 
 from resnet_tutorial import ARCHITECTURES, cli, create_model, export_weights, summarize
 from resnet_tutorial.cli.parser import parse
-from resnet_tutorial.models import pretrained_file, read_weights, total
-from resnet_tutorial.models.layouts import LAYOUTS
+from resnet_tutorial.models import total
 from resnet_tutorial.training import read_record
+from resnet_tutorial.weights import pretrained_file, read_weights
+from resnet_tutorial.weights.layouts import LAYOUTS
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -7,7 +7,7 @@ from sphinx.application import Sphinx
 
 from resnet_tutorial import list_pretrained
 from resnet_tutorial.classifier import write_weights
-from resnet_tutorial.models import pretrained_file, read_weights
+from resnet_tutorial.weights import pretrained_file, read_weights
 
 
 def card(name: str) -> list[str]:

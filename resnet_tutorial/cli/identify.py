@@ -1,7 +1,7 @@
 """Say which network a file of weights belongs to."""
 
 from ..errors import InputError
-from ..models import identify, model_from_weights, read_weights
+from ..weights import identify, model_from_weights, read_weights
 from .arguments import IdentifyArgs
 
 

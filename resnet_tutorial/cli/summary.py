@@ -6,15 +6,8 @@ from typing import Any
 
 from ..architectures import Architecture, get_architecture
 from ..errors import InputError
-from ..models import (
-    LayerCost,
-    create_model,
-    format_table,
-    list_models,
-    summarize_architecture,
-    total,
-    total_activations,
-)
+from ..models import LayerCost, format_table, summarize_architecture, total, total_activations
+from ..weights import create_model, list_models
 from .arguments import SummaryArgs
 
 

@@ -13,8 +13,8 @@ import torch
 from ..architectures import get_architecture
 from ..data import ImageDataset
 from ..errors import InputError
-from ..models import list_models
 from ..models.cost import summarize_architecture, total
+from ..weights import list_models
 from .compare import duration
 from .config import TrainConfig
 from .device import DTYPES, Device

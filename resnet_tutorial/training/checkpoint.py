@@ -19,7 +19,8 @@ import torch
 
 from ..errors import InputError
 from ..files import reading, write_atomic
-from ..models import ResNet, create_model
+from ..models import ResNet
+from ..weights import create_model
 
 FORMAT = 2
 LAST, PREVIOUS, BEST = NEWEST_FIRST = "last.pt", "previous.pt", "best.pt"

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ..errors import InputError
 from ..files import write_atomic
-from ..models import save_weights
+from ..weights import save_weights
 from .trained import TrainedModel
 
 OPSET = 18  # of ONNX: fixed, so that a file does not depend on the versions of those who write it

@@ -9,7 +9,7 @@ import torch
 
 from ..data import normalize, read_image
 from ..errors import InputError
-from ..models import read_weights
+from ..weights import read_weights
 from .engine import Device
 from .trained import TrainedModel, trained_from_checkpoint
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from ..data import load_dataset
 from ..errors import InputError
-from ..models import create_model
+from ..weights import create_model
 from . import distributed
 from .compare import compare, read_run
 from .config import TrainConfig

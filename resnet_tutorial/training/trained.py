@@ -7,15 +7,8 @@ from pathlib import Path
 from ..architectures import get_architecture
 from ..data import Transform
 from ..errors import InputError
-from ..models import (
-    ResNet,
-    identify,
-    list_pretrained,
-    load_weights,
-    model_from_weights,
-    pretrained_file,
-    read_weights,
-)
+from ..models import ResNet
+from ..weights import identify, list_pretrained, load_weights, model_from_weights, pretrained_file, read_weights
 from .checkpoint import LAST, load_checkpoint, model_from_checkpoint
 
 IMAGE_SIZE = 32

@@ -19,8 +19,8 @@ from tqdm.auto import tqdm
 from ..data import BatchLoader, ImageDataset, Transform, load_dataset
 from ..errors import InputError
 from ..files import write_atomic
-from ..models import create_model
 from ..progress import no_bar
+from ..weights import create_model
 from . import distributed
 from .checkpoint import (
     FORMAT,

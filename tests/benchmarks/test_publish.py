@@ -6,9 +6,9 @@ import pytest
 from benchmarks.publish import main, publish
 from resnet_tutorial import InputError, Recipe, TrainConfig, Trainer, create_model, list_pretrained
 from resnet_tutorial.data import normalize
-from resnet_tutorial.models import pretrained, pretrained_file, read_weights
 from resnet_tutorial.training import load_trained
 from resnet_tutorial.training.scores import score
+from resnet_tutorial.weights import pretrained, pretrained_file, read_weights
 from tests.conftest import make_dataset
 
 

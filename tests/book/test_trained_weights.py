@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from resnet_tutorial import list_pretrained
-from resnet_tutorial.models import pretrained_file, read_weights
 from resnet_tutorial.training import RunRecord, read_record
+from resnet_tutorial.weights import pretrained_file, read_weights
 
 ROOT = Path(__file__).parents[2]
 

@@ -11,8 +11,8 @@ from resnet_tutorial import (
     list_pretrained,
     save_weights,
 )
-from resnet_tutorial.models import pretrained_file
 from resnet_tutorial.training import load_trained
+from resnet_tutorial.weights import pretrained_file
 from tests.conftest import make_dataset
 
 MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.25, 0.3)

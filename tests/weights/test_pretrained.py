@@ -3,8 +3,8 @@ import torch
 
 import resnet_tutorial
 from resnet_tutorial import InputError, create_model, list_pretrained, save_weights
-from resnet_tutorial.models import pretrained, pretrained_file, read_weights
-from tests.models.others import shake
+from resnet_tutorial.weights import pretrained, pretrained_file, read_weights
+from tests.weights.others import shake
 
 CLASSES = ("circle", "square", "star")
 

@@ -8,7 +8,7 @@ from torch import nn
 
 from ..architectures import ARCHITECTURES, Architecture, get_architecture
 from ..errors import InputError
-from .resnet import ResNet, _recomputed
+from ..models.resnet import ResNet, _recomputed
 
 PREFIX = "resnet_tutorial_"
 CIFAR10_MEAN, CIFAR10_STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)

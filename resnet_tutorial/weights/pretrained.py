@@ -9,9 +9,9 @@ from pathlib import Path
 
 from ..architectures import get_architecture
 from ..errors import InputError
-from .resnet import ResNet
-from .weights import load_weights
-from .weights_file import read_weights
+from ..models.resnet import ResNet
+from .file import read_weights
+from .state_dicts import load_weights
 
 FOLDER = Path(__file__).parents[1] / "pretrained"
 

@@ -12,11 +12,11 @@ import torch
 from ..architectures import CONVS_PER_BLOCK, TITLES, Architecture, get_architecture
 from ..errors import InputError
 from ..files import write_atomic
+from ..models.resnet import ResNet
 from ..version import __version__
+from .file import FORMAT, FORMAT_KEY, WeightsFile, read_weights
 from .layouts import LAYOUTS, Layout, get_layout
-from .resnet import ResNet
 from .state_facts import StateFacts, describe_state
-from .weights_file import FORMAT, FORMAT_KEY, WeightsFile, read_weights
 
 __all__ = [
     "LoadedWeights",

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from resnet_tutorial import InputError
-from resnet_tutorial.models import read_weights
+from resnet_tutorial.weights import read_weights
 
 STATE = {"conv1.weight": torch.arange(6.0).reshape(2, 3), "fc.bias": torch.ones(2, dtype=torch.float16)}
 

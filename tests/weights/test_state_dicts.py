@@ -11,10 +11,10 @@ from safetensors import safe_open
 from torch import nn
 
 from resnet_tutorial import InputError, Recipe, ResNet, create_model, export_weights, load_weights, save_weights
-from resnet_tutorial.models import model_from_weights
-from resnet_tutorial.models.layouts import LAYOUTS
 from resnet_tutorial.training.checkpoint import save_checkpoint
-from tests.models.others import TheirNet, chenyaofo, idelbayev, kuangliu, shake
+from resnet_tutorial.weights import model_from_weights
+from resnet_tutorial.weights.layouts import LAYOUTS
+from tests.weights.others import TheirNet, chenyaofo, idelbayev, kuangliu, shake
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 CHENYAOFO = ((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010))

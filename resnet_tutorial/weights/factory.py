@@ -1,0 +1,78 @@
+"""Networks by name, with fresh weights or trained ones."""
+
+import fnmatch
+
+from ..architectures import ARCHITECTURES, get_architecture
+from ..errors import InputError
+from ..models.resnet import ResNet
+
+
+def create_model(
+    name: str,
+    num_classes: int = 10,
+    *,
+    pretrained: str | None = None,
+    shortcut: str | None = None,
+    stem: str = "cifar",
+    in_channels: int = 3,
+    width: float = 1.0,
+    zero_init_residual: bool = False,
+    stochastic_depth: float = 0.0,
+    checkpoint_activations: bool = False,
+) -> ResNet:
+    """Build a network by name, with fresh weights or trained ones.
+
+    Args:
+        name: a name from `list_models`, such as ``resnet20``, ``plain20`` or ``preact20``, or one with another depth
+            (see `get_architecture`); ``ResNet20`` is accepted too.
+        num_classes: number of classes, at least 1.
+        pretrained: None for fresh weights, or what it was trained on, such as ``cifar10-jpeg``; see `list_pretrained`.
+        shortcut: option ``A``, ``B`` or ``C`` (He et al. 2016, section 3.3); None takes the network's own.
+        stem: ``cifar``, a 3×3 convolution, or ``imagenet``, 7×7 with stride 2 and max-pooling.
+        in_channels: channels of the images.
+        width: factor for the channels of every layer.
+        zero_init_residual: start every block as its shortcut; see `ResNet`.
+        stochastic_depth: drop probability of the last block, 0 to below 1; see `ResNet`.
+        checkpoint_activations: save memory in training for time; see `ResNet`.
+
+    Returns:
+        The network in training mode, on the CPU, in float32. It takes images from 8×8 on, of any shape.
+
+    Raises:
+        InputError: if no network has that name, an option does not fit, or there are no such trained weights.
+    """
+    arch = get_architecture(name).with_options(shortcut, stem, width)
+    if num_classes < 1:
+        raise InputError(f"num_classes must be at least 1, got {num_classes}")
+    if in_channels < 1:
+        raise InputError(f"in_channels must be at least 1, got {in_channels}")
+    if not 0 <= stochastic_depth < 1:
+        raise InputError(f"stochastic_depth must be from 0 to below 1, got {stochastic_depth:g}")
+    if arch.kind == "plain" and (zero_init_residual or stochastic_depth > 0):
+        raise InputError(f"{arch.name} has no shortcuts: without its branches nothing would pass; leave the option out")
+    model = ResNet(
+        arch,
+        num_classes,
+        in_channels=in_channels,
+        zero_init_residual=zero_init_residual,
+        stochastic_depth=stochastic_depth,
+        checkpoint_activations=checkpoint_activations,
+    )
+    if pretrained is not None:
+        from ..weights.pretrained import load_pretrained  # here, because it builds on this module
+
+        asked = model.arch.shortcut
+        load_pretrained(model, pretrained)
+        if shortcut is not None and model.arch.shortcut != asked:
+            raise InputError(
+                f"{name} trained on {pretrained} has shortcut option {model.arch.shortcut}, not {asked}: leave it out"
+            )
+    return model
+
+
+def list_models(pattern: str = "*") -> list[str]:
+    """Names of the networks of the table that match a wildcard, in its order: ``list_models("plain*")``.
+
+    Other depths can be built, too: ``create_model("resnet8")``.
+    """
+    return [name for name in ARCHITECTURES if fnmatch.fnmatchcase(name, pattern.lower())]
