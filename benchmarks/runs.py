@@ -34,7 +34,7 @@ import yaml
 from tqdm import tqdm
 
 from resnet_tutorial import ImageDataset, InputError, TrainConfig, Trainer, get_architecture, load_dataset
-from resnet_tutorial.evidence import read_results
+from resnet_tutorial.figures.evidence import read_results
 from resnet_tutorial.files import write_atomic
 from resnet_tutorial.training import Recipe, RunRecord, Stopped, load_checkpoint, load_recipe
 from resnet_tutorial.training.checkpoint import has_checkpoint, save_checkpoint

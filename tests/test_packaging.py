@@ -48,7 +48,7 @@ def test_the_wheel_holds_what_the_package_needs(tmp_path):
     sources = {path.relative_to(ROOT).as_posix() for path in (ROOT / "resnet_tutorial").rglob("*.py")}
     recipes = {path.relative_to(ROOT).as_posix() for path in (ROOT / "resnet_tutorial").rglob("*.yml")}
     weights = {f"resnet_tutorial/pretrained/{name}.safetensors" for name in list_pretrained()}
-    assert sources | recipes | weights | {"resnet_tutorial/py.typed", "resnet_tutorial/classifier.js"} <= names
+    assert sources | recipes | weights | {"resnet_tutorial/py.typed", "resnet_tutorial/figures/classifier.js"} <= names
     assert len(recipes) >= 2 and not [name for name in names if name.startswith(("tests", "book"))]
 
 

@@ -6,7 +6,7 @@ from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 
 from resnet_tutorial import list_pretrained
-from resnet_tutorial.classifier import write_weights
+from resnet_tutorial.figures.classifier import write_weights
 from resnet_tutorial.weights import pretrained_file, read_weights
 
 

@@ -23,7 +23,7 @@ def run(args: CompareArgs) -> None:
     print(json.dumps(comparison.as_dict(), indent=2, ensure_ascii=False) if args.json else comparison)
     if args.plot:
         try:
-            from ..plots import show_runs
+            from ..figures.plots import show_runs
         except ImportError as error:
             raise InputError(f"plots need the package {error.name}: pip install 'resnet-tutorial[book]'") from None
         content = io.BytesIO()

@@ -59,7 +59,7 @@ def create_model(
         checkpoint_activations=checkpoint_activations,
     )
     if pretrained is not None:
-        from ..weights.pretrained import load_pretrained  # here, because it builds on this module
+        from .pretrained import load_pretrained  # here, because it builds on this module
 
         asked = model.arch.shortcut
         load_pretrained(model, pretrained)

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from resnet_tutorial.evidence import read_results
-from resnet_tutorial.ledger import published_accuracies
+from resnet_tutorial.figures.evidence import read_results
+from resnet_tutorial.figures.ledger import published_accuracies
 from resnet_tutorial.training.compare import compare
 
 ROOT = Path(__file__).parents[2]

@@ -6,7 +6,7 @@ import pytest
 import torch.nn.functional as F
 
 from resnet_tutorial import create_model
-from resnet_tutorial.diagrams import draw_blocks, draw_network
+from resnet_tutorial.figures.diagrams import draw_blocks, draw_network
 from resnet_tutorial.models import BasicBlock, Bottleneck, PlainBasicBlock, PreActBasicBlock
 
 

@@ -6,11 +6,11 @@ from dataclasses import asdict
 from html import escape
 from typing import Any
 
-from ..analysis.budget import BYTES, RECOMPUTED, STATES, Machine, Plan, costs, find_machine, plan
-from ..architectures import get_architecture
-from ..errors import InputError
-from ..models.cost import BYTES_IN_FLOAT32
-from ..weights import list_models
+from ...analysis.budget import BYTES, RECOMPUTED, STATES, Machine, Plan, costs, find_machine, plan
+from ...architectures import get_architecture
+from ...errors import InputError
+from ...models.cost import BYTES_IN_FLOAT32
+from ...weights import list_models
 from .networks import KINDS
 from .page import NUMBER, STATIC, STYLE, scrolling
 

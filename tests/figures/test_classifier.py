@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from resnet_tutorial import InputError, create_model, list_pretrained, save_weights
-from resnet_tutorial.classifier import browser_classifier, write_weights
 from resnet_tutorial.data import normalize
+from resnet_tutorial.figures.classifier import browser_classifier, write_weights
+from resnet_tutorial.figures.widgets import STATIC
 from resnet_tutorial.training import load_trained
 from resnet_tutorial.weights import pretrained, pretrained_file
-from resnet_tutorial.widgets import STATIC
 from tests.book.browse_site import serve, start_browser
 from tests.weights.others import shake
 

@@ -4,13 +4,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from html import escape
 
-from .architectures import get_architecture
-from .errors import InputError
-from .models.cost import summarize_architecture, total
-from .training.compare import Row, Spread, compare, duration, group_runs, run_name
-from .training.recipe import Recipe, recipe_from_dict
-from .training.recipe_files import list_recipes, load_card
-from .training.record import RunRecord
+from ..architectures import get_architecture
+from ..errors import InputError
+from ..models.cost import summarize_architecture, total
+from ..training.compare import Row, Spread, compare, duration, group_runs, run_name
+from ..training.recipe import Recipe, recipe_from_dict
+from ..training.recipe_files import list_recipes, load_card
+from ..training.record import RunRecord
 
 DATA = "CIFAR-10"  # the data set of all published figures
 LEAST_EPOCHS = 5  # shorter runs were made for their speed
@@ -211,7 +211,7 @@ def ledger(records: Iterable[RunRecord]) -> Ledger:
     Runs of fewer than five epochs are left out: they were made for their speed. So are those that are not finished.
 
     Args:
-        records: any runs, such as the values of `resnet_tutorial.evidence.read_results`.
+        records: any runs, such as the values of `resnet_tutorial.figures.evidence.read_results`.
     """
     finished = [record for record in records if record.test is not None and len(record.history) >= LEAST_EPOCHS]
     groups: dict[str, list[list[RunRecord]]] = {name: [] for name in PUBLISHED}

@@ -6,7 +6,7 @@ from dataclasses import asdict
 import pytest
 
 from resnet_tutorial.errors import InputError
-from resnet_tutorial.evidence import find_experiment, find_repeated, loaded, read_results, trained
+from resnet_tutorial.figures.evidence import find_experiment, find_repeated, loaded, read_results, trained
 from resnet_tutorial.training import RunRecord, load_recipe
 
 

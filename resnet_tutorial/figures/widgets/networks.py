@@ -8,10 +8,10 @@ from html import escape
 from types import ModuleType
 from typing import Any
 
-from ..architectures import Architecture, get_architecture
-from ..errors import InputError
-from ..models.cost import BYTES_IN_FLOAT32, LayerCost, summarize_architecture, total, total_activations
-from ..weights import list_models
+from ...architectures import Architecture, get_architecture
+from ...errors import InputError
+from ...models.cost import BYTES_IN_FLOAT32, LayerCost, summarize_architecture, total, total_activations
+from ...weights import list_models
 from .page import NUMBER, STATIC, STYLE, WORDS, scrolling
 
 KINDS = {"resnet": "ResNet", "plain": "plain networks", "preact": "pre-activation"}

@@ -12,9 +12,9 @@ from html import escape
 from pathlib import Path
 from urllib.parse import quote
 
-from .errors import InputError
-from .training.trained import load_trained
-from .weights import list_pretrained, pretrained_file
+from ..errors import InputError
+from ..training.trained import load_trained
+from ..weights import list_pretrained, pretrained_file
 from .widgets.page import NUMBER, STATIC, STYLE
 
 SCRIPT = Path(__file__).with_suffix(".js")

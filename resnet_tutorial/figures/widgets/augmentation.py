@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from PIL import Image
 
-from ..data import ImageDataset, Transform
-from ..errors import InputError
+from ...data import ImageDataset, Transform
+from ...errors import InputError
 from .page import CHOICE_STYLE, STATIC, STYLE, in_words, radio_buttons
 
 AUGMENTATIONS = {  # how strong each can be, as options of a Transform; where there are no controls, the first is shown

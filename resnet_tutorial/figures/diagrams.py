@@ -7,7 +7,7 @@ from html import escape
 import torch
 from torch import fx, nn
 
-from .models import ResNet, ZeroPadShortcut
+from ..models import ResNet, ZeroPadShortcut
 
 ROW, COLUMN, BOX = 36, 190, 130  # px: distance of two steps, width of a chart, width of a box
 TINTS = {"ReLU": "#56B4E955", "BatchNorm": "#88888844", "+": "#E69F0066"}

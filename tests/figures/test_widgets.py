@@ -10,18 +10,9 @@ import pytest
 import torch
 from PIL import Image
 
-from resnet_tutorial import (
-    ImageDataset,
-    InputError,
-    Recipe,
-    TrainConfig,
-    Trainer,
-    create_model,
-    list_models,
-    summarize,
-    widgets,
-)
+from resnet_tutorial import ImageDataset, InputError, Recipe, TrainConfig, Trainer, create_model, list_models, summarize
 from resnet_tutorial.analysis.budget import Machine, Measurement, plan
+from resnet_tutorial.figures import widgets
 from resnet_tutorial.models import total
 from resnet_tutorial.training import Stopped, load_checkpoint
 from tests.conftest import make_dataset

@@ -8,9 +8,9 @@ from html import escape
 from statistics import fmean
 from typing import Any
 
-from ..errors import InputError
-from ..training import RunRecord
-from ..training.compare import Spread, duration, spread_of, summarize_runs
+from ...errors import InputError
+from ...training import RunRecord
+from ...training.compare import Spread, duration, spread_of, summarize_runs
 from .page import CHOICE_STYLE, NUMBER, STATIC, STYLE, in_words, radio_buttons, scrolling
 
 # Each has 3:1 against a white and a black page. Dashes tell the kind of network, markers and numbers each one.
@@ -179,7 +179,7 @@ def run_explorer(groups: Mapping[str, Sequence[RunRecord]]) -> RunExplorer:
     It needs neither a kernel nor a script. Without a run it says that there is none.
 
     Args:
-        groups: for each network its runs, as `resnet_tutorial.evidence.find_experiment` returns them.
+        groups: for each network its runs, as `resnet_tutorial.figures.evidence.find_experiment` returns them.
     """
     return RunExplorer(groups)
 
@@ -191,7 +191,7 @@ def explore_runs(groups: Mapping[str, Sequence[RunRecord]]) -> Any:
     behind the controls: then this is the `run_explorer`, as it is where there is no run to choose.
 
     Args:
-        groups: for each network its runs, as `resnet_tutorial.evidence.find_experiment` returns them.
+        groups: for each network its runs, as `resnet_tutorial.figures.evidence.find_experiment` returns them.
 
     Returns:
         An ipywidgets box, or a `RunExplorer`.

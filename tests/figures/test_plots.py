@@ -7,8 +7,9 @@ from dataclasses import asdict, replace
 import pytest
 import torch
 
-from resnet_tutorial import Recipe, plots
+from resnet_tutorial import Recipe
 from resnet_tutorial.analysis import ConfidenceBin, Estimate
+from resnet_tutorial.figures import plots
 from tests.conftest import make_dataset
 from tests.training.test_compare import a_run
 

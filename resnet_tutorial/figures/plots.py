@@ -11,12 +11,12 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from .analysis import ConfidenceBin, Estimate
-from .architectures import Architecture, get_architecture
-from .data import ImageDataset
-from .training import Recipe, RunRecord
-from .training.compare import group_runs, recipe_in_short, recipe_letters, run_name
-from .training.optim import learning_rates
+from ..analysis import ConfidenceBin, Estimate
+from ..architectures import Architecture, get_architecture
+from ..data import ImageDataset
+from ..training import Recipe, RunRecord
+from ..training.compare import group_runs, recipe_in_short, recipe_letters, run_name
+from ..training.optim import learning_rates
 
 # Okabe and Ito's palette (2008), with a marker for each color.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -148,7 +148,7 @@ def show_degradation(runs: Mapping[str, Sequence[RunRecord]], own: Mapping[str, 
     figure 6.
 
     Args:
-        runs: for each network its runs, as `resnet_tutorial.evidence.find_experiment` returns them.
+        runs: for each network its runs, as `resnet_tutorial.figures.evidence.find_experiment` returns them.
         own: runs of your own by what to call them, drawn into every panel in black. The x axis then counts the images
             seen, on a logarithmic scale, so that runs of other lengths and on other data find their place.
     """
@@ -190,7 +190,7 @@ def show_depths(runs: Mapping[str, Sequence[RunRecord]]) -> Figure:
     several.
 
     Args:
-        runs: for each network its runs, as `resnet_tutorial.evidence.find_experiment` returns them.
+        runs: for each network its runs, as `resnet_tutorial.figures.evidence.find_experiment` returns them.
     """
     figure, axes = plt.subplots(1, 2, figsize=(10, 3.8))
     kinds = list(dict.fromkeys(_arch(each).kind for each in runs.values()))

@@ -4,9 +4,9 @@ import os
 import threading
 from html import escape
 
-from ..errors import InputError
-from ..training import RunRecord, Trainer
-from ..training.compare import duration
+from ...errors import InputError
+from ...training import RunRecord, Trainer
+from ...training.compare import duration
 from .page import NUMBER, STATIC, STYLE
 
 MONITOR_STYLE = """

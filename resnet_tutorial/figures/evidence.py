@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 
-from .training.compare import recipe_in_short, run_name
-from .training.record import RunRecord, read_record
+from ..training.compare import recipe_in_short, run_name
+from ..training.record import RunRecord, read_record
 
 ENOUGH = 0.5  # share of the wanted networks that an experiment has to hold to be taken
 
