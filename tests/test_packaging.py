@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from resnet_tutorial import list_pretrained
-from resnet_tutorial.cli import COMMANDS, STEPS
+from resnet_course.command import STEPS
+from resnet_tutorial.cli import COMMANDS
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -45,11 +45,16 @@ def test_the_wheel_holds_what_the_package_needs(tmp_path):
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
     (wheel,) = tmp_path.glob("*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())
-    sources = {path.relative_to(ROOT).as_posix() for path in (ROOT / "resnet_tutorial").rglob("*.py")}
-    recipes = {path.relative_to(ROOT).as_posix() for path in (ROOT / "resnet_tutorial").rglob("*.yml")}
-    weights = {f"resnet_tutorial/pretrained/{name}.safetensors" for name in list_pretrained()}
-    assert sources | recipes | weights | {"resnet_tutorial/py.typed", "resnet_tutorial/figures/classifier.js"} <= names
-    assert len(recipes) >= 2 and not [name for name in names if name.startswith(("tests", "book"))]
+    packages = [ROOT / name for name in ("resnet_tutorial", "resnet_course")]
+    files = [
+        path
+        for package in packages
+        for path in package.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    ]
+    wanted = {path.relative_to(ROOT).as_posix() for path in files if not path.name.startswith(".")}
+    assert {path.suffix for path in files} == {".py", ".yml", ".js", ".typed", ".safetensors", ".ipynb"}
+    assert wanted == {name for name in names if ".dist-info/" not in name}
 
 
 HEAVY = ["torch", "numpy", "torchvision", "matplotlib", "ipywidgets", "IPython", "PIL", "pandas", "scipy"]

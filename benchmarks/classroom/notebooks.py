@@ -9,7 +9,7 @@ from typing import Any
 
 import nbformat
 
-ASSIGNMENTS = Path(__file__).parents[2] / "assignments"
+ASSIGNMENTS = Path(__file__).parents[2] / "resnet_course/assignments"
 BLOCK = "2_basic_block"
 MARKERS = re.compile(r"^ *### (BEGIN|END) SOLUTION\n?", re.MULTILINE)
 Edit = Callable[[Any], None]

@@ -1,20 +1,22 @@
 """The command line: ``resnet-tutorial COMMAND …``, also as ``python -m resnet_tutorial COMMAND …``.
 
 What a command takes is in `arguments`, what it does in the module of its name, which is imported when the command runs.
+`resnet_course` adds the command ``classroom``, by an entry point.
 """
 
-import difflib
 import os
 import sys
-from collections.abc import Mapping
 from importlib import import_module
+from importlib.metadata import entry_points
 
 from ..errors import InputError
 from ..version import __version__
-from .arguments import COMMANDS, STEPS
+from .arguments import COMMANDS
 from .common import fail
-from .parser import parse
+from .parser import choose, parse
 from .start import first_settings
+
+GROUP = "resnet_tutorial.commands"  # entry points by which other packages add commands: modules with ``run(argv)``
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -40,23 +42,10 @@ def _run(argv: list[str]) -> None:
         print(f"resnet-tutorial {__version__}, torch {torch.__version__}")
         return
     version = "  --version  Print the versions of resnet-tutorial and torch."
-    name = _choose(argv, COMMANDS, "command", "COMMAND", version)
-    if name == "classroom":
-        step = _choose(argv[1:], STEPS, "step of classroom", "classroom STEP")
-        args = parse(STEPS[step], f"classroom {step}", argv[2:])
-    else:
+    if argv[:1] and argv[0] in COMMANDS:
+        name = argv[0]
         args = parse(COMMANDS[name], name, argv[1:], first_settings if name == "train" else None)
-    import_module(f".{name}", __package__).run(args)
-
-
-def _choose(argv: list[str], choices: Mapping[str, type], what: str, usage: str, *more: str) -> str:
-    """The command or step named first; without one, all of them are listed."""
-    if not argv or argv[0] in ("-h", "--help"):
-        lines = [f"  {name:10} {args_class.__doc__}" for name, args_class in choices.items()]
-        print(f"usage: resnet-tutorial {usage} [OPTIONS]\n\neach with --help:", *lines, *more, sep="\n", flush=True)
-        sys.exit(0)
-    if argv[0] in choices:
-        return argv[0]
-    near = difflib.get_close_matches(argv[0], choices, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"choose from {', '.join(choices)}"
-    sys.exit(fail(f"no {what} is called {argv[0]!r}: {hint}", status=2))
+        import_module(f".{name}", __package__).run(args)
+    else:
+        more = {each.name: each.load() for each in entry_points(group=GROUP)}
+        more[choose(argv, COMMANDS | more, "command", "COMMAND", version)].run(argv[1:])

@@ -180,103 +180,6 @@ class RecipesArgs:
     """Recipe to print, a shipped one or a YAML file: as a start for one's own, for train -c FILE."""
 
 
-@dataclass(frozen=True)
-class InitArgs:
-    """Make a course folder: settings, sources of the assignments, gradebook."""
-
-    folder: Annotated[Path, "FOLDER"]
-    """New folder for the course."""
-    students: Path
-    """Class list, a CSV file with the columns id, first_name, last_name, email."""
-    assignments: Path | None = None
-    """Folder with the assignments, if the package does not lie in the book's repository."""
-    book: str = ""
-    """Address of the book's site, which the assignments link to."""
-    install: str = ""
-    """What pip installs on Colab: the address of a wheel, or git+https://…"""
-
-
-@dataclass(frozen=True)
-class ReleaseArgs:
-    """Make one file for each student, without solutions or hidden tests."""
-
-    assignment: Annotated[str, "ASSIGNMENT"]
-    """Name of the assignment, such as 1_convolution."""
-    course: Path = Path(".")
-    """Folder of the course."""
-
-
-@dataclass(frozen=True)
-class CollectArgs:
-    """Take in what was handed in, and mend it."""
-
-    assignment: Annotated[str, "ASSIGNMENT"]
-    """Name of the assignment."""
-    place: Annotated[Path, "PLACE"]
-    """Folder or zip file, as Canvas or Moodle gives it."""
-    course: Path = Path(".")
-    """Folder of the course."""
-
-
-@dataclass(frozen=True)
-class GradeArgs:
-    """Execute the submissions behind walls, and count the points."""
-
-    assignment: Annotated[str, "ASSIGNMENT"]
-    """Name of the assignment."""
-    course: Path = Path(".")
-    """Folder of the course."""
-    jobs: int | None = None
-    """Submissions at a time; if not given, one for each processor."""
-    cell_seconds: float | None = None
-    """Longest time for one cell; if not given, six times what the source's own answers take here, and 30 at least."""
-    seconds: float | None = None
-    """Longest time for one submission; if not given, six times what the source takes, and 180 at least."""
-    memory: int = 6000
-    """Memory of one submission's process, MiB of addresses."""
-
-
-@dataclass(frozen=True)
-class FeedbackArgs:
-    """Make one HTML file for each student, which opens offline."""
-
-    assignment: Annotated[str, "ASSIGNMENT"]
-    """Name of the assignment."""
-    course: Path = Path(".")
-    """Folder of the course."""
-
-
-@dataclass(frozen=True)
-class GradesArgs:
-    """Write the grades as CSV."""
-
-    file: Annotated[Path, "FILE"]
-    """File to write."""
-    form: str = "plain"
-    """plain, canvas or moodle."""
-    assignments: tuple[str, ...] = ()
-    """Which; all that were graded, if not given."""
-    course: Path = Path(".")
-    """Folder of the course."""
-
-
-@dataclass(frozen=True)
-class KeyArgs:
-    """Make the answer key, for the instructor: solutions, hidden tests, points, rubrics."""
-
-    assignment: Annotated[str, "ASSIGNMENT"]
-    """Name of the assignment."""
-    student: str | None = None
-    """With the numbers of this student."""
-    course: Path = Path(".")
-    """Folder of the course."""
-
-
-@dataclass(frozen=True)
-class ClassroomArgs:
-    """Hand out assignments, collect and grade them, with nbgrader."""
-
-
 COMMANDS = {
     "train": TrainArgs,
     "evaluate": EvaluateArgs,
@@ -288,15 +191,4 @@ COMMANDS = {
     "identify": IdentifyArgs,
     "download": DownloadArgs,
     "recipes": RecipesArgs,
-    "classroom": ClassroomArgs,
-}
-
-STEPS = {
-    "init": InitArgs,
-    "release": ReleaseArgs,
-    "collect": CollectArgs,
-    "grade": GradeArgs,
-    "feedback": FeedbackArgs,
-    "export": GradesArgs,
-    "key": KeyArgs,
 }

@@ -8,7 +8,7 @@ import itertools
 import re
 import sys
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from types import NoneType
 from typing import Any, Literal, NamedTuple, NoReturn, get_args, get_origin, get_type_hints
@@ -80,6 +80,19 @@ def parse(
     if missing:
         parser.error(f"the following arguments are required: {', '.join(missing)}")
     return _filled(args_class, values)
+
+
+def choose(argv: list[str], choices: Mapping[str, object], what: str, usage: str, *more: str) -> str:
+    """Return the command or step that is named first; without one, list all, each with its docstring, and exit."""
+    if not argv or argv[0] in ("-h", "--help"):
+        lines = [f"  {name:10} {each.__doc__}" for name, each in choices.items()]
+        print(f"usage: resnet-tutorial {usage} [OPTIONS]\n\neach with --help:", *lines, *more, sep="\n", flush=True)
+        sys.exit(0)
+    if argv[0] in choices:
+        return argv[0]
+    near = difflib.get_close_matches(argv[0], choices, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"choose from {', '.join(choices)}"
+    sys.exit(fail(f"no {what} is called {argv[0]!r}: {hint}", status=2))
 
 
 class _Setting(NamedTuple):

@@ -15,7 +15,7 @@ import nbformat
 from benchmarks.classroom.__main__ import STUDENTS, expected, friend_of, make_file, names, seated
 from benchmarks.classroom.cases import CLASS
 from benchmarks.classroom.notebooks import about, possible, source_of
-from resnet_tutorial.checks import variant
+from resnet_course.checks import variant
 
 WORLD = SimpleNamespace(canary="canary", values=lambda friend: {"$FRIEND": friend})
 

@@ -13,8 +13,8 @@ import pytest
 import yaml
 from PIL import Image
 
+from resnet_course.command import STEPS, GradeArgs
 from resnet_tutorial import cli
-from resnet_tutorial.cli.arguments import STEPS, GradeArgs
 from resnet_tutorial.cli.parser import parse
 
 from .test_front_matter import CHAPTERS, minutes_of
@@ -26,7 +26,7 @@ PAGES = [
     f"{Path(page['file']).name}.md" for part in PARTS if part["caption"] == "Teaching" for page in part["chapters"]
 ]
 TEXT = {page: (BOOK / page).read_text(encoding="utf-8") for page in PAGES}
-ASSIGNMENTS = {path.stem: path for path in sorted((ROOT / "assignments").glob("*/*.ipynb"))}
+ASSIGNMENTS = {path.stem: path for path in sorted((ROOT / "resnet_course/assignments").glob("*/*.ipynb"))}
 
 
 def cells(assignment: str) -> list[dict]:
@@ -142,8 +142,8 @@ def test_each_chapter_has_a_question():
 
 
 def test_options_and_limits_are_those_of_the_commands():
-    from resnet_tutorial.classroom import Limits
-    from resnet_tutorial.classroom.grade import LEAST_CELL, LEAST_WALL, SLOWER
+    from resnet_course.classroom import Limits
+    from resnet_course.classroom.grade import LEAST_CELL, LEAST_WALL, SLOWER
 
     shown = dict(row[:2] for row in rows(TEXT["teaching_grading.md"], "Grade") if row[0].startswith("`--"))
     args = GradeArgs("1_convolution")

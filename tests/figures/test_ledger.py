@@ -9,7 +9,7 @@ from resnet_tutorial.cli import COMMANDS
 from resnet_tutorial.cli.parser import parse
 from resnet_tutorial.figures.evidence import read_results
 from resnet_tutorial.figures.ledger import DATA, PUBLISHED, ledger, name_recipe, published_accuracies
-from tests.test_evidence import make_record
+from tests.figures.test_evidence import make_record
 
 RESULTS = Path(__file__).parents[2] / "book" / "results"
 

@@ -1,0 +1,174 @@
+"""Arithmetic of convolutions as learners write it."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+
+from resnet_course import checks
+
+from . import right, wrong
+
+sizes = (
+    ("padding_once", lambda n, k, s, p: (n + p - k) // s + 1),
+    ("no_padding", lambda n, k, s, p: (n - k) // s + 1),
+    ("one_position_short", lambda n, k, s, p: (n + 2 * p - k) // s),
+    ("rounded_up", lambda n, k, s, p: math.ceil((n + 2 * p - k) / s + 1)),
+    ("not_whole", lambda n, k, s, p: (n + 2 * p - k) / s + 1),
+    ("stride_ignored", lambda n, k, s, p: n + 2 * p - k + 1),
+    ("kernel_ignored", lambda n, k, s, p: (n + 2 * p) // s),
+    ("returns_none", lambda n, k, s, p: None),
+    ("value", lambda n, k, s, p: n),
+    ("no_number", lambda n, k, s, p: "many"),
+)
+for key, answer in sizes:
+    wrong(checks.output_size, key)(answer)
+
+
+@right(checks.output_size)
+def size_by_counting(n, k, s, p):
+    return len(range(-p, n + p - k + 1, s))
+
+
+@right(checks.output_size)
+def size_by_asking(n, k, s, p):
+    return F.conv2d(torch.zeros(1, 1, n, n), torch.zeros(1, 1, k, k), stride=s, padding=p).shape[-1]
+
+
+counts = (
+    ("bias_always", lambda i, o, k, bias: o * (i * k**2 + 1)),
+    ("bias_never", lambda i, o, k, bias: o * i * k**2),
+    ("bias_of_inputs", lambda i, o, k, bias: i * (o * k**2 + bias)),
+    ("one_bias", lambda i, o, k, bias: i * o * k**2 + (1 if bias else 0)),
+    ("kernel_not_squared", lambda i, o, k, bias: i * o * k + (o if bias else 0)),
+    ("one_channel_in", lambda i, o, k, bias: o * k**2 + (o if bias else 0)),
+)
+for key, answer in counts:
+    wrong(checks.conv_parameters, key)(answer)
+
+
+@right(checks.conv_parameters)
+def parameters_of_the_layer(i, o, k, bias):
+    return sum(p.numel() for p in torch.nn.Conv2d(i, o, k, bias=bias).parameters())
+
+
+def positions(n, k, s, p):
+    return (n - k + 2 * p) // s + 1
+
+
+costs = (
+    ("size_of_input", lambda i, o, k, n, s, p: n * n * o * i * k * k),
+    ("flops", lambda i, o, k, n, s, p: 2 * positions(n, k, s, p) ** 2 * o * i * k * k),
+    ("one_row", lambda i, o, k, n, s, p: positions(n, k, s, p) * o * i * k * k),
+    ("parameters_for_macs", lambda i, o, k, n, s, p: o * i * k * k),
+    ("depthwise", lambda i, o, k, n, s, p: positions(n, k, s, p) ** 2 * o * k * k),
+)
+for key, answer in costs:
+    wrong(checks.conv_macs, key)(answer)
+
+
+@right(checks.conv_macs)
+def macs(i, o, k, n, s, p):
+    return positions(n, k, s, p) ** 2 * o * i * k * k
+
+
+@wrong(checks.receptive_field, "strides_ignored")
+def field_without_strides(layers):
+    field = 1
+    for kernel, _ in layers:
+        field += kernel - 1
+    return field
+
+
+@wrong(checks.receptive_field, "own_stride_counted")
+def field_with_own_stride(layers):
+    field = jump = 1
+    for kernel, stride in layers:
+        jump *= stride
+        field += (kernel - 1) * jump
+    return field
+
+
+wrong(checks.receptive_field, "kernels_added")(lambda layers: sum(kernel for kernel, _ in layers))
+wrong(checks.receptive_field, "last_kernel_only")(lambda layers: layers[-1][0])
+
+
+@right(checks.receptive_field)
+def field_backwards(layers):
+    field = 1
+    for kernel, stride in reversed(layers):
+        field = (field - 1) * stride + kernel
+    return field
+
+
+@right(checks.convolution_by_hand)
+def with_loops(x, weight, stride, padding):
+    x = F.pad(x, (padding,) * 4)
+    k = weight.shape[-1]
+    rows = []
+    for top in range(0, x.shape[2] - k + 1, stride):
+        lefts = range(0, x.shape[3] - k + 1, stride)
+        rows.append(
+            torch.stack(
+                [torch.einsum("ncij,ocij->no", x[..., top : top + k, left : left + k], weight) for left in lefts], -1
+            )
+        )
+    return torch.stack(rows, -2)
+
+
+@wrong(checks.convolution_by_hand, "kernel_flipped")
+def flipped(x, weight, stride, padding):
+    return with_loops(x, torch.flip(weight, (-1, -2)), stride, padding)
+
+
+@wrong(checks.convolution_by_hand, "kernel_transposed")
+def transposed(x, weight, stride, padding):
+    return with_loops(x, weight.mT, stride, padding)
+
+
+@wrong(checks.convolution_by_hand, "first_channel_only")
+def first_channel(x, weight, stride, padding):
+    return with_loops(x[:, [0]], weight[:, [0]], stride, padding)
+
+
+@wrong(checks.convolution_by_hand, "mean_for_sum")
+def mean(x, weight, stride, padding):
+    return with_loops(x, weight, stride, padding) / weight[0].numel()
+
+
+@wrong(checks.convolution_by_hand, "padding_ignored")
+def unpadded(x, weight, stride, padding):
+    return with_loops(x, weight, stride, 0)
+
+
+@wrong(checks.convolution_by_hand, "stride_ignored")
+def unstrided(x, weight, stride, padding):
+    return with_loops(x, weight, 1, padding)
+
+
+@wrong(checks.convolution_by_hand, "edge_for_zeros")
+def edged(x, weight, stride, padding):
+    return with_loops(F.pad(x, (padding,) * 4, mode="replicate"), weight, stride, 0)
+
+
+# What a cell can do to its notebook
+
+
+@wrong(checks.output_size, "crash")
+def crashes(n, k, s, p):
+    return n / 0
+
+
+@wrong(checks.output_size, "exit")
+def quits(n, k, s, p):
+    raise SystemExit
+
+
+@wrong(checks.output_size, "crash")
+def recurses(n, k, s, p):
+    return recurses(n, k, s, p)
+
+
+@wrong(checks.output_size, "memory")
+def hoards(n, k, s, p):
+    return torch.zeros(10**12).shape[0]

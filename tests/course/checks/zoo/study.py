@@ -1,0 +1,149 @@
+"""Statistics as learners write them."""
+
+import math
+import statistics as st
+
+import numpy as np
+
+from resnet_course import checks
+from resnet_tutorial.analysis.uncertainty import t_quantile
+
+from . import right, wrong
+
+right(checks.mean)(lambda values: sum(values) / len(values))
+wrong(checks.mean, "best_for_mean")(lambda values: sorted(values)[-1])
+wrong(checks.mean, "worst_for_mean")(lambda values: sorted(values)[0])
+wrong(checks.mean, "median_for_mean")(np.median)
+wrong(checks.mean, "last_for_mean")(lambda values: values[-1])
+wrong(checks.mean, "sum_for_mean")(sum)
+
+right(checks.standard_deviation)(lambda values: np.std(values, ddof=1))
+wrong(checks.standard_deviation, "population_sd")(np.std)
+wrong(checks.standard_deviation, "variance_for_sd")(lambda values: np.var(values, ddof=1))
+wrong(checks.standard_deviation, "standard_error_for_sd")(lambda values: np.std(values, ddof=1) / len(values) ** 0.5)
+wrong(checks.standard_deviation, "range_for_sd")(np.ptp)
+wrong(checks.standard_deviation, "absolute_deviation")(lambda values: np.abs(values - np.mean(values)).mean())
+
+T = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776}
+
+
+def around(values, half):
+    return st.mean(values) - half, st.mean(values) + half
+
+
+def error(values):
+    return st.stdev(values) / math.sqrt(len(values))
+
+
+right(checks.interval)(lambda values: around(values, T[len(values) - 1] * error(values)))
+intervals = (
+    ("normal_for_t", lambda values: around(values, 1.96 * error(values))),
+    ("two_for_t", lambda values: around(values, 2 * error(values))),
+    ("spread_for_interval", lambda values: around(values, st.stdev(values))),
+    ("one_standard_error", lambda values: around(values, error(values))),
+    ("interval_of_runs", lambda values: around(values, T[len(values) - 1] * st.stdev(values))),
+    ("population_sd", lambda v: around(v, T[len(v) - 1] * st.pstdev(v) / math.sqrt(len(v)))),
+    ("freedom_off", lambda values: around(values, t_quantile(len(values)) * error(values))),
+    ("one_sided", lambda values: around(values, t_quantile(len(values) - 1, 0.9) * error(values))),
+    ("smallest_to_largest", lambda values: (min(values), max(values))),
+    ("shape", lambda values: T[len(values) - 1] * error(values)),
+)
+for key, answer in intervals:
+    wrong(checks.interval, key)(answer)
+
+
+@right(checks.difference)
+def welch(a, b):
+    va, vb = error(a) ** 2, error(b) ** 2
+    freedom = (va + vb) ** 2 / (va**2 / (len(a) - 1) + vb**2 / (len(b) - 1))
+    half = t_quantile(freedom) * math.sqrt(va + vb)
+    gap = st.mean(b) - st.mean(a)
+    return gap, gap - half, gap + half
+
+
+@wrong(checks.difference, "sign_turned")
+def turned(a, b):
+    return welch(b, a)
+
+
+@wrong(checks.difference, "intervals_added")
+def added(a, b):
+    half = T[len(a) - 1] * error(a) + T[len(b) - 1] * error(b)
+    gap = st.mean(b) - st.mean(a)
+    return gap, gap - half, gap + half
+
+
+@wrong(checks.difference, "best_against_best")
+def best(a, b):
+    return max(b) - max(a), *welch(a, b)[1:]
+
+
+@wrong(checks.difference, "normal_for_t")
+def normal(a, b):
+    gap, half = st.mean(b) - st.mean(a), 1.96 * math.hypot(error(a), error(b))
+    return gap, gap - half, gap + half
+
+
+@right(checks.runs)
+def comprehension(run, names, seeds):
+    return {name: [run(name, seed) for seed in seeds] for name in names}
+
+
+@right(checks.runs)
+def seeds_outside(run, names, seeds):
+    table = dict.fromkeys(names, ())
+    for seed in seeds:
+        for name in names:
+            table[name] += (run(name, seed),)
+    return table
+
+
+def of_table(change):
+    return lambda run, names, seeds: change(comprehension(run, names, seeds))
+
+
+wrong(checks.runs, "runs_missing")(lambda run, names, seeds: {n: [run(n, s)] for n, s in zip(names, seeds)})  # noqa: B905
+wrong(checks.runs, "runs_unasked")(lambda run, names, seeds: comprehension(run, names, range(len(seeds))))
+wrong(checks.runs, "best_kept")(of_table(lambda table: {name: max(runs) for name, runs in table.items()}))
+wrong(checks.runs, "mean_kept")(of_table(lambda table: {name: st.fmean(runs) for name, runs in table.items()}))
+wrong(checks.runs, "last_kept")(of_table(lambda table: {name: runs[-1] for name, runs in table.items()}))
+wrong(checks.runs, "figures_missing")(of_table(lambda table: {name: runs[1:] for name, runs in table.items()}))
+wrong(checks.runs, "figures_mixed_up")(of_table(lambda table: {name: runs[::-1] for name, runs in table.items()}))
+wrong(checks.runs, "no_table")(of_table(lambda table: list(table.values())))
+
+
+@wrong(checks.runs, "runs_repeated")
+def run_again(run, names, seeds):
+    comprehension(run, names, seeds)
+    return comprehension(run, names, seeds)
+
+
+def say(gap, low, high):
+    return "higher" if low > 0 else "lower" if high < 0 else "undecided"
+
+
+def by_overlap(a, b):
+    (low_a, high_a), (low_b, high_b) = (around(v, T[len(v) - 1] * error(v)) for v in (a, b))
+    return "higher" if low_b > high_a else "lower" if high_b < low_a else "undecided"
+
+
+def by_threshold(a, b):
+    return say(0, *around([st.mean(b) - st.mean(a)] * 2, 0.9))
+
+
+right(checks.verdict)(lambda a, b: say(*welch(a, b)))
+wrong(checks.verdict, "by_means")(lambda a, b: "higher" if np.mean(b) > np.mean(a) else "lower")
+wrong(checks.verdict, "by_best")(lambda a, b: "higher" if np.max(b) > np.max(a) else "lower")
+wrong(checks.verdict, "by_overlap")(by_overlap)
+wrong(checks.verdict, "verdict_turned")(lambda a, b: say(*welch(b, a)))
+wrong(checks.verdict, "never_decided")(lambda a, b: "undecided")
+wrong(checks.verdict, "always_decided")(lambda a, b: "higher")
+wrong(checks.verdict, "value")(by_threshold)
+wrong(checks.verdict, "no_verdict")(lambda a, b: welch(a, b)[1] > 0)
+
+steps = {"measured": {"steps": 8}, "known": {"steps": [(7, "What becomes of the last batch?")]}, "points": 1}
+right(checks.numbers, **steps)("Steps", lambda: {"steps": 8})
+wrong(checks.numbers, "known_steps", **steps)("Steps", lambda: {"steps": 7})
+wrong(checks.numbers, "off_steps", **steps)("Steps", lambda: {"steps": 80})
+wrong(checks.numbers, "missing_steps", **steps)("Steps", lambda: {"n": 8})
+wrong(checks.numbers, "no_number_steps", **steps)("Steps", lambda: {"steps": [7]})

@@ -1,0 +1,739 @@
+"""The instructor's path, with a small class that does what classes do."""
+
+import csv
+import html
+import json
+import os
+import re
+import socket
+import sys
+import zipfile
+from copy import deepcopy
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("nbgrader")
+import nbformat
+import nbgrader.api
+
+from resnet_course.checks import variant
+from resnet_course.classroom import (
+    Course,
+    Limits,
+    collect_submissions,
+    export_grades,
+    grade,
+    grade_assignment,
+    init_course,
+    isolation,
+    release_assignment,
+    sandbox,
+    write_feedback,
+    write_key,
+)
+from resnet_course.classroom.cells import grade_id, hidden_pieces
+from resnet_course.classroom.course import Student
+from resnet_course.classroom.grade import seal
+from resnet_course.classroom.release import find_leaks, for_course
+from resnet_course.classroom.sandbox import execute
+from resnet_course.classroom.submissions import read_submission, whose
+from resnet_tutorial import cli
+from resnet_tutorial.errors import InputError
+
+pytestmark = [
+    pytest.mark.skipif(sys.platform == "win32", reason="grading needs Linux or macOS"),
+    # nbgrader, SQLAlchemy and the kernels' sockets, not this package
+    pytest.mark.filterwarnings("ignore"),
+]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _version_of_the_gradebook_asked_once():
+    """nbgrader starts a program to learn it, for each new gradebook."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("nbgrader.api.get_alembic_version", cache(nbgrader.api.get_alembic_version))
+        yield
+
+
+BOOK = Path(__file__).parents[2] / "book"
+DOUBLE = '''def double(x):
+    """Twice x."""
+    ### BEGIN SOLUTION
+    twice_the_number = x + x
+    return twice_the_number
+    ### END SOLUTION'''
+TEST = """points = 2.0 * (double(3) == 6)
+### BEGIN HIDDEN TESTS
+points += 2.0 * (double(-17) == -34 and len(STUDENT) > 0)
+### END HIDDEN TESTS
+points"""
+ASSERT = """assert double("ab") == "abab", "a text can be doubled, too"
+### BEGIN HIDDEN TESTS
+assert double([1, 17, 4]) == [1, 17, 4] * 2, "so can a list"
+### END HIDDEN TESTS"""
+RIGHT = "def double(x):\n    return 2 * x"
+HALF = "def double(x):\n    return abs(2 * x) if isinstance(x, int) else 2 * x"
+STEALS = """
+import re, sys
+def steal(info):
+    print("stolen:", info.raw_cell)
+get_ipython().events.register("pre_run_cell", steal)
+"""
+HIDES = "type(get_ipython().displayhook).__call__ = lambda *values: None\ndef double(x):\n    return 0"
+LOOPS = "def double(x):\n    while True:\n        pass"
+QUITS = "import os\ndef double(x):\n    os._exit(0)"
+FORKS = """
+import os, time
+children = 0
+try:
+    for _ in range(400):
+        if os.fork() == 0:
+            time.sleep(600)
+            os._exit(0)
+        children += 1
+except OSError as error:
+    print("refused:", 30 < children < 60)
+def double(x):
+    return 2 * x"""
+
+
+def cell(kind, source, **about):
+    made = nbformat.v4.new_markdown_cell(source) if kind == "markdown" else nbformat.v4.new_code_cell(source)
+    if "tags" in about:
+        made.metadata["tags"] = about["tags"]
+    elif about:
+        usual = {"grade": False, "locked": False, "solution": False, "task": False, "schema_version": 3}
+        made.metadata["nbgrader"] = usual | about
+    return made
+
+
+def source_notebook(*more):
+    cells = [
+        cell("markdown", "# Double\n\nWrite $2 \\times x$ as a function."),
+        cell("code", 'STUDENT = "sample"', tags=["student"]),
+        cell("code", "letters = len(STUDENT)", grade_id="variant", locked=True),
+        cell("code", DOUBLE, grade_id="double", solution=True),
+        cell("code", TEST, grade_id="test_double", grade=True, locked=True, points=4),
+        cell("code", ASSERT, grade_id="test_more", grade=True, locked=True, points=2),
+        *more,
+    ]
+    python = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    return nbformat.v4.new_notebook(cells=cells, metadata=python)
+
+
+def make_course(folder, students):
+    essay = cell(
+        "markdown", "It is the same as $x+x$, by distribution.", grade_id="essay", grade=True, solution=True, points=3
+    )
+    for name, notebook in (("1_double", source_notebook()), ("2_essay", source_notebook(essay))):
+        (folder / "assignments" / name).mkdir(parents=True)
+        nbformat.write(notebook, folder / "assignments" / name / f"{name}.ipynb")
+    rows = [f"{one},First{i},Last{i},{one}@example.org" for i, one in enumerate(students)]
+    (folder / "students.csv").write_text("\n".join(["id,first_name,last_name,email", *rows]), encoding="utf-8-sig")
+    return init_course(folder / "course", folder / "students.csv", folder / "assignments")
+
+
+def answer(course, student, code, assignment="1_double"):
+    notebook = nbformat.read(course.release(assignment, student), as_version=4)
+    next(c for c in notebook.cells if grade_id(c) == "double").source = code
+    return notebook
+
+
+def hostile(course, tmp_path, port):
+    """Looks for everything that it must not see, and prints what it found."""
+    paths = [course.root, course.root / "gradebook.db", course.root / "submitted", tmp_path, Path.home(), Path("..")]
+    return f"""
+import glob, os, socket
+seen = []
+for path in {[str(path) for path in paths]!r}:
+    try:
+        seen += [path] if os.path.isfile(path) else [os.path.join(path, one) for one in os.listdir(path)]
+    except OSError:
+        pass
+for pattern in ("/root/*", "/home/*/*", "/tmp/*/course*", "/tmp/pytest*", "/etc/shadow", {str(course.root)!r} + "*"):
+    seen += glob.glob(pattern)
+own = ({sys.prefix!r}, {sys.base_prefix!r}, os.environ["HOME"])
+seen = [path for path in seen if not any(one.startswith(os.path.realpath(path)) for one in own)]
+try:
+    socket.create_connection(("127.0.0.1", {port}), 2)
+    seen.append("network")
+except OSError:
+    pass
+for one in filter(str.isdigit, os.listdir("/proc")):
+    seen += [one] if b"pytest" in open(f"/proc/{{one}}/cmdline", "rb").read() else []
+print("seen:", seen)
+def double(x):
+    return 2 * x"""
+
+
+@pytest.fixture(scope="module")
+def graded(tmp_path_factory):
+    """A class, from the class list to the feedback. One grading for all tests: a kernel takes seconds to start."""
+    place = tmp_path_factory.mktemp("classroom")
+    answers = {
+        "right": RIGHT,
+        "half": HALF,
+        "crash": "def double(x):\n    raise ValueError('my own mistake')",
+        "loop": LOOPS,
+        "quit": QUITS,
+        "renamed": RIGHT.replace("double", "twice"),
+        "steals": STEALS + RIGHT,
+        "hides": HIDES,
+        "forks": FORKS,
+        "memory": "def double(x):\n    bytearray(1 << 40)",
+    }
+    course = make_course(place, [*answers, "empty", "hostile", "text", "absent"])
+    release_assignment(course, "1_double")
+    handed = place / "handed"
+    handed.mkdir()
+    server = socket.create_server(("127.0.0.1", 0))
+    answers["hostile"] = hostile(course, place, server.getsockname()[1])
+    for student, code in answers.items():
+        nbformat.write(answer(course, student, code), handed / f"{student}.ipynb")
+    nbformat.write(nbformat.read(course.release("1_double", "empty"), as_version=4), handed / "empty.ipynb")
+    (handed / "text.ipynb").write_text("def double(x): return 2 * x")
+    collected = collect_submissions(course, "1_double", handed)
+    grades = grade_assignment(course, "1_double", jobs=2, limits=Limits(cell=4, wall=60, processes=60))
+    server.close()
+    pages = write_feedback(course, "1_double")
+    return course, collected, {grade.student: grade for grade in grades}, pages
+
+
+EXPECTED = {
+    "right": (6, ""),
+    "half": (4, ""),
+    "crash": (0, "ValueError: my own mistake"),
+    "loop": (0, "still running after 4 s"),
+    "quit": (0, "The kernel ended"),
+    "renamed": (0, "<code>double</code> is not defined in your answer"),
+    "hides": (0, "should end in points"),
+    "memory": (0, "MemoryError"),
+    "empty": (0, "NotImplementedError"),
+    "text": (0, "could not be read as a notebook"),
+    "hostile": (6, "seen: []"),
+    "steals": (6, "held text of the tests"),
+    "forks": (6, "refused: True"),
+}
+
+
+@pytest.mark.parametrize("student", EXPECTED)
+def test_points_and_message(graded, student):
+    course, _, grades, _ = graded
+    points, message = EXPECTED[student]
+    page = (course.root / "feedback" / student / "1_double" / "1_double.html").read_text()
+    if student in ("hostile", "forks") and isolation().walls != "namespaces":
+        pytest.skip("this system has no namespaces")
+    assert (grades[student].points, grades[student].possible, grades[student].problem) == (points, 6, "")
+    assert message in page
+
+
+def test_missing_student_is_named_and_has_no_points(graded, tmp_path):
+    course, collected, grades, _ = graded
+    assert collected.missing == ("absent",) and "absent" not in grades
+    export_grades(course, "plain", tmp_path / "grades.csv")
+    rows = {row["id"]: row for row in csv.DictReader((tmp_path / "grades.csv").open())}
+    assert (rows["absent"]["1_double"], rows["half"]["1_double"], rows["half"]["1_double possible"]) == (
+        "",
+        "4.0",
+        "6.0",
+    )
+
+
+def test_canvas_and_moodle_columns(graded, tmp_path):
+    course, *_ = graded
+    export_grades(course, "canvas", tmp_path / "canvas.csv")
+    head, possible, *rows = csv.reader((tmp_path / "canvas.csv").open())
+    assert head == ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", "1_double"]
+    assert possible[0].strip() == "Points Possible" and float(possible[-1]) == 6
+    assert ["Last0, First0", "", "right", "right@example.org", "", "6.0"] in rows
+    export_grades(course, "moodle", tmp_path / "moodle.csv")
+    head, *rows = csv.reader((tmp_path / "moodle.csv").open())
+    assert head == ["ID number", "First name", "Last name", "Email address", "1_double"]
+    assert ["half", "First1", "Last1", "half@example.org", "4.0"] in rows
+
+
+def test_feedback_asks_no_other_host_and_shows_no_hidden_test(graded):
+    _, _, _, pages = graded
+    assert len(pages) == len(EXPECTED)
+    for page in pages:
+        text = page.read_text()
+        assert not re.search(r"""src\s*=\s*["']?(https?:)?//|<link|@import|<script|url\(["']?http""", text), page
+        assert (
+            "default-src 'none'" in text
+            and "<math" in text
+            and "HIDDEN" not in text
+            and "-17" not in re.sub(r"<[^>]*>", "", text)
+        )
+
+
+def test_nothing_is_left_behind(graded):
+    assert not [
+        path for path in Path("/tmp").glob("rt-*") if path.owner() == Path.home().owner() and any(path.iterdir())
+    ]
+    for process in Path("/proc").glob("[0-9]*/cmdline") if os.path.isdir("/proc") else ():
+        assert b"ipykernel_launcher -f /tmp/rt-" not in process.read_bytes().replace(b"\0", b" ")
+
+
+def test_release_holds_names_but_neither_solutions_nor_hidden_tests(graded):
+    course, *_ = graded
+    files = sorted((course.root / "release").rglob("*.ipynb"))
+    assert len(files) == 14
+    for path in files:
+        text = path.read_text()
+        assert not re.search("twice_the_number|-17|SOLUTION|HIDDEN", text)
+        assert f'STUDENT = \\"{path.parts[-2]}\\"' in text and "raise NotImplementedError" in text
+
+
+@pytest.mark.parametrize(
+    "plant",
+    [
+        lambda c: c.update(source="# Hint\n\n    twice_the_number  = x+x"),
+        lambda c: c.metadata.update(note="### BEGIN SOLUTION"),
+        lambda c: c.metadata.update(hint={"deep": ["points += 2.0 * (double(-17) == -34 and len(STUDENT) > 0)"]}),
+        lambda c: c.update(source='`assert double([1, 17, 4]) == [1, 17, 4] * 2, "so can a list"`'),
+    ],
+)
+def test_release_refuses_a_planted_leak(tmp_path, plant):
+    course = make_course(tmp_path, ["anna"])
+    path = course.source("1_double")
+    notebook = nbformat.read(path, as_version=4)
+    plant(notebook.cells[0])
+    nbformat.write(notebook, path)
+    with pytest.raises(InputError, match="nothing is released: cell 1 holds"):
+        release_assignment(course, "1_double")
+    assert not (course.root / "release").exists()
+
+
+def test_a_clean_release_has_no_leak():
+    bare = source_notebook()
+    for one in bare.cells:
+        one.source = re.sub(r"( *)### BEGIN.*?### END \w+( TESTS)?", "", one.source, flags=re.DOTALL)
+    assert find_leaks(bare, source_notebook()) == []
+
+
+LINKS = """See [The
+table](../../book/table.ipynb#rows), [words](../../book/words.md), [Assignment 3](../3_x/3_x.ipynb), [web](https://w)."""
+
+
+@pytest.mark.parametrize(
+    ("book", "text"),
+    [
+        ("", "See The\ntable, words, Assignment 3, [web](https://w)."),
+        (
+            "https://site.example/r/book/index.html",
+            "See [The\ntable](https://site.example/r/book/table.html#rows), "
+            "[words](https://site.example/r/book/words.html), Assignment 3, [web](https://w).",
+        ),
+        (
+            "https://site.example/r/",
+            "See [The\ntable](https://site.example/r/book/table.html#rows), "
+            "[words](https://site.example/r/book/words.html), Assignment 3, [web](https://w).",
+        ),
+    ],
+)
+def test_links_lead_to_the_site_and_colab_knows_what_to_install(tmp_path, book, text):
+    make_course(tmp_path, ["anna"])
+    wheel = "https://site.example/resnet_tutorial-1-py3-none-any.whl"
+    course = init_course(tmp_path / "c", tmp_path / "students.csv", tmp_path / "assignments", book, wheel)
+    install = cell("code", 'INSTALL = ""\n%pip install "{INSTALL}"')
+    install["id"] = "install"
+    released = for_course(nbformat.v4.new_notebook(cells=[cell("markdown", LINKS), install]), course)
+    assert [c.source for c in released.cells] == [text, f'INSTALL = "{wheel}"\n%pip install "{{INSTALL}}"']
+
+
+def test_no_link_of_a_released_assignment_is_dead(tmp_path):
+    make_course(tmp_path, ["anna"])
+    course = init_course(tmp_path / "c", tmp_path / "students.csv", book="https://site.example", install="rt.whl")
+    for source in sorted((course.root / "source").glob("*/*.ipynb")):
+        (path,) = release_assignment(course, source.stem)
+        text = path.read_text(encoding="utf-8")
+        chapters = re.findall(r"\]\(https://site.example/book/(\w+)\.html", text)
+        assert chapters and all(list(BOOK.glob(f"{name}.*")) for name in chapters)
+        assert "](../" not in text and 'INSTALL = \\"rt.whl\\"' in text
+
+
+def test_a_broken_notebook_is_mended(tmp_path):
+    course = make_course(tmp_path, ["anna"])
+    release_assignment(course, "1_double")
+    release = nbformat.read(course.release("1_double", "anna"), as_version=4)
+    broken = answer(course, "anna", RIGHT.replace("\n", "\r\n"))
+    broken.cells[1].source = 'STUDENT = "bob"'
+    broken.cells[4].source = "4.0"
+    del broken.cells[5]
+    broken.cells.insert(3, nbformat.v4.new_code_cell("import math"))
+    data = json.dumps(broken).replace("\n", "\r\n").encode("utf-8-sig")
+    mended, said = read_submission(data, "anna.ipynb", release)
+    assert [c.source for c in mended.cells[1:]] == [
+        *[c.source for c in release.cells[:3]],
+        "import math",
+        RIGHT,
+        *[c.source for c in release.cells[4:]],
+    ]
+    assert len(said) == 2 and "`test_more` was deleted" in said[0] and "`test_double` was changed" in said[1]
+    assert all(line in mended.cells[0].source for line in said)
+    nbformat.validate(mended)
+
+
+def essay_release():
+    """Code and a written part, as a student gets them."""
+    essay = cell("markdown", "*Write here.*", grade_id="essay", grade=True, solution=True, points=3)
+    release = source_notebook(cell("markdown", "## Essay"), essay)
+    release.cells[3].source = 'def double(x):\n    """Twice x."""\n    raise NotImplementedError'
+    for i, one in enumerate(release.cells):
+        one["id"] = f"cell-{i}"
+    return release
+
+
+def handed_in(change):
+    """What becomes of a right submission after a change; what it says, and the sources of its cells."""
+    work = essay_release()
+    work.cells[3].source, work.cells[7].source = RIGHT, "Because."
+    change(work)
+    mended, said = read_submission(json.dumps(work).encode(), "a.ipynb", essay_release())
+    return said, [one.source for one in mended.cells[1 if said else 0 :]]
+
+
+def without_marks(work):
+    """As some editors save: no metadata, no ids, an older format, and a cell of one's own in front."""
+    work.nbformat_minor = 0
+    work.cells.insert(0, cell("code", "import math"))
+    for one in work.cells:
+        one.metadata = {"id": "xyz"}
+        one.pop("id")
+
+
+def with_marks_of_an_older_copy(work):
+    for one in work.cells:
+        if "nbgrader" in one.metadata:
+            one.metadata["nbgrader"]["grade_id"] += "_old"
+        one["id"] += "-old"
+
+
+@pytest.mark.parametrize("change", [without_marks, with_marks_of_an_older_copy])
+def test_answers_that_lost_their_marks_are_found(change):
+    said, sources = handed_in(change)
+    given = [one.source for one in essay_release().cells]
+    own = ["import math"] if change is without_marks else []
+    assert sources == [*own, *given[:3], RIGHT, *given[4:7], "Because."]
+    assert len(said) == 1 and said[0].startswith("The cells for your answers `double`, `essay` were no longer marked")
+
+
+def test_an_answer_in_a_cell_of_ones_own_is_not_overwritten_by_the_empty_one():
+    said, sources = handed_in(lambda work: work.cells.__setitem__(3, cell("code", "# mine\n" + RIGHT)))
+    assert sources[3] == "# mine\n" + RIGHT and not any("NotImplementedError" in source for source in sources)
+    assert "`double` was no longer marked" in said[0]
+
+
+def test_of_two_copies_of_an_answer_the_last_one_counts_and_runs_last():
+    def copied(work):
+        work.cells.insert(3, deepcopy(work.cells[3]))
+        work.cells[3].source = HALF
+
+    said, sources = handed_in(copied)
+    assert sources.index(HALF) < sources.index(RIGHT) and len(sources) == 9
+    assert said == ("There are 2 cells for your answer `double`; the last one counts.",)
+
+
+@pytest.mark.parametrize(
+    ("source", "note"),
+    [
+        ("def double(x:\n    return 2 * x", "Python cannot read your answer `double` in line 1"),
+        (RIGHT.replace("double", "twice"), "`double` is not defined in your answer `double` any more"),
+    ],
+)
+def test_an_answer_that_cannot_count_is_told(source, note):
+    said, _ = handed_in(lambda work: work.cells[3].update(source=source))
+    assert len(said) == 1 and said[0].startswith(note)
+
+
+def test_lines_for_the_shell_are_no_mistake():
+    assert handed_in(lambda work: work.cells[3].update(source="%matplotlib inline\n" + RIGHT))[0] == ()
+
+
+def test_another_assignment_is_told_first():
+    said, _ = handed_in(lambda work: work.cells[0].update(source="# Triple\n"))
+    assert said[0] == "Your file begins with “Triple”. This is “Double”: is it the right file?"
+
+
+@pytest.mark.parametrize("data", [b"", b"\xff\xfe\x00", b"{}", b"[1]", b'{"cells": 3, "nbformat": 4}', b"PK\x03\x04"])
+def test_what_is_no_notebook_gets_a_message(data):
+    mended, said = read_submission(data, "work.ipynb", source_notebook())
+    assert "could not be read as a notebook" in said[0] and said[0] in mended.cells[0].source
+    assert len(mended.cells) == 7
+
+
+def test_an_untouched_file_comes_back_as_it_was():
+    release = source_notebook()
+    mended, said = read_submission(nbformat.writes(release).encode(), "a.ipynb", release)
+    assert said == () and [c.source for c in mended.cells] == [c.source for c in release.cells]
+
+
+def test_zip_with_the_names_of_canvas_and_moodle(tmp_path):
+    course = make_course(tmp_path, ["s1", "s11", "s2", "s3"])
+    release_assignment(course, "1_double")
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+        for name in (
+            "last0first0_4711_s1_work.ipynb",
+            "First1 Last1_99_assignsubmission_file/work.ipynb",
+            "last2first2_4712_88_1_double.ipynb",
+            "stranger_1.ipynb",
+            "../../s3.txt",
+        ):
+            archive.writestr(name, nbformat.writes(answer(course, "s2", RIGHT)))
+    collected = collect_submissions(course, "1_double", tmp_path / "all.zip")
+    assert set(collected.notes) == {"s1", "s11", "s2", "s3"} and collected.unclear == ("stranger_1.ipynb",)
+    text = course.submitted("1_double", "s11").read_text()
+    assert 'STUDENT = \\"s11\\"' in text and "return 2 * x" in text
+
+
+def test_a_file_of_two_students_is_no_ones(tmp_path):
+    students = make_course(tmp_path, ["s1", "s11", "s2"]).students()
+    assert whose("s11.ipynb", students) == ["s11"] and whose("s1-s2.ipynb", students) == ["s1", "s2"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "smithjonesanalía_4712_9_work.ipynb",
+        "smith-jonesanalia_4712_9_work.ipynb",
+        "Analía Smith-Jones_12_assign/a.ipynb",
+    ],
+)
+def test_names_count_by_their_letters(name):
+    students = [Student("s1", "Analía", "Smith-Jones", ""), Student("s2", "Ana", "Smith", "")]
+    assert whose(name, students) == ["s1"]
+
+
+def test_names_that_two_share_are_no_ones():
+    students = [Student("s1", "José", "Li", ""), Student("s2", "Jose", "Li", "")]
+    assert whose("lijose_4712_9_work.ipynb", students) == ["s1", "s2"]
+
+
+@pytest.mark.parametrize("shown", ["nan", "-1", "5", "'4.0'", "inf", "<Result>"])
+def test_a_test_that_ends_in_no_valid_number_earns_nothing(shown):
+    notebook = source_notebook()
+    test = notebook.cells[4]
+    test.outputs = [nbformat.v4.new_output("execute_result", data={"text/plain": shown}, execution_count=1)]
+    seal(notebook, set())
+    assert [output.output_type for output in test.outputs] == ["error"]
+
+
+def test_a_warning_costs_nothing():
+    notebook = source_notebook()
+    test = notebook.cells[4]
+    test.outputs = [
+        nbformat.v4.new_output("stream", name="stderr", text="UserWarning: slow"),
+        nbformat.v4.new_output("execute_result", data={"text/plain": "4.0"}, execution_count=1),
+    ]
+    seal(notebook, set())
+    assert [o.get("name") or o["data"]["text/plain"] for o in test.outputs] == ["stdout", "4"]
+
+
+def test_hidden_tests_do_not_pass_through_an_output():
+    notebook = deepcopy(source_notebook())
+    shown = nbformat.v4.new_output("stream", text="I saw: assert double([1,17,4]) == [1,17,4]*2, 'so can a list'")
+    shown.text = shown.text.replace("'", '"')
+    notebook.cells[2].outputs = [shown]
+    seal(notebook, hidden_pieces(source_notebook()))
+    assert "17" not in json.dumps(notebook.cells[2].outputs)
+
+
+def test_output_is_bounded():
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell("for _ in range(300): print('x' * 10_000, flush=True)")]
+    )
+    executed = execute(notebook, Limits(cell=20, output=50_000))
+    assert 0 < len(json.dumps(executed.cells[0].outputs)) < 60_000
+
+
+def test_a_cell_that_ignores_interrupts_ends_the_kernel_and_not_the_class():
+    stubborn = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nwhile True: pass"
+    cells = [nbformat.v4.new_code_cell(source) for source in (stubborn, "1 + 1", "2 + 2")]
+    executed = execute(nbformat.v4.new_notebook(cells=cells), Limits(cell=1, wall=60))
+    assert [[output.ename for output in one.outputs] for one in executed.cells] == [["TooLong"], ["NotRun"], ["NotRun"]]
+
+
+def test_a_kernel_that_does_not_start_costs_no_student(monkeypatch):
+    tries = []
+
+    def run(*given):
+        tries.append(given)
+        raise sandbox.NotStarted("no memory")
+
+    monkeypatch.setattr(sandbox, "_run", run)
+    with pytest.raises(sandbox.NotStarted):
+        execute(source_notebook(), Limits())
+    assert len(tries) == sandbox.STARTS
+
+
+def test_nothing_is_graded_where_the_own_answers_fail(tmp_path):
+    course = make_course(tmp_path, ["anna"])
+    release_assignment(course, "1_double")
+    collect_submissions(course, "1_double", course.root / "release" / "1_double")
+    path = course.source("1_double")
+    path.write_text(path.read_text().replace("x + x", "x + 3"))
+    with pytest.raises(InputError, match="the source's own answers fail test_double, test_more"):
+        grade_assignment(course, "1_double")
+    assert not (course.root / "autograded").exists()
+
+
+def test_times_follow_from_those_of_the_own_answers(monkeypatch):
+    executed = source_notebook()
+    executed.cells[3].metadata["execution"] = {
+        "iopub.status.busy": "2026-01-01T00:00:00.000000Z",
+        "iopub.status.idle": "2026-01-01T00:00:59.900000Z",
+    }
+    executed.cells[4].outputs = [
+        nbformat.v4.new_output("execute_result", data={"text/plain": "4.0"}, execution_count=1)
+    ]
+    monkeypatch.setattr(grade, "execute", lambda *given: executed)
+    limits = grade._with_times(Limits(memory=77), source_notebook(), 1, Path("/nowhere"), None)
+    assert (limits.cell, limits.wall, limits.memory) == (360, 360, 77)
+
+
+def test_shapes10_is_shown_to_an_assignment_that_reads_it(monkeypatch, tmp_path):
+    drawn = []
+    monkeypatch.setattr(grade, "load_shapes10", lambda: drawn.append(1))
+    monkeypatch.setattr(grade, "cache_folder", lambda: tmp_path)
+    (tmp_path / f"shapes10-v{grade.GENERATOR_VERSION}.cache").write_text("shapes")
+    with grade._shapes10(source_notebook()) as data:
+        assert data is None and not drawn
+    reads = 'import os\nprint(open(os.environ["RESNET_TUTORIAL_CACHE"] + "/shapes10-v1.cache").read())  # shapes10'
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(reads)])
+    with grade._shapes10(notebook) as data:
+        executed = execute(notebook, Limits(cell=20, wall=60), data=data)
+    assert executed.cells[0].outputs[0].text == "shapes\n" and not data.exists()
+
+
+def test_an_early_attempt_does_not_overwrite_the_last():
+    release = source_notebook()
+    handed = deepcopy(release)
+    early = deepcopy(handed.cells[3])
+    early["id"], early.source = "early", "def double(x):\n    return x"
+    handed.cells[3].source = RIGHT
+    handed.cells.insert(3, early)
+    mended, _ = read_submission(nbformat.writes(handed).encode(), "a.ipynb", release)
+    assert [c.source for c in mended.cells].index(early.source) < [c.source for c in mended.cells].index(RIGHT)
+
+
+def test_written_part_waits_for_a_reader(tmp_path, capsys):
+    course = make_course(tmp_path, ["anna"])
+    release_assignment(course, "2_essay")
+    (tmp_path / "handed").mkdir()
+    work = answer(course, "anna", RIGHT, "2_essay")
+    work.cells[-1].source = "Because."
+    nbformat.write(work, tmp_path / "handed" / "anna.ipynb")
+    collect_submissions(course, "2_essay", tmp_path / "handed")
+    (grade,) = grade_assignment(course, "2_essay")
+    assert (grade.points, grade.possible, grade.waits) == (6, 9, True)
+    assert export_grades(course, "plain", tmp_path / "g.csv") == ["anna, 2_essay: a written part waits to be read"]
+    path = course.submitted("2_essay", "anna")
+    later = path.stat().st_mtime + 3600
+    os.utime(path, (later, later))
+    assert "anna, 2_essay: collected, but not graded since" in export_grades(course, "plain", tmp_path / "g.csv")[0]
+    with pytest.raises(InputError, match="no assignment is called '2_esay'"):
+        export_grades(course, "plain", tmp_path / "g.csv", ("2_esay",))
+    with pytest.raises(SystemExit):
+        cli.main(["classroom", "export", str(tmp_path / "nowhere" / "g.csv"), "--course", str(course.root)])
+    assert capsys.readouterr().err.startswith("error: cannot use ")
+
+
+def test_init_refuses_what_would_be_lost_or_is_wrong(tmp_path):
+    course = make_course(tmp_path, ["anna"])
+    students, assignments = tmp_path / "students.csv", tmp_path / "assignments"
+    with pytest.raises(InputError, match="is not empty"):
+        init_course(course.root, students, assignments)
+    for text, problem in (
+        ("id,name\na,b", "has no column first_name"),
+        ("id,first_name,last_name,email\n../a,b,c,d", "is no id"),
+        ("id,first_name,last_name,email\na,b,c,d\nA,b,c,d", "twice"),
+        ("id,first_name,last_name,email\n", "names no student"),
+        ("id,first_name,last_name,email\na,b,c,d\ne,f,g", "line 3: not as many fields"),
+        ("id,first_name,last_name,email\na,Curie, Marie,d,e", "line 2: not as many fields"),
+    ):
+        students.write_text(text)
+        with pytest.raises(InputError, match=problem):
+            init_course(tmp_path / "new", students, assignments)
+    assert not (tmp_path / "new").exists()
+    students.write_text("id,first_name,last_name,email\na,b,c,d")
+    for options, problem in (({"book": "site"}, "should begin with https://"), ({"install": '"'}, "between quotes")):
+        with pytest.raises(InputError, match=problem):
+            init_course(tmp_path / "new", students, assignments, **options)
+    with pytest.raises(InputError, match="holds no course"):
+        Course.open(tmp_path)
+    students.write_bytes("id,first_name,last_name,email\na,José,c,d".encode("cp1252"))
+    with pytest.raises(InputError, match="save it from the spreadsheet as CSV UTF-8"):
+        init_course(tmp_path / "new", students, assignments)
+
+
+def test_a_class_list_as_spreadsheets_save_it(tmp_path):
+    make_course(tmp_path, ["anna"])
+    (tmp_path / "list.csv").write_text("ID;First name;Last name;Email\nb.c;Zoë;Ng;z@example.edu\n", "utf-8-sig")
+    (student,) = init_course(tmp_path / "new", tmp_path / "list.csv", tmp_path / "assignments").students()
+    assert student == Student("b.c", "Zoë", "Ng", "z@example.edu")
+
+
+def test_the_key_shows_solutions_points_and_one_students_numbers(tmp_path):
+    course = make_course(tmp_path, ["anna", "bob"])
+    page = write_key(course, "2_essay", "anna")
+    text = page.read_text()
+    shown = html.unescape(re.sub(r"<[^>]*>", "", text))
+    assert page == course.root / "key" / "2_essay_anna.html"
+    assert "(for the instructor)</title>" in text and "Do not hand out" in text
+    assert "twice_the_number" in shown and "-17" in shown and 'STUDENT = "anna"' in shown
+    assert re.search(r"test_double\s+4 of 4\s+test_more\s+2 of 2\s+essay\s+3, read by you\s+Together\s+9", shown)
+    assert "default-src 'none'" in text and "<math" in text and not re.search("<script|<link|src=.http", text)
+    rows = {row["id"]: row for row in csv.DictReader((course.root / "key" / "2_essay.csv").open())}
+    assert set(rows) == {"anna", "bob"} and rows["anna"]["seed"] == str(variant("anna").seed) != rows["bob"]["seed"]
+    release_assignment(course, "2_essay")
+    assert sorted(path.name for path in (course.root / "release").rglob("*.*")) == ["2_essay.ipynb"] * 2
+    for place in (course.root, course.root.parent, course.root / "key"):
+        with pytest.raises(InputError, match="holds the course and its answer key"):
+            collect_submissions(course, "2_essay", place)
+
+
+def test_no_key_where_students_look_or_from_a_broken_source(tmp_path):
+    course = make_course(tmp_path, ["anna"])
+    with pytest.raises(InputError, match="'eve' is not in the class"):
+        write_key(course, "1_double", "eve")
+    (course.root / "release").mkdir()
+    (course.root / "key").symlink_to(course.root / "release")
+    with pytest.raises(InputError, match="remove the link"):
+        write_key(course, "1_double")
+    (course.root / "key").unlink()
+    path = course.source("1_double")
+    path.write_text(path.read_text().replace("= x + x", "= abs(x + x)"))
+    with pytest.raises(InputError, match="earns 2 of 4 points in test_double"):
+        write_key(course, "1_double")
+    assert not list(course.root.rglob("*.html"))
+
+
+def test_command_line(tmp_path, capsys):
+    make_course(tmp_path, ["anna", "bob"])
+    course = ["--course", str(tmp_path / "course")]
+
+    def run(*words):
+        with pytest.raises(SystemExit) as stop:
+            cli.main(["classroom", *words])
+        return stop.value.code, *capsys.readouterr()
+
+    new = str(tmp_path / "second")
+    status, out, _ = run(
+        "init", new, "--students", str(tmp_path / "students.csv"), "--assignments", str(tmp_path / "assignments")
+    )
+    assert status == 0 and "2 students, 2 assignments: 1_double, 2_essay" in out
+    assert "2 files" in run("release", "1_double", *course)[1]
+    status, out, _ = run("collect", "1_double", str(tmp_path / "course" / "release" / "1_double"), *course)
+    assert status == 0 and "2 taken in; 2 of 2 have handed in" in out
+    status, out, _ = run("key", "1_double", *course)
+    assert status == 0 and "1_double.html: for you, not for the class" in out
+    assert run("release", "3_none", *course)[0] == 1
+    assert "nothing to grade" in run("grade", "2_essay", *course)[2]
+    (tmp_path / "empty").mkdir()
+    assert "no file is in" in run("collect", "1_double", str(tmp_path / "empty"), *course)[2]
+    assert "does not exist" in run("collect", "1_double", str(tmp_path / "none"), *course)[2]
+    status, _, error = run("grad", "1_double")
+    assert status == 2 and "did you mean grade?" in error
+    assert "export" in run("--help")[1]
