@@ -4,7 +4,7 @@ An archive of the original's size and format is made from an image folder of 50,
 Each measurement is a process of its own, interleaved with the others; medians are printed. From the repository root:
 
     python -m benchmarks.reading  (on Linux)
-    python -m benchmarks.reading "CIFAR-10, JPEG copy" --rounds 5
+    python -m benchmarks.reading FOLDER --rounds 5
 """
 
 import argparse

@@ -32,13 +32,16 @@ def test_the_table_of_networks(arch):
 
 
 def test_the_results_are_those_of_the_records():
-    quick = read_record(ROOT / "book/results/resnet20-cifar10-jpeg-quick-seed0.json")
-    again = read_record(ROOT / "book/results/resnet20-cifar10-jpeg-quick-validation-0-seed1.json")
-    first, second = (f"{run.test['accuracy']:.2f} % (seed {run.seed}, {run.precision}" for run in (quick, again))
-    assert f"after ten of `quick` {first}, {quick.seconds / 60:.1f} minutes) and {second})" in README
-    shipped = read_weights(pretrained_file("resnet20.cifar10-jpeg")).metadata["record"]
-    assert f"**{shipped['test']['accuracy']:.2f} %** after {len(shipped['history'])} epochs of the recipe" in README
-    assert quick.data["train"] == shipped["data"]["train"] == 50_000
+    results = README.partition("## What is measured")[2].partition("## ")[0]
+    shipped = read_weights(pretrained_file("resnet20.cifar10")).metadata["record"]
+    assert f"**{shipped['test']['accuracy']:.2f} %** after {len(shipped['history'])} epochs of the recipe" in results
+    assert shipped["data"]["train"] == 50_000
+    for name, start in (("resnet20", "45,000 images "), ("plain20", "45,000 images: ")):
+        ten, fifteen = (
+            read_record(ROOT / f"book/results/{name}-cifar10-quick-{seed}.json").test["accuracy"]
+            for seed in ("seed0", "epochs-15-seed0")
+        )
+        assert re.search(f"{start}{fifteen:.2f} % after fifteen epochs,?( and)? {ten:.2f} % after ten", results)
 
 
 def test_the_five_lines_run(tmp_path, monkeypatch):

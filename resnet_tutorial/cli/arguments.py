@@ -42,7 +42,7 @@ class EvaluateArgs:
     """Score a trained network on the test part of a data set."""
 
     checkpoint: Annotated[Path | None, "[RUN]"] = None
-    """Folder or checkpoint of a run, file of weights, or a name as resnet20.cifar10-jpeg; else the newest run."""
+    """Folder or checkpoint of a run, file of weights, or a name as resnet20.cifar10; else the newest run."""
     data: Annotated[Path | None, "[DATA]"] = None
     """Data folder, as --root; that of the run if not given."""
     root: Path | None = None
@@ -63,7 +63,7 @@ class PredictArgs:
     images: Annotated[tuple[Path, ...], "IMAGE [IMAGE ...]"] = ()
     """Image files of any size, and folders of them."""
     checkpoint: Path | None = None
-    """Folder or checkpoint of a run, file of weights, or a name as resnet20.cifar10-jpeg; else the newest run."""
+    """Folder or checkpoint of a run, file of weights, or a name as resnet20.cifar10; else the newest run."""
     top: int = 3
     """Number of classes to print for each image."""
     weights: WeightsArgs = field(default_factory=WeightsArgs)
@@ -78,7 +78,7 @@ class ExportArgs:
     file: Annotated[Path, "FILE"]
     """File to write; its suffix says the format."""
     checkpoint: Annotated[Path | None, "[RUN]"] = None
-    """Folder or checkpoint of a run, file of weights, or a name as resnet20.cifar10-jpeg; else the newest run."""
+    """Folder or checkpoint of a run, file of weights, or a name as resnet20.cifar10; else the newest run."""
     input: Literal["uint8", "unit", "normalized"] = "uint8"
     """RGB images: uint8 N×H×W×3; unit, float N×3×H×W from 0 to 1; normalized, likewise, with mean and std applied."""
     weights: WeightsArgs = field(default_factory=WeightsArgs)

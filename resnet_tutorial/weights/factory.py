@@ -26,7 +26,7 @@ def create_model(
         name: a name from `list_models`, such as ``resnet20``, ``plain20`` or ``preact20``, or one with another depth
             (see `get_architecture`); ``ResNet20`` is accepted too.
         num_classes: number of classes, at least 1.
-        pretrained: None for fresh weights, or what it was trained on, such as ``cifar10-jpeg``; see `list_pretrained`.
+        pretrained: None for fresh weights, or what it was trained on, such as ``cifar10``; see `list_pretrained`.
         shortcut: option ``A``, ``B`` or ``C`` (He et al. 2016, section 3.3); None takes the network's own.
         stem: ``cifar``, a 3×3 convolution, or ``imagenet``, 7×7 with stride 2 and max-pooling.
         in_channels: channels of the images.

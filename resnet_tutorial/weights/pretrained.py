@@ -1,6 +1,6 @@
 """Networks that come trained: files of half-precision weights in ``resnet_tutorial/pretrained``.
 
-Each is called ``MODEL.TAG``, where the tag says what it was trained on, as in ``resnet20.cifar10-jpeg``. The header of
+Each is called ``MODEL.TAG``, where the tag says what it was trained on, as in ``resnet20.cifar10``. The header of
 a file holds all that `save_weights` writes, and under ``published`` what a model card says.
 """
 
@@ -19,7 +19,7 @@ FOLDER = Path(__file__).parents[1] / "pretrained"
 def list_pretrained(pattern: str = "*") -> list[str]:
     """Names of the trained networks in the package that match a wildcard, in alphabetical order.
 
-    ``resnet20.cifar10-jpeg`` is what ``create_model("resnet20", pretrained="cifar10-jpeg")`` gives.
+    ``resnet20.cifar10`` is what ``create_model("resnet20", pretrained="cifar10")`` gives.
     """
     names = sorted(path.stem for path in FOLDER.glob("*.safetensors"))
     return [name for name in names if fnmatch.fnmatchcase(name, pattern.lower())]
@@ -45,7 +45,7 @@ def load_pretrained(model: ResNet, tag: str) -> None:
 
     Args:
         model: a fresh network.
-        tag: what it was trained on, such as ``cifar10-jpeg``.
+        tag: what it was trained on, such as ``cifar10``.
 
     Raises:
         InputError: if there are no such weights, or they are for other classes or options.

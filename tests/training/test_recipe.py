@@ -1,4 +1,4 @@
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 
 import pytest
 
@@ -93,10 +93,12 @@ def test_the_summary_says_what_matters_in_two_lines():
         "32,000, 48,000), lr 0.01 until the training error is below 80 %\n"
         "crop and flip, 10 % of the training images held out"
     )
-    assert load_recipe("modern").summary() == (
-        "30 epochs, batch 256; SGD with lr 0.4, Nesterov momentum 0.9, weight decay 0.0005 (not on norms and biases), "
-        "moving average 0.99; OneCycleLR (rising for 20 %)\n"
-        "crop and flip, label smoothing 0.1, 10 % of the training images held out"
+    muon = Recipe(optimizer="Muon", lr=0.1, rest_lr=0.8, momentum=0.6, decay_norm_and_bias=False, ema=0.995)
+    muon = replace(muon, epochs=40, initial_scale=0.5, label_smoothing=0.1)
+    assert muon.summary() == (
+        "40 epochs, batch 128; Muon with lr 0.1, SGD with lr 0.8 for all but hidden convolutions, Nesterov momentum 0.6, "
+        "weight decay 0.0005 (not on norms and biases), moving average 0.995; OneCycleLR (rising for 30 %)\n"
+        "crop and flip, images from 0.5 of their size up to it, label smoothing 0.1, 10 % of the training images held out"
     )
 
 
