@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .prediction import Prediction, predict
     from .recipe import Recipe
     from .recipe_files import RecipeCard, list_recipes, load_card, load_recipe
+    from .recipe_text import recipe_notes, recipe_summary
     from .record import RunRecord, describe_machine, read_record
     from .scores import Scores, collect_logits, score
     from .signals import Stopped
@@ -49,6 +50,8 @@ __all__ = [
     "pick_device",
     "predict",
     "read_record",
+    "recipe_notes",
+    "recipe_summary",
     "score",
     "train",
     "train_epoch",

@@ -20,6 +20,7 @@ from .config import TrainConfig
 from .device import DTYPES, Device
 from .engine import train_epoch
 from .recipe import Recipe
+from .recipe_text import recipe_summary
 from .record import describe_machine
 from .trainer import Trainer, pick_device
 
@@ -153,7 +154,7 @@ def bench(
         speeds=speeds,
         images=images,
         test_images=test_images,
-        recipe=recipe.summary().strip().replace("\n", "; "),
+        recipe=recipe_summary(recipe).strip().replace("\n", "; "),
         estimates=tuple(estimate(name, speeds, loader, recipe, images, test_images) for name in estimated),
     )
 

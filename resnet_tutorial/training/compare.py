@@ -12,6 +12,7 @@ from ..errors import InputError
 from ..models.cost import summarize_architecture, total
 from .checkpoint import has_checkpoint, load_checkpoint
 from .recipe import recipe_from_dict
+from .recipe_text import recipe_summary
 from .record import RunRecord, read_record
 
 RECORD = "record.json"
@@ -204,7 +205,7 @@ def _recipe_values(record: RunRecord) -> dict:
 def recipe_in_short(record: RunRecord) -> str:
     """The recipe of a run in one line."""
     try:
-        return recipe_from_dict(record.recipe, "of a run").summary().strip().replace("\n", "; ")
+        return recipe_summary(recipe_from_dict(record.recipe, "of a run")).strip().replace("\n", "; ")
     except InputError:
         return "recipe of another version"
 

@@ -8,9 +8,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import yaml
 
-from ..architectures import Architecture
 from ..errors import InputError
-from .recipe_text import write_notes, write_summary
 
 # ImageNet's constants, which widely copied CIFAR recipes use as well.
 IMAGENET_MEAN_STD = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -223,19 +221,6 @@ class Recipe:
                 f"warmup_epochs must be below the length of the run, {length} {self.schedule_unit}s, "
                 f"got {self.warmup_epochs}"
             )
-
-    def notes(self, steps_per_epoch: int | None = None, arch: Architecture | None = None) -> list[str]:
-        """Things in the recipe that are allowed but surely not meant, one line each.
-
-        Args:
-            steps_per_epoch: batches in an epoch, if known.
-            arch: the network to train, if known.
-        """
-        return write_notes(self, steps_per_epoch, arch)
-
-    def summary(self) -> str:
-        """What matters of the recipe, in two lines."""
-        return write_summary(self)
 
     def to_yaml(self, model: str | None = None) -> str:
         """The whole recipe as a YAML file.

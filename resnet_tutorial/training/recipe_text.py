@@ -1,19 +1,14 @@
 """What there is to say of a recipe: a summary, and notes on what is allowed but surely not meant."""
 
-from __future__ import annotations
-
 import math
-from typing import TYPE_CHECKING
 
 from ..architectures import Architecture
-
-if TYPE_CHECKING:
-    from .recipe import Recipe
+from .recipe import Recipe
 
 ADAPTIVE = ("AdamW", "Adam", "NAdam", "RAdam", "Adamax", "RMSprop")  # their usual rate is near 0.001
 
 
-def write_summary(recipe: Recipe) -> str:
+def recipe_summary(recipe: Recipe) -> str:
     """What matters of a recipe, in two lines."""
     length = _count(recipe.epochs, "epoch") if recipe.steps is None else _count(recipe.steps, "step")
     batch = f"batch {recipe.batch_size}" + (f" in {recipe.accumulate} parts" if recipe.accumulate > 1 else "")
@@ -22,8 +17,14 @@ def write_summary(recipe: Recipe) -> str:
     return f"{length}, {batch}; {optimizer}; {_schedule_words(recipe)}\n{rest}"
 
 
-def write_notes(recipe: Recipe, steps_per_epoch: int | None, arch: Architecture | None) -> list[str]:
-    """Things in a recipe that are allowed but surely not meant, one line each."""
+def recipe_notes(recipe: Recipe, steps_per_epoch: int | None = None, arch: Architecture | None = None) -> list[str]:
+    """Things in a recipe that are allowed but surely not meant, one line each.
+
+    Args:
+        recipe: the recipe.
+        steps_per_epoch: batches in an epoch, if known.
+        arch: the network to train, if known.
+    """
     notes = (
         _cosine_note(recipe, recipe.length(steps_per_epoch)),
         _drops_note(recipe, recipe.length(steps_per_epoch)),

@@ -39,6 +39,7 @@ from .engine import Step, evaluate, train_epoch
 from .graphs import GraphedStep
 from .optim import make_ema, make_optimizer, make_scheduler, report_train_error
 from .recipe import IMAGENET_MEAN_STD, recipe_from_dict
+from .recipe_text import recipe_notes, recipe_summary
 from .record import RunRecord, current_commit, describe_machine, energy_joules, peak_memory
 from .signals import Signals, Stopped
 from .sums import Sums
@@ -492,9 +493,9 @@ class Trainer:
 
     def _announce(self) -> None:
         self.log(self._headline())
-        for line in self.recipe.summary().splitlines():
+        for line in recipe_summary(self.recipe).splitlines():
             self.log(f"recipe: {line}")
-        for note in self.recipe.notes(len(self.batches), self.model.arch):
+        for note in recipe_notes(self.recipe, len(self.batches), self.model.arch):
             self.log(f"note: {note}")
         if self._board is not None:
             self._board = self._board(str(self.folder / "tensorboard"), purge_step=self.epoch + 1)

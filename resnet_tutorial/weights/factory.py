@@ -5,6 +5,7 @@ import fnmatch
 from ..architectures import ARCHITECTURES, get_architecture
 from ..errors import InputError
 from ..models.resnet import ResNet
+from .pretrained import load_pretrained
 
 
 def create_model(
@@ -59,8 +60,6 @@ def create_model(
         checkpoint_activations=checkpoint_activations,
     )
     if pretrained is not None:
-        from .pretrained import load_pretrained  # here, because it builds on this module
-
         asked = model.arch.shortcut
         load_pretrained(model, pretrained)
         if shortcut is not None and model.arch.shortcut != asked:

@@ -8,6 +8,7 @@ from torch import nn
 from resnet_tutorial import InputError, Recipe, TrainConfig, Trainer, create_model
 from resnet_tutorial.training import list_recipes, load_recipe, make_optimizer, make_scheduler
 from resnet_tutorial.training.optim import HoldUntilError, learning_rates, make_ema, report_train_error
+from resnet_tutorial.training.recipe_text import recipe_notes
 from tests.conftest import make_dataset
 
 ADAPTIVE = ["AdamW", "Adam", "NAdam", "RAdam", "Adamax", "RMSprop", "Adagrad", "Adadelta"]
@@ -104,9 +105,9 @@ def test_a_cosine_that_is_shorter_than_the_run_climbs_again_and_says_so():
     recipe = Recipe(epochs=20, lr=0.001, optimizer="AdamW", lr_scheduler="CosineAnnealingLR", t_max=10)
     lrs = rates(recipe)
     assert lrs[10] == pytest.approx(0, abs=1e-9) and lrs[19] > 0.0009
-    assert any("climbs again" in note for note in recipe.notes())
+    assert any("climbs again" in note for note in recipe_notes(recipe))
     whole = Recipe(epochs=20, lr_scheduler="CosineAnnealingLR")
-    assert rates(whole) == sorted(rates(whole), reverse=True) and whole.notes() == []
+    assert rates(whole) == sorted(rates(whole), reverse=True) and recipe_notes(whole) == []
 
 
 # -- the shipped recipes
@@ -141,7 +142,7 @@ def test_resnet110_of_the_paper_starts_at_a_tenth_and_keeps_the_milestones():
 @pytest.mark.parametrize("name", list_recipes())
 def test_shipped_recipes_fit_their_networks(name):
     recipe = load_recipe(name)
-    assert recipe.notes(352) == [] and recipe.total_epochs(352) == recipe.epochs
+    assert recipe_notes(recipe, 352) == [] and recipe.total_epochs(352) == recipe.epochs
 
 
 # -- the wait for the training error

@@ -5,6 +5,7 @@ import pytest
 from resnet_tutorial import InputError, Recipe, get_architecture
 from resnet_tutorial.training import load_recipe
 from resnet_tutorial.training.recipe import recipe_from_dict
+from resnet_tutorial.training.recipe_text import recipe_notes, recipe_summary
 
 
 @pytest.mark.parametrize(
@@ -66,45 +67,53 @@ NOTES = [
 def test_what_is_surely_not_meant_is_noted(values, message):
     import re
 
-    (note,) = Recipe(**values).notes()
+    (note,) = recipe_notes(Recipe(**values))
     assert re.search(message, note) and "\n" not in note
 
 
 def test_notes_that_need_the_length_of_an_epoch():
     far = Recipe(epochs=2, schedule_unit="step", lr_scheduler="MultiStepLR", milestones=(20,))
-    assert far.notes() == far.notes(11) == [] and "end of the run (20 steps)" in far.notes(10)[0]
+    assert recipe_notes(far) == recipe_notes(far, 11) == [] and "end of the run (20 steps)" in recipe_notes(far, 10)[0]
     average = Recipe(epochs=2, ema=0.98)
-    assert average.notes() == average.notes(25) == []
-    assert average.notes(24) == ["ema 0.98 averages over about 50 steps, but the run has 48: lower it."]
+    assert recipe_notes(average) == recipe_notes(average, 25) == []
+    assert recipe_notes(average, 24) == ["ema 0.98 averages over about 50 steps, but the run has 48: lower it."]
 
 
 def test_deep_networks_want_a_warm_up():
     paper, deep = load_recipe("paper"), get_architecture("resnet110")
-    (note,) = paper.notes(arch=deep)
+    (note,) = recipe_notes(paper, arch=deep)
     assert "resnet110 may not start to learn at lr 0.1" in note and "paper_resnet110" in note
-    assert paper.notes(arch=get_architecture("resnet56")) == paper.notes(arch=get_architecture("resnet101")) == []
+    assert (
+        recipe_notes(paper, arch=get_architecture("resnet56"))
+        == recipe_notes(paper, arch=get_architecture("resnet101"))
+        == []
+    )
     for name in ("paper_resnet110", "cifar10_resnet110", "quick"):
-        assert load_recipe(name).notes(arch=deep) == []
+        assert recipe_notes(load_recipe(name), arch=deep) == []
 
 
 def test_the_summary_says_what_matters_in_two_lines():
-    assert load_recipe("paper_resnet110").summary() == (
+    assert recipe_summary(load_recipe("paper_resnet110")) == (
         "64,000 steps, batch 128; SGD with lr 0.1, momentum 0.9, weight decay 0.0001; MultiStepLR (× 0.1 at step "
         "32,000, 48,000), lr 0.01 until the training error is below 80 %\n"
         "crop and flip, 10 % of the training images held out"
     )
     muon = Recipe(optimizer="Muon", lr=0.1, rest_lr=0.8, momentum=0.6, decay_norm_and_bias=False, ema=0.995)
     muon = replace(muon, epochs=40, initial_scale=0.5, label_smoothing=0.1)
-    assert muon.summary() == (
-        "40 epochs, batch 128; Muon with lr 0.1, SGD with lr 0.8 for all but hidden convolutions, Nesterov momentum 0.6, "
-        "weight decay 0.0005 (not on norms and biases), moving average 0.995; OneCycleLR (rising for 30 %)\n"
-        "crop and flip, images from 0.5 of their size up to it, label smoothing 0.1, 10 % of the training images held out"
+    assert recipe_summary(muon) == (
+        "40 epochs, batch 128; Muon with lr 0.1, SGD with lr 0.8 for all but hidden convolutions, "
+        "Nesterov momentum 0.6, weight decay 0.0005 (not on norms and biases), moving average 0.995; "
+        "OneCycleLR (rising for 30 %)\n"
+        "crop and flip, images from 0.5 of their size up to it, label smoothing 0.1, "
+        "10 % of the training images held out"
     )
 
 
 def test_the_summary_counts_one():
     recipe = Recipe(epochs=1, lr_scheduler="StepLR", step_size=1, accumulate=2)
-    assert recipe.summary().startswith("1 epoch, batch 128 in 2 parts; ") and "every 1 epoch)" in recipe.summary()
+    assert recipe_summary(recipe).startswith("1 epoch, batch 128 in 2 parts; ") and "every 1 epoch)" in recipe_summary(
+        recipe
+    )
 
 
 def test_old_records_say_less_and_mean_the_same():

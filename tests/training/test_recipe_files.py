@@ -7,6 +7,7 @@ import pytest
 from resnet_tutorial import InputError, Recipe, get_architecture
 from resnet_tutorial.training import list_recipes, load_card, load_recipe
 from resnet_tutorial.training.recipe import RECIPE_VERSION, recipe_from_dict
+from resnet_tutorial.training.recipe_text import recipe_notes
 
 RESULTS = Path(__file__).parents[2] / "book" / "results"
 SIBLINGS = [f"cifar10_resnet{depth}" for depth in (20, 32, 44, 56, 110, 1202)]
@@ -28,7 +29,7 @@ def test_every_shipped_recipe_says_where_it_comes_from(name):
         word in card.expected for word in ("table", "published", "record")
     )
     if card.model:
-        assert card.recipe.notes(352, get_architecture(card.model)) == []
+        assert recipe_notes(card.recipe, 352, get_architecture(card.model)) == []
 
 
 def test_siblings_differ_in_the_network_alone():
