@@ -20,6 +20,7 @@ from pathlib import Path
 import torch
 
 from resnet_tutorial import ImageDataset, Recipe, TrainConfig, Trainer
+from resnet_tutorial.training import RunRecord
 
 EPOCHS = 2
 
@@ -54,7 +55,7 @@ def main() -> None:
         config = TrainConfig(args.model, recipe=recipe, ckpt_dir=Path(folder) / "run", progress=True)
         trainer = Trainer(config, noise(args.images, "train"), noise(500, "test"), log=lambda line: None)
         trainer.save = timed(seconds, "checkpoints", trainer.save)
-        trainer.record.write_csv = timed(seconds, "log", trainer.record.write_csv)
+        RunRecord.write_csv = timed(seconds, "log", RunRecord.write_csv)
         trainer._is_interrupted = timed(seconds, "asking", trainer._is_interrupted)
         stderr, sys.stderr = sys.stderr, shown
         draw = trainer._progress
@@ -75,7 +76,7 @@ def main() -> None:
         sys.stderr = stderr
     training = sum(row["seconds"] for row in record.history)
     speed = record.last["images_per_second"]
-    steps = EPOCHS * len(trainer.batches)
+    steps = EPOCHS * len(trainer.parts.batches)
     print(f"{args.model}, {record.precision}, {record.machine['cores']} cores: {speed:,.0f} images/s")
     print(f"{len(shown.getvalue()):,} characters of progress were drawn")
     whole = 0.0

@@ -13,7 +13,7 @@ from .lazy import lazy_imports
 if TYPE_CHECKING:
     from .data import ImageDataset, load_dataset
     from .models import ResNet, summarize
-    from .training import Recipe, TrainConfig, Trainer, train
+    from .training import Recipe, TrainConfig, Trainer, load_trained, train
     from .version import __version__ as __version__
     from .weights import (
         create_model,
@@ -45,6 +45,7 @@ __all__ = [
     "list_models",
     "list_pretrained",
     "load_dataset",
+    "load_trained",
     "load_weights",
     "model_from_weights",
     "register_with_timm",

@@ -9,8 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
-from resnet_tutorial import Recipe, TrainConfig, save_weights, train
-from resnet_tutorial.training import describe_machine, load_trained, read_record
+from resnet_tutorial import Recipe, TrainConfig, save_weights
+from resnet_tutorial.training import describe_machine, load_trained, read_record, train_from
 from resnet_tutorial.training.bench import Report
 from tests.conftest import write_image_folder
 from tests.test_cli import refused, run
@@ -26,7 +26,9 @@ def place(tmp_path_factory):
     recipe = Recipe(epochs=1, batch_size=16)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RESNET_TUTORIAL_CACHE", str(place / "cache"))
-        train(TrainConfig("resnet8", root=root, recipe=recipe, ckpt_dir=folder, precision="fp32"), lambda line: None)
+        train_from(
+            TrainConfig("resnet8", root=root, recipe=recipe, ckpt_dir=folder, precision="fp32"), lambda line: None
+        )
     return place
 
 

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from resnet_course.command import STEPS
 from resnet_tutorial import ARCHITECTURES, cli, create_model, export_weights, summarize
 from resnet_tutorial.cli.parser import parse
 from resnet_tutorial.models import total
-from resnet_tutorial.training import read_record
+from resnet_tutorial.training import load_recipe, read_record
 from resnet_tutorial.weights import pretrained_file, read_weights
 from resnet_tutorial.weights.layouts import LAYOUTS
 
@@ -44,16 +45,15 @@ def test_the_results_are_those_of_the_records():
         assert re.search(f"{start}{fifteen:.2f} % after fifteen epochs,?( and)? {ten:.2f} % after ten", results)
 
 
-def test_the_five_lines_run(tmp_path, monkeypatch):
+def test_the_six_lines_run(tmp_path, monkeypatch):
     """The README's Python, with a run of one epoch on few images."""
-    import resnet_tutorial
-
-    code = re.findall(r"```python\n(.*?)```", README, re.S)[0]
-    seen = []
+    code = re.findall(r"```python\n(.*?)```", README, re.S)[0].replace("train_size=5000", "**SHORT")
+    short = {"train_size": 40, "precision": "fp32", "recipe": replace(load_recipe("quick"), epochs=1, batch_size=20)}
+    names = {"SHORT": short}
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(resnet_tutorial, "train", seen.append)
-    exec(code, {})
-    assert seen[0].model == "resnet20" and seen[0].train_size == 5000
+    exec(code.replace('recipe="quick", ', ""), names)
+    assert names["trained"].run["record"]["test"] == names["record"].test
+    assert torch.equal(names["trained"].model.fc.weight, names["model"].fc.weight)
 
 
 def test_the_lines_on_weights_run(tmp_path, monkeypatch):

@@ -30,7 +30,7 @@ class WeightsArgs:
     """What a file of weights may leave open. A run knows all of it."""
 
     model: str | None = None
-    """Network, for a file of weights that does not say which it holds."""
+    """Network, for a file of weights that does not say which it holds; FILE.py:CLASS for a run of your own network."""
     mean: tuple[float, float, float] | None = None
     """Mean of red, green and blue, on the scale 0 to 1, for a file of weights that does not say it."""
     std: tuple[float, float, float] | None = None

@@ -29,7 +29,7 @@ def run(args: EvaluateArgs) -> None:
         notes.append("the file does not name its classes: their order is taken to be that of the data")
     if args.json:
         data = {"name": test.name, "split": test.split, "images": len(test), "fingerprint": test.fingerprint}
-        origin = {"model": trained.model.arch.name, "path": str(trained.path), "data": data}
+        origin = {"model": trained.name, "path": str(trained.path), "data": data}
         answer = {**origin, "flip": args.flip, "notes": notes, **asdict(scores)}
         print(json.dumps(answer, indent=2, ensure_ascii=False))
         return
@@ -50,9 +50,9 @@ def _test_part(trained: TrainedModel, root: Path | None) -> ImageDataset:
         raise InputError(
             f"{test.name} has the classes {_some(test.classes)}; the network knows {_some(trained.classes)}{meant}"
         )
-    if len(test.classes) != trained.model.num_classes:
+    if len(test.classes) != len(trained.class_names):
         raise InputError(
-            f"{test.name} has {len(test.classes)} classes, the network {trained.model.num_classes}: name other data"
+            f"{test.name} has {len(test.classes)} classes, the network {len(trained.class_names)}: name other data"
         )
     return test
 

@@ -2,8 +2,8 @@
 
 from functools import partial
 
-from ..training import train
-from ..training.distributed import leave_world, report_failure
+from ..training import train_from
+from ..training.distributed import report_failure
 from ..training.seeds import choose_seeds, train_seeds
 from .arguments import TrainArgs
 
@@ -13,5 +13,4 @@ def run(args: TrainArgs) -> None:
     if args.seeds:
         report_failure(train_seeds)(args.run, choose_seeds(args.seeds, args.run.seed), log=tell)
     else:
-        report_failure(train)(args.run, log=tell)
-    leave_world()
+        report_failure(train_from)(args.run, log=tell)

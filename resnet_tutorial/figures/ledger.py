@@ -1,20 +1,16 @@
 """The paper ledger: what was published for CIFAR-10 beside what the book's run records measured."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from html import escape
 
 from ..architectures import get_architecture
-from ..errors import InputError
 from ..models.cost import summarize_architecture, total
 from ..training.compare import Row, Spread, compare, duration, group_runs, run_name
-from ..training.recipe import Recipe, recipe_from_dict
-from ..training.recipe_files import list_recipes, load_card
 from ..training.record import RunRecord
 
 DATA = "CIFAR-10"  # the data set of all published figures
 LEAST_EPOCHS = 5  # shorter runs were made for their speed
-MOST_CHANGES = 3  # a recipe with more changes than these is no longer called after a shipped one
 
 DEEP = "He et al. 2016, table 6"
 UNITS = "He et al. 2016, Identity mappings, table 3"
@@ -231,24 +227,6 @@ def published_accuracies() -> dict[str, str]:
     return found
 
 
-def name_recipe(record: RunRecord) -> str:
-    """The shipped recipe that a run followed, with what was changed in it, such as ``quick, validation 0.0``."""
-    try:
-        values = asdict(recipe_from_dict(record.recipe, "of a run"))
-    except InputError:  # of a newer version
-        return "recipe of another version"
-    cards = [load_card(name) for name in list_recipes()]
-    changes = {card.name: _changes(values, card.recipe) for card in cards}
-    best = min(cards, key=lambda card: (len(changes[card.name]), card.model not in (None, record.model)))
-    if len(changes[best.name]) > MOST_CHANGES:
-        return "its own recipe"
-    return ", ".join([best.name, *(f"{key.replace('_', ' ')} {value}" for key, value in changes[best.name].items())])
-
-
-def _changes(values: dict, recipe: Recipe) -> dict:
-    return {key: values[key] for key, shipped in asdict(recipe).items() if values[key] != shipped}
-
-
 def _entry(name: str, experiments: list[list[RunRecord]]) -> Entry:
     published = PUBLISHED.get(name)
     if experiments:
@@ -268,7 +246,7 @@ def _measured(runs: list[RunRecord]) -> Measured:
     device = machine["processor"] if machine["accelerator"] == "cpu" else machine["accelerator"]
     return Measured(
         first.data["name"],
-        name_recipe(first),
+        first.recipe_name,
         len(first.history),
         table.rows[0],
         f"{device}, {first.precision}",

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from .device import Device
     from .engine import Step, evaluate, train_epoch
     from .optim import make_optimizer, make_scheduler
+    from .parts import Parts, make_parts, pick_device
     from .prediction import Prediction, predict
     from .recipe import Recipe
     from .recipe_files import RecipeCard, list_recipes, load_card, load_recipe
@@ -19,12 +20,13 @@ if TYPE_CHECKING:
     from .signals import Stopped
     from .sums import Sums
     from .trained import TrainedModel, load_trained
-    from .trainer import Trainer, pick_device, train
+    from .trainer import Trainer, train, train_from
 
 __getattr__, __dir__ = lazy_imports(__name__)
 
 __all__ = [
     "Device",
+    "Parts",
     "Prediction",
     "Recipe",
     "RecipeCard",
@@ -45,6 +47,7 @@ __all__ = [
     "load_recipe",
     "load_trained",
     "make_optimizer",
+    "make_parts",
     "make_scheduler",
     "model_from_checkpoint",
     "pick_device",
@@ -55,4 +58,5 @@ __all__ = [
     "score",
     "train",
     "train_epoch",
+    "train_from",
 ]

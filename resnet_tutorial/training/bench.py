@@ -6,7 +6,6 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 
 import torch
 
@@ -19,10 +18,10 @@ from .compare import duration
 from .config import TrainConfig
 from .device import DTYPES, Device
 from .engine import train_epoch
+from .parts import Parts, make_parts, pick_device
 from .recipe import Recipe
 from .recipe_text import recipe_summary
 from .record import describe_machine
-from .trainer import Trainer, pick_device
 
 CLASSES = 10
 PREPARED = 4  # batches that the steps take turns with
@@ -117,7 +116,7 @@ def bench(
 ) -> Report:
     """Measure the training step of networks and the loader on this machine, and estimate the time of a recipe.
 
-    What runs is the trainer itself, on images of noise of 32×32, with a learning rate of zero. After a warm-up each
+    What runs is what a run is made of, on images of noise of 32×32, with a learning rate of zero. After a warm-up each
     figure is measured ``repeats`` times; the median counts.
 
     Args:
@@ -142,9 +141,9 @@ def bench(
     estimated = [*names, *(name for name in list_models() if others and name not in names)]
     device = pick_device(config)
     peak = measure_peak(device, repeats)
-    trainers = [_trainer(replace(config, model=name)) for name in names]
-    speeds = tuple(_measure(trainer, peak, repeats, seconds) for trainer in trainers)
-    loader = _measure_loader(trainers[0], repeats)
+    parts = {name: _parts(replace(config, model=name)) for name in names}
+    speeds = tuple(_measure(name, each, peak, repeats, seconds) for name, each in parts.items())
+    loader = _measure_loader(parts[names[0]], repeats)
     recipe = config.recipe
     return Report(
         machine=describe_machine(device.device),
@@ -237,54 +236,50 @@ def _macs(model: str) -> int:
     return total(summarize_architecture(get_architecture(model), CLASSES))[1]
 
 
-def _trainer(config: TrainConfig) -> Trainer:
-    """The trainer of a run on noise; nothing is written, as nobody calls its ``fit``."""
+def _parts(config: TrainConfig) -> Parts:
+    """What trains, on noise."""
     recipe = config.recipe
     n = math.ceil(PREPARED * recipe.batch_size / (1 - recipe.validation)) + 1
     generator = torch.Generator().manual_seed(0)
     noise = torch.randint(0, 256, (n, 32, 32, 3), dtype=torch.uint8, generator=generator)
     data = ImageDataset(noise, torch.arange(n) % CLASSES, tuple(map(str, range(CLASSES))), "noise", "train")
-    trainer = Trainer(replace(config, ckpt_dir=Path("bench"), resume=False, train_size=None), data, data, _silent)
-    for group in trainer.optimizer.param_groups:
+    parts = make_parts(replace(config, train_size=None), data)
+    for group in parts.optimizer.param_groups:
         group["lr"] = 0.0  # the network stays as it is, whatever the recipe
-    return trainer
+    return parts
 
 
-def _silent(line: str) -> None:
-    """Receives the lines of the trainer."""
-
-
-def _measure(trainer: Trainer, peak: float, repeats: int, seconds: float) -> Speed:
+def _measure(name: str, parts: Parts, peak: float, repeats: int, seconds: float) -> Speed:
     """Time the steps on a few batches that are prepared, so that the loader plays no part."""
-    prepared = list(itertools.islice(trainer.batches, PREPARED))
+    prepared = list(itertools.islice(parts.batches, PREPARED))
 
     def run(steps: int) -> float:
         return train_epoch(
-            trainer.step_model,
+            parts.step_model,
             itertools.islice(itertools.cycle(prepared), steps),
-            trainer.optimizer,
-            trainer.device,
-            ema=trainer.ema,
-            step=trainer.step,
+            parts.optimizer,
+            parts.device,
+            ema=parts.ema,
+            step=parts.step,
         )["images_per_second"]
 
-    run(2 * PREPARED if trainer.config.compile or trainer.config.cuda_graphs else 2)
+    run(2 * PREPARED)  # compiles and records, where that is asked for
     batch = len(prepared[0][1])
     steps = max(1, round(seconds * run(1) / batch))
     rates = [run(steps) for _ in range(repeats)]
     median = statistics.median(rates)
-    flops = median * training_flops(_macs(trainer.name))
-    return Speed(trainer.name, batch, median, min(rates), max(rates), flops, flops / peak)
+    flops = median * training_flops(_macs(name))
+    return Speed(name, batch, median, min(rates), max(rates), flops, flops / peak)
 
 
-def _measure_loader(trainer: Trainer, repeats: int) -> float:
+def _measure_loader(parts: Parts, repeats: int) -> float:
     def run() -> None:
-        for _ in trainer.batches:
+        for _ in parts.batches:
             pass
 
     run()
-    images = len(trainer.train_set)
-    return images / statistics.median(_time(run, trainer.device) for _ in range(repeats))
+    images = len(parts.train_set)
+    return images / statistics.median(_time(run, parts.device) for _ in range(repeats))
 
 
 # As text

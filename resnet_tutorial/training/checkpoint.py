@@ -16,11 +16,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from ..errors import InputError
 from ..files import reading, write_atomic
-from ..models import ResNet
-from ..weights import create_model
+from ..weights.factory import create_model
+from ..weights.own import build_own, is_own
 
 FORMAT = 2
 LAST, PREVIOUS, BEST = NEWEST_FIRST = "last.pt", "previous.pt", "best.pt"
@@ -151,14 +152,32 @@ def _damaged(path: Path) -> DamagedCheckpoint:
     return DamagedCheckpoint(f"{path} is damaged or no checkpoint: use another one, or train again")
 
 
-def model_from_checkpoint(state: dict) -> ResNet:
+def model_from_checkpoint(state: dict, model: nn.Module | str | None = None) -> nn.Module:
     """The trained network of a checkpoint, in evaluation mode, on the CPU.
 
     Where the recipe asks for a moving average of the weights, it is the average.
+
+    Args:
+        state: the checkpoint.
+        model: a network of one's own that was trained, as a module or as ``FILE.py:CLASS``; not for others.
+
+    Raises:
+        InputError: if the network is one's own and not given, or another was trained.
     """
-    model = create_model(state["model"], num_classes=len(state["classes"]), **state.get("options", {}))
-    model.load_state_dict(state["model_state"])
-    return model.eval()
+    name, classes = state["model"], len(state["classes"])
+    if isinstance(model, str):
+        model = build_own(model, classes)
+    elif model is None and not state.get("own"):
+        model = create_model(name, classes, **state.get("options", {}))
+    elif model is None:
+        how = f"--model {name}" if is_own(name) else f"model={name}(…)"
+        raise InputError(f"the run is of {name}, code of your own, which runs only if you name it: add {how}")
+    try:
+        model.load_state_dict(state["model_state"])
+    except RuntimeError as error:
+        line = str(error).strip().splitlines()[-1].strip()
+        raise InputError(f"the run is of {name}, and these are weights of another network: {line}") from None
+    return model.cpu().eval()
 
 
 def newest_checkpoint(runs: Path) -> Path:

@@ -7,13 +7,11 @@ from dataclasses import asdict, dataclass
 from itertools import groupby
 from pathlib import Path
 
-from ..architectures import get_architecture
 from ..errors import InputError
-from ..models.cost import summarize_architecture, total
 from .checkpoint import has_checkpoint, load_checkpoint
 from .recipe import recipe_from_dict
 from .recipe_text import recipe_summary
-from .record import RunRecord, read_record
+from .record import RunRecord, read_record, record_from_dict
 
 RECORD = "record.json"
 
@@ -50,8 +48,7 @@ class Row:
         best_epochs: the epochs in which that was reached.
         seconds: wall time of a run; runs that shared the machine with others do not count.
         parameters: trainable numbers of the network.
-        macs: multiply-accumulates for one image of 32×32; None if the network, or that number of parameters, is not
-            known here.
+        macs: multiply-accumulates for one image.
     """
 
     name: str
@@ -66,7 +63,7 @@ class Row:
     best_epochs: tuple[int, ...]
     seconds: Spread | None
     parameters: int
-    macs: int | None
+    macs: int
 
 
 @dataclass(frozen=True)
@@ -131,7 +128,7 @@ def read_run(path: str | Path) -> RunRecord:
     if (path / RECORD).exists():
         return read_record(path / RECORD)
     if has_checkpoint(path):
-        return RunRecord(**load_checkpoint(path)["record"])
+        return record_from_dict(load_checkpoint(path)["record"], path)
     raise InputError(f"{path} holds no run: name the folder of a run, or its record (.json)")
 
 
@@ -227,7 +224,7 @@ def summarize_runs(runs: Sequence[RunRecord]) -> Row:
         best_epochs=tuple(row["epoch"] for row in best),
         seconds=spread_of(run.wall_seconds for run in finished if run.machine.get("side_by_side", 1) == 1),
         parameters=first.parameters,
-        macs=_macs(first),
+        macs=first.macs,
     )
 
 
@@ -237,19 +234,6 @@ def spread_of(values: Iterable[float]) -> Spread | None:
     if not values:
         return None
     return Spread(values, statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None)
-
-
-def _macs(record: RunRecord) -> int | None:
-    options = {name: record.options[name] for name in ("shortcut", "stem", "width") if name in record.options}
-    try:
-        arch = get_architecture(record.model).with_options(**options)
-    except InputError:
-        return None
-    # A record does not say the number of classes, but each has its weights and a bias.
-    each = arch.features + 1
-    without, _ = total(summarize_architecture(arch, 1))
-    classes, rest = divmod(record.parameters - without + each, each)
-    return None if rest or classes < 1 else total(summarize_architecture(arch, classes))[1]
 
 
 def _notes(records: list[RunRecord], tables: list[Table]) -> list[str]:
@@ -298,7 +282,7 @@ def _cells(row: Row, letter: str) -> tuple[str, ...]:
         _percent(row.validation),
         "–" if row.seconds is None else duration(row.seconds.mean),
         f"{row.parameters:,}",
-        "–" if row.macs is None else f"{row.macs / 1e6:,.1f}",
+        f"{row.macs / 1e6:,.1f}",
     )
 
 

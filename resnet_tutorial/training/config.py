@@ -21,7 +21,7 @@ class TrainConfig:
 
     # -- run
     model: str = "resnet20"
-    """Network, by a name from `resnet-tutorial summary`."""
+    """Network, by a name from `resnet-tutorial summary`, or FILE.py:CLASS for one of your own."""
     shortcut: Literal["A", "B", "C"] | None = None
     """Option of the shortcuts (He et al. 2016, section 3.3); the network's own if not given."""
     stem: Literal["cifar", "imagenet"] = "cifar"

@@ -37,22 +37,33 @@ class World:
     local_rank: int = 0
 
 
-def join_world(cuda: bool) -> World:
-    """Meet the other processes that torchrun started, if it did; alone otherwise.
+def read_world() -> World:
+    """The processes that torchrun started, if it did; alone otherwise. They need not have met yet."""
+    rank, size, local_rank = (int(os.environ.get(name, "0")) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"))
+    return World(rank, size, local_rank) if size > 1 else World()
+
+
+@contextlib.contextmanager
+def joined(world: World, cuda: bool) -> Iterator[None]:
+    """Meet the other processes, and part at the end; within another such context, nothing more happens.
 
     Args:
+        world: of `read_world`.
         cuda: whether the network is on GPUs. What the host decides goes over gloo in any case, and waits for no GPU.
     """
-    rank, size, local_rank = (int(os.environ.get(name, "0")) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"))
-    if size < 2:
-        return World()
+    if world.size < 2 or dist.is_initialized():
+        yield
+        return
     if cuda:
-        torch.cuda.set_device(local_rank)
-    if not dist.is_initialized():
-        store, _, _ = next(dist.rendezvous("env://"))
-        store = dist.PrefixStore(_attempt(), store)
-        dist.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo", store=store, rank=rank, world_size=size)
-    return World(rank, size, local_rank)
+        torch.cuda.set_device(world.local_rank)
+    store, _, _ = next(dist.rendezvous("env://"))
+    store = dist.PrefixStore(_attempt(), store)
+    backend = "cpu:gloo,cuda:nccl" if cuda else "gloo"
+    dist.init_process_group(backend, store=store, rank=world.rank, world_size=world.size)
+    try:
+        yield
+    finally:
+        dist.destroy_process_group()
 
 
 def _attempt() -> str:
@@ -63,12 +74,6 @@ def _attempt() -> str:
     """
     alone = os.environ.get("GROUP_WORLD_SIZE", "1") == "1"
     return f"attempt {os.environ.get('TORCHELASTIC_RESTART_COUNT', '0') if alone else '0'}"
-
-
-def leave_world() -> None:
-    """Part from the other processes."""
-    if dist.is_initialized():
-        dist.destroy_process_group()
 
 
 def report_failure(function: Callable) -> Callable:

@@ -6,11 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import safetensors.torch
 import torch
 from torch import Tensor, nn
 
 from ..errors import InputError
 from ..files import write_atomic
+from ..models import ResNet
 from ..weights import save_weights
 from .trained import TrainedModel
 
@@ -115,6 +117,10 @@ def export(trained: TrainedModel, path: str | Path, *, input: str = "uint8") -> 
 
 
 def _export_weights(trained: TrainedModel, path: Path) -> Exported:
+    if not isinstance(trained.model, ResNet):
+        tensors = {name: value.contiguous() for name, value in trained.model.state_dict().items()}
+        write_atomic(path, safetensors.torch.save(tensors, {"format": "pt", **_metadata(trained, "normalized")}))
+        return Exported(path, None, "weights as they are", _OWN.format(name=trained.name, path=str(path)))
     record = trained.run["record"] if trained.run else None
     save_weights(
         trained.model,
@@ -128,6 +134,10 @@ def _export_weights(trained: TrainedModel, path: Path) -> Exported:
     return Exported(path, None, "weights as they are", _LINES[path.suffix].format(path=str(path)))
 
 
+_OWN = """\
+  from safetensors.torch import load_file
+  model = {name}()
+  model.load_state_dict(load_file({path!r}))"""
 _LINES = {
     ".onnx": """\
   import onnxruntime
@@ -150,14 +160,14 @@ def _usage(trained: TrainedModel, path: Path, input: str) -> str:
         "unit": f"float32, N × 3 × {size} × {size} (RGB, 0 to 1)",
         "normalized": f"float32, N × 3 × {size} × {size} (RGB from 0 to 1, less mean, divided by std)",
     }
-    classes = trained.model.num_classes
+    classes = len(trained.class_names)
     logits = f"float32, N × {classes} (one for each class; their softmax are the probabilities)"
     return f"input   images: {images[input]}\noutput  logits: {logits}\n{_LINES[path.suffix].format(path=str(path))}"
 
 
 def _metadata(trained: TrainedModel, input: str) -> dict[str, str]:
     values = {
-        "model": trained.model.arch.name,
+        "model": trained.name,
         "classes": trained.class_names,
         "mean": trained.mean,
         "std": trained.std,

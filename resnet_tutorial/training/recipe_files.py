@@ -7,7 +7,7 @@ A shipped file may hold ``variants``: further names, each with the lines in whic
 import difflib
 import functools
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,8 @@ from ..errors import InputError
 from .recipe import RECIPE_VERSION, Recipe, recipe_from_dict
 
 WORDS = ("about", "source", "expected", "model")
+
+MOST_CHANGES = 3  # more of them, and a recipe is one's own
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,24 @@ def load_card(name_or_file: str) -> RecipeCard:
 
 
 @functools.cache
+def name_recipe(recipe: Recipe, model: str = "") -> str:
+    """The shipped recipe that a recipe is or nearly is, with what was changed in it, such as ``quick, validation 0.0``.
+
+    Args:
+        recipe: the recipe.
+        model: name of the network: of two recipes that are as near, the one made for it counts.
+    """
+    cards = [load_card(name) for name in list_recipes()]
+    values = asdict(recipe)
+    changes = {
+        card.name: {key: value for key, value in values.items() if value != getattr(card.recipe, key)} for card in cards
+    }
+    best = min(cards, key=lambda card: (len(changes[card.name]), card.model not in (None, model)))
+    if len(changes[best.name]) > MOST_CHANGES:
+        return "its own recipe"
+    return ", ".join([best.name, *(f"{key.replace('_', ' ')} {value}" for key, value in changes[best.name].items())])
+
+
 def _shipped() -> dict[str, dict[str, Any]]:
     """What the shipped files say, by name; variants completed."""
     found = {}

@@ -17,7 +17,7 @@ from ..errors import InputError
 from ..files import open_atomic, write_atomic
 from ..version import __version__
 
-SCHEMA = 3
+SCHEMA = 4
 
 
 @dataclass
@@ -27,9 +27,12 @@ class RunRecord:
     Attributes:
         model: name of the network.
         parameters: number of its trainable parameters.
+        macs: multiply-accumulates of its convolutions and linear layers for one image of the data.
+        classes: number of classes.
         data: name and sizes of the data set; mean and deviation used to normalize; fingerprints of the train part as
             loaded, of what was trained on (after subset and hold-out), and of the test part.
         recipe: the whole recipe.
+        recipe_name: the shipped recipe that it is, or nearly is, with what was changed (`name_recipe`).
         seed: seed of weights, order and augmentation.
         command: the command that repeats the run; ``DATA`` stands for the data folder.
         history: one entry an epoch: ``epoch``, ``lr``, ``loss`` (nats), ``train_accuracy``, ``val_loss``,
@@ -53,8 +56,11 @@ class RunRecord:
 
     model: str
     parameters: int
+    macs: int
+    classes: int
     data: dict
     recipe: dict
+    recipe_name: str
     seed: int
     command: str
     precision: str
@@ -104,10 +110,10 @@ class RunRecord:
 
 
 def read_record(path: Path) -> RunRecord:
-    """Read a record of this or an older schema.
+    """Read a record.
 
     Raises:
-        InputError: if the file is missing, damaged, or of a newer schema.
+        InputError: if the file is missing, damaged, or of another version.
     """
     try:
         values = json.loads(Path(path).read_text(encoding="utf-8"))
@@ -117,38 +123,29 @@ def read_record(path: Path) -> RunRecord:
         raise InputError(
             f"{path} is no readable run record: it is no JSON; name a record.json or the folder of a run"
         ) from None
+    return record_from_dict(values, path)
+
+
+def record_from_dict(values: Any, where: object) -> RunRecord:
+    """Make a record from plain values, as JSON, a checkpoint or a file of weights holds them.
+
+    Args:
+        values: the values.
+        where: what holds them, for the message.
+
+    Raises:
+        InputError: if something is missing or wrong, or they are of another version.
+    """
     schema = values.get("schema") if isinstance(values, dict) else None
-    if schema not in (1, 2, SCHEMA):
-        raise InputError(f"{path} is no run record of schema {SCHEMA} or older: check the file or upgrade the package")
-    if schema == 1:
-        values = _from_schema_1(values)
-    if schema < 3:
-        values = _from_schema_2(values)
+    if schema != SCHEMA:
+        raise InputError(
+            f"{where} is no run record of schema {SCHEMA}: check the file, or read it with the version that wrote it"
+        )
     wrong = [name for name, kind in get_type_hints(RunRecord).items() if not _fits(values.get(name, MISSING), kind)]
     wrong += values.keys() - {f.name for f in fields(RunRecord)}
     if wrong:
-        raise InputError(f"{path} is no whole run record: check {', '.join(sorted(wrong))}")
+        raise InputError(f"{where} is no whole run record: check {', '.join(sorted(wrong))}")
     return RunRecord(**values)
-
-
-def _from_schema_1(values: dict) -> dict:
-    """What schema 1 did not hold is as it was when there was nothing else to be."""
-    news = {"options": {}, "deterministic": False, "processes": 1, "energy_joules": None}
-    history = values.get("history")
-    if not _fits(history, list[dict]):
-        return {**values, **news, "best": None, "wall_seconds": 0.0}
-    seconds = sum(row.get("seconds", 0.0) for row in history)
-    return {**values, **news, "best": _best(history), "wall_seconds": float(seconds)}
-
-
-def _from_schema_2(values: dict) -> dict:
-    """The command left the precision to the machine; to repeat the run, it has to name that of the run."""
-    news = {"peak_memory": None, "schema": SCHEMA}
-    command, precision = values.get("command"), values.get("precision")
-    if isinstance(command, str) and isinstance(precision, str) and "--precision" not in command:
-        words, data = command.removesuffix(" DATA"), " DATA" if command.endswith(" DATA") else ""
-        news["command"] = f"{words} --precision {precision}{data}"
-    return {**values, **news}
 
 
 def _best(history: list[dict]) -> dict | None:

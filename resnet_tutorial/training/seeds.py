@@ -3,14 +3,12 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from ..data import load_dataset
 from ..errors import InputError
-from ..weights import create_model
 from . import distributed
-from .compare import compare, read_run
+from .compare import compare
 from .config import TrainConfig
 from .record import RunRecord
-from .trainer import Trainer, pick_device
+from .trainer import Trainer, data_of
 
 
 def choose_seeds(numbers: Sequence[int], first: int = 0) -> tuple[int, ...]:
@@ -42,16 +40,22 @@ def train_seeds(config: TrainConfig, seeds: Sequence[int], log: Callable[[str], 
     Raises:
         InputError: as of `train`, also if a folder holds another run.
     """
-    create_model(config.model, **config.model_options())  # a wrong name should not wait for the data
-    world = distributed.join_world(cuda=pick_device(config).device.type == "cuda")
-    with distributed.first_of_machine_first(world):
-        train_set, test_set = load_dataset(config.dataset, config.root)
     records = []
-    for i, seed in enumerate(seeds):
-        folder = config.ckpt_dir and config.ckpt_dir / f"seed{seed}"
-        trainer = Trainer(replace(config, seed=seed, ckpt_dir=folder, resume="auto"), train_set, test_set, log)
-        finished = trainer.record.test is not None
-        trainer.log(f"seed {seed} ({i + 1} of {len(seeds)}){': finished before, nothing to do' if finished else ''}")
-        records.append(read_run(trainer.folder) if finished else trainer.fit())
-    trainer.log(f"\n{compare(records)}")
+    with data_of(config) as parts:
+        for i, seed in enumerate(seeds):
+            folder = config.ckpt_dir and config.ckpt_dir / f"seed{seed}"
+            one = replace(config, seed=seed, ckpt_dir=folder, resume="auto")
+            trainer = Trainer(one, *parts, log=log)
+            finished = (trainer.folder / "record.json").is_file()
+            trainer.log(
+                f"seed {seed} ({i + 1} of {len(seeds)}){': finished before, nothing to do' if finished else ''}"
+            )
+            trainer.log = _silent if finished else trainer.log
+            records.append(trainer.fit())
+        if distributed.read_world().rank == 0:
+            log(f"\n{compare(records)}")
     return records
+
+
+def _silent(line: str) -> None:
+    """Receives the lines of a run that is over."""

@@ -4,11 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from torch import nn
+
 from ..architectures import get_architecture
 from ..data import Transform
 from ..errors import InputError
 from ..models import ResNet
 from ..weights import identify, list_pretrained, load_weights, model_from_weights, pretrained_file, read_weights
+from ..weights.own import is_own
 from .checkpoint import LAST, load_checkpoint, model_from_checkpoint
 
 IMAGE_SIZE = 32
@@ -28,7 +31,7 @@ class TrainedModel:
         run: the checkpoint of a run; None for a file of weights.
     """
 
-    model: ResNet
+    model: nn.Module
     mean: tuple[float, ...]
     std: tuple[float, ...]
     classes: tuple[str, ...] | None
@@ -46,19 +49,24 @@ class TrainedModel:
         """The names of the classes; ``class 0``, ``class 1`` … if the file does not say."""
         return self.classes or tuple(f"class {k}" for k in range(self.model.num_classes))
 
+    @property
+    def name(self) -> str:
+        """What records call the network."""
+        return self.model.arch.name if self.run is None else self.run["record"]["model"]
+
     def describe(self) -> str:
         """Network and origin, such as ``resnet20, epoch 10 of runs/first``."""
         if self.run is None:
-            return f"{self.model.arch.name}, weights from {self.path}"
+            return f"{self.name}, weights from {self.path}"
         steps = self.run.get("loader", {}).get("batch", 0)
         more = f" and {steps:,} steps" if steps else ""
-        return f"{self.model.arch.name}, epoch {self.run['epoch']}{more} of {self.path}"
+        return f"{self.name}, epoch {self.run['epoch']}{more} of {self.path}"
 
 
 def load_trained(
     path: str | Path,
     *,
-    model: str | None = None,
+    model: str | nn.Module | None = None,
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
 ) -> TrainedModel:
@@ -67,7 +75,8 @@ def load_trained(
     Args:
         path: the folder of a run, a checkpoint in it, a file of weights as for `load_weights`, or a name from
             `list_pretrained`.
-        model: name of the network, for a file of weights that does not say it.
+        model: name of the network, for a file of weights that does not say it; for a run of a network of one's own, the
+            network, as a module or as ``FILE.py:CLASS``.
         mean: mean of each color channel, on the scale 0 to 1, for a file that does not say it.
         std: standard deviation of each channel, likewise.
 
@@ -79,15 +88,18 @@ def load_trained(
     if (mean is None) != (std is None):
         raise InputError("mean and std belong together: give both or none")
     if _is_of_a_run(path):
-        _refuse_given(path, model=model, mean=mean, std=std)
-        return trained_from_checkpoint(load_checkpoint(path), path)
+        state = load_checkpoint(path)
+        _refuse_given(path, model=None if state.get("own") else model, mean=mean, std=std)
+        return trained_from_checkpoint(state, path, model)
+    if isinstance(model, nn.Module) or (model and is_own(model)):
+        raise InputError(f"{path} is a file of weights: name a network of the table, or load it with load_state_dict")
     return _from_weights(path, model, mean, std)
 
 
-def trained_from_checkpoint(state: dict, path: Path = Path()) -> TrainedModel:
-    """The trained network of a checkpoint that was read with `load_checkpoint`."""
+def trained_from_checkpoint(state: dict, path: Path = Path(), model: str | nn.Module | None = None) -> TrainedModel:
+    """The trained network of a checkpoint that was read with `load_checkpoint`; see `model_from_checkpoint`."""
     return TrainedModel(
-        model_from_checkpoint(state),
+        model_from_checkpoint(state, model),
         tuple(state["mean"]),
         tuple(state["std"]),
         tuple(state["classes"]),

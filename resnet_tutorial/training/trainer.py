@@ -1,4 +1,4 @@
-"""A run from start to end: data, network, epochs, checkpoints, record."""
+"""A run from start to end: epochs, checkpoints, record."""
 
 import contextlib
 import datetime
@@ -7,78 +7,64 @@ import math
 import os
 import signal
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
-import filelock
 import torch
 from torch import nn
 from tqdm.auto import tqdm
 
+from ..architectures import get_architecture
 from ..data import BatchLoader, ImageDataset, Transform, load_dataset
 from ..errors import InputError
 from ..files import write_atomic
+from ..models import ResNet
 from ..progress import no_bar
-from ..weights import create_model
+from ..weights.own import is_own
 from . import distributed
-from .checkpoint import (
-    FORMAT,
-    NEWEST_FIRST,
-    NEXT,
-    has_checkpoint,
-    load_checkpoint,
-    random_states,
-    restore_random_states,
-    run_folder,
-    save_newest,
-)
+from .checkpoint import FORMAT, random_states, restore_random_states, run_folder
 from .config import RUN_OPTIONS, TrainConfig
-from .device import Device, choose_device
-from .engine import Step, evaluate, train_epoch
-from .graphs import GraphedStep
-from .optim import make_ema, make_optimizer, make_scheduler, report_train_error
-from .recipe import IMAGENET_MEAN_STD, recipe_from_dict
+from .engine import evaluate, train_epoch
+from .meter import Meter
+from .optim import report_train_error
+from .parts import augmentation, build_model, check_name, connect, make_loader, make_parts, pick_device
+from .recipe import Recipe, recipe_from_dict
+from .recipe_files import load_recipe, name_recipe
 from .recipe_text import recipe_notes, recipe_summary
-from .record import RunRecord, current_commit, describe_machine, energy_joules, peak_memory
+from .record import SCHEMA, RunRecord, current_commit, describe_machine
+from .reporting import EpochLines, Listener, TensorBoard, headline
+from .run_folder import RunFolder, position
 from .signals import Signals, Stopped
 from .sums import Sums
 
-LOCK = ".lock"
+HERE = ("precision", "processes", "machine", "commit")  # of a record: what may change when the run goes on
+NEW = ("macs", "classes", "recipe_name")  # what a record of an earlier version may lack
 ASK_EVERY = 10  # steps after which several processes agree on whether to stop
 
 
-def pick_device(config: TrainConfig, number: int = 0) -> Device:
-    """Turn the settings of a run into a device and a precision.
-
-    Args:
-        config: the run.
-        number: which of the machine's GPUs.
-
-    Raises:
-        InputError: if the device asked for is not there.
-    """
-    return choose_device(config.device, config.precision, config.channels_last, number)
-
-
 class Trainer:
-    """One run.
+    """One run. Making it changes nothing outside of it, but that a given network moves to the device; `fit` runs it.
 
     Args:
         config: the run.
         train_set: training images; the validation part is held out of them.
         test_set: test images, scored once at the end.
+        model: a network of one's own, any module that maps N × 3 × H × W to logits; it is trained where it is. Without
+            it, the network that the config names.
         log: receives one line at a time.
+        listeners: each receives the row of an epoch, as `RunRecord` holds it, once the epoch is saved.
 
     Attributes:
-        on_epoch: receives the row of each epoch, as `RunRecord` holds it, once the epoch is saved.
+        parts: the network, and what trains it; see `Parts`.
         model: the network.
-        ema: the moving average of its weights, if the recipe has one. It is what is scored and what predicts.
-        record: the record so far.
+        record: the record so far; None before `fit`.
         epoch: epochs finished.
+        epochs: epochs of the whole run.
+        folder: where checkpoints, log and record go.
 
     Raises:
-        InputError: if the run's folder holds another run, or what is to be resumed does not fit.
+        InputError: if a setting does not fit the machine, or the network does not fit the images.
     """
 
     def __init__(
@@ -86,79 +72,72 @@ class Trainer:
         config: TrainConfig,
         train_set: ImageDataset,
         test_set: ImageDataset,
+        *,
+        model: nn.Module | None = None,
         log: Callable[[str], None] = print,
+        listeners: Sequence[Listener] = (),
     ):
-        recipe = config.recipe
-        self.config, self.recipe = config, recipe
-        self.world = distributed.join_world(cuda=pick_device(config).device.type == "cuda")
+        self.config, self.recipe, self.test_set = config, config.recipe, test_set
+        self.world = distributed.read_world()
         self.log = log if self.world.rank == 0 else lambda line: None
-        self.on_epoch: Callable[[dict], object] = lambda row: None
-        self.device = pick_device(config, self.world.local_rank)
-        _set_backends(config.deterministic)
-        self.model = self._make_model(len(train_set.classes))
-        self.name = self.model.arch.name  # "ResNet18" on the command line is resnet18 in the record
-        usual_folder = Path("runs", f"{self.name}-{_slug(train_set.name)}-seed{config.seed}")
-        self.folder = run_folder(config.ckpt_dir or usual_folder)
+        self.given, self._random_state = model is not None, None
+        if model is None:
+            model, self._random_state = build_model(config, len(train_set.classes))
+        self.parts = make_parts(config, train_set, model, self.world)
+        self.model = self.parts.model
+        self.name = _name(config, self.model)
+        self.folder = run_folder(
+            config.ckpt_dir or Path("runs", f"{self.name}-{_slug(train_set.name)}-seed{config.seed}")
+        )
+        self.epochs = self.recipe.total_epochs(len(self.parts.batches))
+        self.epoch, self.sums, self.record = 0, Sums(), None
+        self.listeners = list(listeners)
         self._loaded_fingerprint = train_set.fingerprint
-        if config.train_size is not None:
-            train_set = train_set.subset(config.train_size, seed=0)
-        self.train_set, self.val_set, self.test_set = train_set, None, test_set
-        if held := round(recipe.validation * len(train_set)):
-            self.train_set, self.val_set = train_set.hold_out(held, seed=0)  # the same images for every seed
-        use_imagenet = recipe.normalization == "imagenet"
-        self.mean, self.std = IMAGENET_MEAN_STD if use_imagenet else self.train_set.mean_std()
-        self.batches = self._loader(self.train_set, train=True)
-        self.val_batches = None if self.val_set is None else self._loader(self.val_set)
-        self.optimizer = make_optimizer(recipe, self.model)
-        self.scheduler, self.interval = make_scheduler(recipe, self.optimizer, len(self.batches))
-        self.ema = make_ema(recipe, self.model)
-        fp16 = self.device.precision == "fp16"
-        self.scaler = torch.amp.GradScaler(self.device.device.type) if fp16 else None
-        self.epochs = recipe.total_epochs(len(self.batches))
-        self.epoch, self.sums = 0, Sums()
-        self.record = self._new_record()
-        self._found = self._on_disk()
-        if state := self._state_to_resume():
-            self._restore(state)
-        elif self._found and self.world.rank == 0:
-            raise InputError(
-                f"{self.folder} holds a run already: add --resume to go on with it, choose another --ckpt-dir, or "
-                "delete its .pt files to start afresh"
-            )
-        self.step_model, self.step = self._make_step()
-        self.signals = Signals(patient=self.world.size > 1)
-        self._polls, self._asked, self._due, self._saved_at = 0, 0, False, time.monotonic()
-        self._board = _import_tensorboard() if config.tensorboard and self.world.rank == 0 else None
-        self._warned = False
-        self._start_clock()
+        self._files = RunFolder(self.folder)
+        self._signals = Signals(patient=self.world.size > 1)
+        self._polls, self._asked, self._due = 0, 0, False
 
     def fit(self) -> RunRecord:
         """Train to the end, saving after every epoch; score the test part; write the record.
 
-        Ctrl-C or SIGTERM lets the step end, saves, and raises `Stopped`; a second one does not wait.
+        Ctrl-C or SIGTERM lets the step end, saves, and raises `Stopped`; a second one does not wait. What has to be
+        global meanwhile is put back at the end: random numbers, deterministic kernels, handlers of signals, the group
+        of processes.
 
         Raises:
-            InputError: if the loss stops being a number, memory runs out, a file cannot be written, or another run is
-                at work in the folder.
+            InputError: if the folder holds another run, or what is to be resumed does not fit; if the loss stops being
+                a number, memory runs out, a file cannot be written, or another run is at work in the folder.
         """
-        with self._locked(), self.signals, _explaining():
-            self._start_clock()
-            self._announce()
+        cuda = self.parts.device.device.type == "cuda"
+        with (
+            distributed.joined(self.world, cuda),
+            _backends(self.config.deterministic),
+            _random_numbers_put_back(),
+            self._files.locked() if self.world.rank == 0 else contextlib.nullcontext(),
+            self._signals,
+            _explaining(),
+        ):
+            self._begin()
             try:
                 self._train()
             except KeyboardInterrupt as stop:
-                raise stop if stop.args else KeyboardInterrupt(self._what_is_saved()) from None
+                raise stop if stop.args else KeyboardInterrupt(self._files.what_is_saved()) from None
             if self.record.test is None:
                 self._test()
             if self.world.rank == 0:
-                self.record.write(self.folder / "record.json")
+                self._files.write_record(self.record)
         self.log(f"test accuracy {self.record.test['accuracy']:.2f} % on {len(self.test_set):,} images")
         self.log(f"checkpoint, log and record are in {self.folder}")
         return self.record
 
+    @property
+    def history(self) -> list[dict]:
+        """The rows of the epochs so far."""
+        return self.record.history if self.record else []
+
     def stop(self) -> None:
-        """Ask a run that is under way to end as by Ctrl-C; from a callback or another thread."""
-        self.signals.received = signal.SIGINT
+        """Ask a run that is under way to end as by Ctrl-C; from a listener or another thread."""
+        self._signals.received = signal.SIGINT
 
     def save(self, best: bool = False) -> None:
         """Write the checkpoint. All processes take part, and the first one writes.
@@ -169,12 +148,75 @@ class Trainer:
         Raises:
             InputError: if it cannot be written; the one before stays.
         """
-        self._read_clock()
+        self._meter.read(self.record)
         state = self._state()
         if self.world.rank == 0:
-            save_newest(self.folder, state, best)
-            self._found = self._on_disk()
+            self._files.save(state, best)
         self._saved_at = time.monotonic()
+
+    # Beginning
+
+    def _begin(self) -> None:
+        """Start, or go on from a checkpoint, and say so."""
+        torch.manual_seed(self.config.seed + (self.world.rank << 32))  # each process drops blocks of its own
+        if self.world.rank == 0 and self._random_state is not None:
+            torch.set_rng_state(self._random_state)  # goes on behind the draws of the weights
+        self.record = self._new_record()
+        first = self.world.rank == 0
+        state = self._files.state_to_resume(self.config.resume, self.log) if first else None
+        if state := distributed.from_first(state):
+            self._restore(state)
+        connect(self.parts, self.config, self.world)
+        self._meter, self._saved_at = Meter(self.parts.device.device, self.record), time.monotonic()
+        if not first:
+            self._told = []
+            return
+        self._told = [EpochLines(self.log, self.epochs, self.parts.train_set, self.recipe.lr)]
+        if self.config.tensorboard:
+            self._told.append(TensorBoard(self.folder, self.epoch))
+        write_atomic(self.folder / "recipe.yml", self.recipe.to_yaml(self.record.model).encode())
+        self.log(headline(self.record, self.parts.device.device.type))
+        for line in recipe_summary(self.recipe).splitlines():
+            self.log(f"recipe: {line}")
+        for note in recipe_notes(self.recipe, len(self.parts.batches), getattr(self.model, "arch", None)):
+            self.log(f"note: {note}")
+
+    def _new_record(self) -> RunRecord:
+        config, parts = self.config, self.parts
+        train_set, val_set = parts.train_set, parts.val_set
+        return RunRecord(
+            model=self.name,
+            parameters=sum(p.numel() for p in self.model.parameters()),
+            macs=parts.macs,
+            classes=len(train_set.classes),
+            data={
+                "name": train_set.name,
+                "train": len(train_set),
+                "validation": 0 if val_set is None else len(val_set),
+                "test": len(self.test_set),
+                "loaded_fingerprint": self._loaded_fingerprint,
+                "train_fingerprint": train_set.fingerprint,
+                "test_fingerprint": self.test_set.fingerprint,
+                "mean": list(parts.mean),
+                "std": list(parts.std),
+            },
+            recipe=_plain(asdict(self.recipe)),
+            recipe_name=name_recipe(self.recipe, self.name),
+            seed=config.seed,
+            command=self._command(),
+            precision=parts.device.precision,
+            compiled=config.compile,
+            machine=describe_machine(parts.device.device),
+            commit=current_commit(),
+            options=_options(self.model) if self.given else config.model_options(),
+            deterministic=config.deterministic,
+            processes=self.world.size,
+        )
+
+    def _command(self) -> str:
+        if self.given:
+            return f"resnet_tutorial.train({self.name}, train_set, test_set, …)  # a network as it was given"
+        return replace(self.config, precision=self.parts.device.precision).command()
 
     # Training
 
@@ -183,48 +225,50 @@ class Trainer:
             row = self._run_epoch()
             best = self.record.add_epoch(row)
             self.epoch, self.sums = self.epoch + 1, Sums()
-            self.batches.epoch = self.epoch
+            self.parts.batches.epoch = self.epoch
             self.save(best)
             if self.world.rank == 0:
                 self.record.write_csv(self.folder / "log.csv")
-                self._write_tensorboard(row)
-            self.log(_epoch_line(row, self.epochs))
-            self._warn(row)
-            self.on_epoch(row)
+            for told in (*self._told, *self.listeners):
+                told(row)
             self._stop_if_asked()
 
     def _run_epoch(self) -> dict:
-        self.batches.transform = self._augmentation(self.epoch / self.epochs)
+        parts = self.parts
+        parts.batches.transform = augmentation(
+            self.recipe, parts.mean, parts.std, parts.train_set, self.epoch / self.epochs
+        )
         started = time.perf_counter() - self.sums.seconds
         if self.sums.lr is None:
-            self.sums.lr = self.optimizer.param_groups[0]["lr"]
+            self.sums.lr = parts.optimizer.param_groups[0]["lr"]
         scores = self._run_steps()
-        report_train_error(self.scheduler, 100 - scores["accuracy"])
-        if self.interval == "epoch":
-            self.scheduler.step()
+        report_train_error(parts.scheduler, 100 - scores["accuracy"])
+        if parts.interval == "epoch":
+            parts.scheduler.step()
         row = {"epoch": self.epoch + 1, "lr": self.sums.lr, "loss": scores["loss"]}
         row["train_accuracy"] = scores["accuracy"]
-        if self.val_batches is not None:
-            val = self._evaluate(self.val_batches)
+        if parts.val_batches is not None:
+            val = self._evaluate(parts.val_batches)
             row |= {"val_loss": val["loss"], "val_accuracy": val["accuracy"]}
         return row | {"images_per_second": scores["images_per_second"], "seconds": time.perf_counter() - started}
 
     def _run_steps(self) -> dict:
         """The steps of an epoch, or what is left of them, with a checkpoint wherever one is due."""
-        per_epoch = len(self.batches)
+        parts, batches = self.parts, self.parts.batches
+        per_epoch = len(batches)
         end = min(per_epoch, self.recipe.total_steps(per_epoch) - self.epoch * per_epoch)
-        self.batches.epoch = self.epoch
+        batches.epoch = self.epoch
         while True:
-            position = self.batches.state_dict()["batch"]
+            begin = batches.state_dict()["batch"]
             scores = train_epoch(
-                self.step_model,
-                self._progress(itertools.islice(self.batches, end - position), position, end),
-                self.optimizer,
-                self.device,
-                scheduler=self.scheduler if self.interval == "step" else None,
-                ema=self.ema,
-                step=self.step,
-                divisors=distributed.divisors(self.batches)[position:],
+                parts.step_model,
+                self._progress(itertools.islice(batches, end - begin), begin, end),
+                parts.optimizer,
+                parts.device,
+                scheduler=parts.scheduler if parts.interval == "step" else None,
+                ema=parts.ema,
+                step=parts.step,
+                divisors=distributed.divisors(batches)[begin:],
                 sums=self.sums,
                 stop=self._is_interrupted,
             )
@@ -234,7 +278,7 @@ class Trainer:
             self.save()
             self._due = False
             self._stop_if_asked()
-            self.batches.load_state_dict(self.batches.state_dict())  # the next iteration goes on from here
+            batches.load_state_dict(batches.state_dict())  # the next iteration goes on from here
 
     def _is_interrupted(self) -> bool:
         """Whether to leave the loop: to stop, or to save. Several processes agree on it, every few steps."""
@@ -242,111 +286,96 @@ class Trainer:
         if self.world.size > 1 and self._polls % ASK_EVERY:
             return False
         due = time.monotonic() - self._saved_at > 60 * self.config.checkpoint_minutes
-        self._asked, self._due = distributed.all_max([self.signals.received, int(due)])
+        self._asked, self._due = distributed.all_max([self._signals.received, int(due)])
         return bool(self._asked or self._due)
 
     def _stop_if_asked(self) -> None:
-        (asked,) = distributed.all_max([self.signals.received])
+        (asked,) = distributed.all_max([self._signals.received])
         if asked:
-            raise Stopped(self._what_is_saved(), asked)
+            raise Stopped(self._files.what_is_saved(), asked)
 
     def _check_loss(self, loss: float) -> None:
         if math.isfinite(loss):
             return
         step, rate = self.sums.first_bad()
-        step += 1 + self.epoch * len(self.batches)
-        other = "" if self.device.precision == "fp32" else " or --precision fp32"
+        step += 1 + self.epoch * len(self.parts.batches)
+        other = "" if self.parts.device.precision == "fp32" else " or --precision fp32"
         raise InputError(
             f"the loss is {loss} from step {step:,} on (epoch {self.epoch + 1}, learning rate {rate:g}): start again "
-            f"with a lower --lr{other}; {self._what_is_saved()}"
+            f"with a lower --lr{other}; {self._files.what_is_saved()}"
         )
 
-    def _warn(self, row: dict) -> None:
-        """Say once that the network does not learn."""
-        counts = self.train_set.labels.bincount()
-        guessing, chance = math.log(len(counts)), 100 * (counts.max() / counts.sum()).item()
-        advice = f"lower --lr, which is {self.recipe.lr:g}"
-        if row["loss"] > 2 * guessing and not self._warned:
-            self.log(f"note: a loss of {row['loss']:.4g} is far above that of guessing, {guessing:.2f}: {advice}")
-            self._warned = True
-        elif self.epoch == self.epochs and row["train_accuracy"] < 1.1 * chance and not self._warned:
-            self.log(
-                f"note: in the end the network is no better than guessing ({chance:.2f} %): train longer, or {advice}"
-            )
-
     def _evaluate(self, batches: BatchLoader) -> dict:
-        model = self._scored_model()
+        model = self.parts.scored_model
         distributed.share_buffers(model)
-        return evaluate(model, batches, self.device)
-
-    def _scored_model(self) -> nn.Module:
-        return self.model if self.ema is None else self.ema.module
+        return evaluate(model, batches, self.parts.device)
 
     def _test(self) -> None:
-        scores = self._evaluate(self._loader(self.test_set))
+        parts = self.parts
+        plain = Transform(parts.mean, parts.std)
+        scores = self._evaluate(make_loader(self.config, parts.device, self.test_set, plain, self.world))
         self.record.test = {name: scores[name] for name in ("loss", "accuracy")}
         self.record.finished = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
         self.save()
+
+    def _progress(self, batches: Iterable, begin: int, end: int) -> Iterable:
+        shown = no_bar() if self.config.progress is None else not self.config.progress
+        title, hidden = f"epoch {self.epoch + 1}/{self.epochs}", True if self.world.rank else shown
+        return tqdm(batches, title, total=end, initial=begin, leave=False, disable=hidden, unit="step")
 
     # Saving and resuming
 
     def _state(self) -> dict:
         """All that a run needs to go on. All processes take part."""
-        distributed.share_buffers(self._scored_model())
+        parts = self.parts
+        distributed.share_buffers(parts.scored_model)
+        options = {name: getattr(self.config, name) for name in RUN_OPTIONS}
         return {
-            "model": self.name,
+            "model": self.config.model if is_own(self.config.model) and not self.given else self.name,
+            "own": not isinstance(self.model, ResNet),  # code of somebody's own, which no file may make run
             "options": self.record.options,
-            "model_state": self._scored_model().state_dict(),
-            "average": None if self.ema is None else {"of": self.model.state_dict(), "steps": self.ema.n_averaged},
-            "classes": list(self.train_set.classes),
-            "mean": list(self.mean),
-            "std": list(self.std),
-            "image_size": self.train_set.images.shape[1],
-            "optimizer": self.optimizer.state_dict(),
-            "scheduler": self.scheduler.state_dict(),
-            "scaler": None if self.scaler is None else self.scaler.state_dict(),
+            "model_state": parts.scored_model.state_dict(),
+            "average": None if parts.ema is None else {"of": self.model.state_dict(), "steps": parts.ema.n_averaged},
+            "classes": list(parts.train_set.classes),
+            "mean": list(parts.mean),
+            "std": list(parts.std),
+            "image_size": parts.train_set.images.shape[1],
+            "optimizer": parts.optimizer.state_dict(),
+            "scheduler": parts.scheduler.state_dict(),
+            "scaler": None if parts.scaler is None else parts.scaler.state_dict(),
             "epoch": self.epoch,
-            "loader": self.batches.state_dict(),
+            "loader": parts.batches.state_dict(),
             "sums": self.sums.state_dict(),
             "rng": distributed.gather(random_states()),
-            "run": self._run_options(),
+            "run": options | self.record.options | {"precision": parts.device.precision},
             "root": str(self.config.root.resolve()) if self.config.root else None,
             "record": asdict(self.record),
         }
 
-    def _run_options(self) -> dict:
-        options = {name: getattr(self.config, name) for name in RUN_OPTIONS}
-        return options | self.record.options | {"precision": self.device.precision}
-
-    def _state_to_resume(self) -> dict | None:
-        """The checkpoint that the first process finds, in all processes."""
-        resume, state = self.config.resume, None
-        if self.world.rank == 0 and (resume is True or (resume == "auto" and has_checkpoint(self.folder))):
-            state = load_checkpoint(self.folder, self.log)
-        return distributed.from_first(state)
-
     def _restore(self, state: dict) -> None:
         """Go on from a checkpoint, after a look at whether it is of this very run."""
         self._check_same_run(state)
-        average = state["average"]
-        if self.ema is not None:
-            self.ema.module.load_state_dict(state["model_state"])
-            self.ema.n_averaged.copy_(average["steps"])
+        parts, average = self.parts, state["average"]
+        if parts.ema is not None:
+            parts.ema.module.load_state_dict(state["model_state"])
+            parts.ema.n_averaged.copy_(average["steps"])
         self.model.load_state_dict(state["model_state"] if average is None else average["of"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.scheduler.load_state_dict(state["scheduler"])
-        self.optimizer._opt_called = True  # else torch warns that the schedule advances before the first step
-        if self.scaler is not None and state["scaler"]:
-            self.scaler.load_state_dict(state["scaler"])
+        parts.optimizer.load_state_dict(state["optimizer"])
+        parts.scheduler.load_state_dict(state["scheduler"])
+        parts.optimizer._opt_called = True  # else torch warns that the schedule advances before the first step
+        if parts.scaler is not None and state["scaler"]:
+            parts.scaler.load_state_dict(state["scaler"])
         if self.world.rank < len(state["rng"]):
             restore_random_states(state["rng"][self.world.rank])
-        self.epoch = self.batches.epoch = state["epoch"]
+        self.epoch = parts.batches.epoch = state["epoch"]
         if state["loader"]["batch"]:
-            self.batches.load_state_dict(state["loader"])
+            parts.batches.load_state_dict(state["loader"])
             self.sums.load_state_dict(state["sums"], self.world.rank)
-        here = {key: getattr(self.record, key) for key in ("precision", "processes", "machine", "commit")}
-        self.record = RunRecord(**{**state["record"], **here})
-        self.log(f"resuming {self.folder} {_position(state)} of {self.epochs}")
+        over = state["record"]["test"] is not None
+        here = {} if over else {key: getattr(self.record, key) for key in HERE}
+        new = {key: getattr(self.record, key) for key in NEW}
+        self.record = RunRecord(**{**new, **state["record"], **here, "schema": SCHEMA})
+        self.log(f"resuming {self.folder} {position(state)} of {self.epochs}")
 
     def _check_same_run(self, state: dict) -> None:
         if state["format"] < FORMAT:
@@ -354,7 +383,7 @@ class Trainer:
         old, new = state["record"], asdict(self.record)
         # A recipe of an earlier version lacks the settings that are newer; the run had their defaults.
         old["recipe"] = _plain(asdict(recipe_from_dict(old["recipe"], f"of the run in {self.folder}")))
-        for key in ("model", "options", "data", "recipe", "seed"):
+        for key in ("model", "options", "data", "recipe", "seed", "parameters"):
             if old[key] != new[key]:
                 difference = _difference(old[key], new[key])
                 raise InputError(
@@ -366,204 +395,95 @@ class Trainer:
                 difference = _difference(old[key], new[key])
                 self.log(f"note: {_another(key)}, so results may differ in the last bits: {difference}")
 
-    def _what_is_saved(self) -> str:
-        if not self._found:
-            return "nothing is saved yet"
-        state = load_checkpoint(self.folder, lambda line: None)
-        return f"the run is saved {_position(state)} in {self.folder}; the same command with --resume goes on"
 
-    def _on_disk(self) -> list[tuple[int, int]]:
-        """What tells one checkpoint from another, without reading it."""
-        files = [path.stat() for path in (self.folder / name for name in NEWEST_FIRST) if path.exists()]
-        return [(file.st_mtime_ns, file.st_size) for file in files]
+def train(
+    model: nn.Module | str,
+    train_set: ImageDataset,
+    test_set: ImageDataset,
+    *,
+    recipe: Recipe | str | Path = "quick",
+    seed: int = 0,
+    folder: Path | str | None = None,
+    resume: bool | str = False,
+    log: Callable[[str], None] = print,
+    listeners: Sequence[Listener] = (),
+    **settings,
+) -> RunRecord:
+    """Train a network, score it, and save all that is worth knowing.
 
-    @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
-        """Keep other runs out of the folder, and find out before the first epoch whether it can be written."""
-        if self.world.rank > 0:
-            yield
-            return
-        lock = filelock.FileLock(self.folder / LOCK)
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            lock.acquire(blocking=False)
-        except filelock.Timeout:
-            raise InputError(
-                f"another run is at work in {self.folder}: wait for it, or choose another --ckpt-dir"
-            ) from None
-        except OSError as error:
-            raise InputError(f"cannot write to {self.folder} ({error.strerror}): choose another --ckpt-dir") from None
-        try:
-            if self._on_disk() != self._found:
-                raise InputError(f"another run has just written to {self.folder}: choose another --ckpt-dir")
-            for litter in self.folder.glob(f".{NEXT}-*"):  # of a run that was killed while it saved
-                litter.unlink()
-            write_atomic(self.folder / "recipe.yml", self.recipe.to_yaml(self.name).encode())
-            yield
-        finally:
-            with contextlib.suppress(OSError):  # not every system deletes an open file
-                (self.folder / LOCK).unlink()
-            lock.release()
+    Args:
+        model: a name, such as ``resnet20``, or any module that maps N × 3 × H × W to logits, as many as there are
+            classes. A module is trained where it is; seeds do not draw its weights, which it has already.
+        train_set: training images; the validation part is held out of them.
+        test_set: test images, scored once at the end.
+        recipe: a recipe, the name of a shipped one, or a YAML file.
+        seed: seed of the weights, the order and the augmentation.
+        folder: of the run; ``runs/<model>-<data>-seed<seed>`` if not given.
+        resume: go on with the run in the folder; ``auto`` starts it if there is none.
+        log: receives one line at a time.
+        listeners: each receives the row of an epoch, as `RunRecord` holds it, once the epoch is saved.
+        **settings: of `TrainConfig`, such as ``precision`` or ``train_size``.
 
-    # Making the parts
-
-    def _make_model(self, classes: int) -> nn.Module:
-        config = self.config
-        torch.manual_seed(config.seed)  # before the network is built: its weights are the first draw
-        options = {"checkpoint_activations": config.checkpoint_activations, **config.model_options()}
-        model = create_model(config.model, classes, **options)
-        if self.world.rank:
-            torch.manual_seed(config.seed + (self.world.rank << 32))  # each drops blocks of its own
-        if config.sync_batchnorm and self.world.size > 1:
-            model = distributed.sync_batchnorm(model, self.device.device.type == "cuda")
-        return self.device.place(model)
-
-    def _make_step(self) -> tuple[nn.Module, Step | GraphedStep]:
-        model, recipe, config = self.model, self.recipe, self.config
-        if self.world.size > 1:
-            model = distributed.wrap(model, self.device.device)
-        if config.compile:
-            # One fixed shape for whole batches and one for the last: dynamic shapes would be slower.
-            model = torch.compile(model, dynamic=False)
-        options = (recipe.label_smoothing, recipe.clip_grad_norm, recipe.accumulate)
-        step = Step(model, self.optimizer, self.device, self.scaler, *options)
-        if config.cuda_graphs and self.world.size > 1:
-            raise InputError("CUDA graphs are for one process here: leave --cuda-graphs out under torchrun")
-        return model, GraphedStep(step) if config.cuda_graphs else step
-
-    def _loader(self, dataset: ImageDataset, train: bool = False) -> BatchLoader:
-        recipe, config = self.recipe, self.config
-        device = self._data_device(dataset)
-        copies = self.device.device.type == "cuda" and device.type == "cpu"
-        return BatchLoader(
-            dataset,
-            min(recipe.batch_size, len(dataset)) if train else self.device.eval_batch,
-            self._augmentation() if train else Transform(self.mean, self.std),
-            shuffle=train,
-            seed=config.seed,
-            num_workers=(2 if copies else 0) if config.num_workers is None else config.num_workers,
-            pin_memory=config.pin_memory and copies,
-            rank=self.world.rank,
-            world_size=self.world.size,
-            device=device,
-        )
-
-    def _augmentation(self, share: float = 1.0) -> Transform:
-        """What happens to the training images when this share of the run is over."""
-        recipe = self.recipe
-        options = {name: getattr(recipe, name) for name in ("cutout", "rand_augment", "mixup", "cutmix")}
-        options["size"] = recipe.image_size(self.train_set.images.shape[1], share)
-        return Transform(self.mean, self.std, recipe.transform, recipe.random_erasing, **options)
-
-    def _data_device(self, dataset: ImageDataset) -> torch.device:
-        device, wanted = self.device.device, self.config.data_on_device
-        if wanted is None and device.type == "cuda":
-            wanted = 4 * dataset.images.nbytes < torch.cuda.get_device_properties(device).total_memory
-        return device if wanted else torch.device("cpu")
-
-    # Telling
-
-    def _new_record(self) -> RunRecord:
-        val, config = self.val_set, self.config
-        return RunRecord(
-            model=self.name,
-            parameters=sum(p.numel() for p in self.model.parameters()),
-            data={
-                "name": self.train_set.name,
-                "train": len(self.train_set),
-                "validation": 0 if val is None else len(val),
-                "test": len(self.test_set),
-                "loaded_fingerprint": self._loaded_fingerprint,
-                "train_fingerprint": self.train_set.fingerprint,
-                "test_fingerprint": self.test_set.fingerprint,
-                "mean": list(self.mean),
-                "std": list(self.std),
-            },
-            recipe=_plain(asdict(self.recipe)),
-            seed=config.seed,
-            command=replace(config, precision=self.device.precision).command(),
-            precision=self.device.precision,
-            compiled=config.compile,
-            machine=describe_machine(self.device.device),
-            commit=current_commit(),
-            options=config.model_options(),
-            deterministic=config.deterministic,
-            processes=self.world.size,
-        )
-
-    def _announce(self) -> None:
-        self.log(self._headline())
-        for line in recipe_summary(self.recipe).splitlines():
-            self.log(f"recipe: {line}")
-        for note in recipe_notes(self.recipe, len(self.batches), self.model.arch):
-            self.log(f"note: {note}")
-        if self._board is not None:
-            self._board = self._board(str(self.folder / "tensorboard"), purge_step=self.epoch + 1)
-
-    def _headline(self) -> str:
-        data, held = self.record.data, self.val_set
-        parts = f"{data['train']:,} images to train"
-        parts += f", {len(held):,} to validate" if held else ""
-        parts += f", {data['test']:,} to test"
-        network = f"{self.name} ({self.record.parameters:,} parameters)"
-        where = f"{self.device.device.type}, {self.device.precision}"
-        where += f", {self.world.size} processes" if self.world.size > 1 else ""
-        return f"{network} on {data['name']}: {parts}; {where}"
-
-    def _progress(self, batches: Iterable, position: int, end: int) -> Iterable:
-        title = f"epoch {self.epoch + 1}/{self.epochs}"
-        return tqdm(batches, title, total=end, initial=position, leave=False, disable=self._no_bar(), unit="step")
-
-    def _no_bar(self) -> bool | None:
-        if self.world.rank > 0:
-            return True
-        if self.config.progress is not None:
-            return not self.config.progress
-        return no_bar()
-
-    def _write_tensorboard(self, row: dict) -> None:
-        if self._board is not None:
-            for name in row.keys() - {"epoch"}:
-                self._board.add_scalar(name, row[name], row["epoch"])
-            self._board.flush()
-
-    def _start_clock(self) -> None:
-        if self.device.device.type == "cuda":
-            torch.cuda.reset_peak_memory_stats(self.device.device)
-        # Durations by a clock that nobody can set.
-        self._since = (time.monotonic(), self._energy())
-        self._before = (self.record.wall_seconds, self.record.energy_joules if self.record.history else 0.0)
-
-    def _read_clock(self) -> None:
-        self.record.wall_seconds = self._before[0] + time.monotonic() - self._since[0]
-        known = (self._before[1], self._since[1], now := self._energy())
-        self.record.energy_joules = None if None in known else known[0] + now - known[1]
-        peaks = [self.record.peak_memory, *distributed.gather(peak_memory(self.device.device))]
-        self.record.peak_memory = max((peak for peak in peaks if peak is not None), default=None)
-
-    def _energy(self) -> float | None:
-        used = distributed.gather(energy_joules(self.device.device))
-        return None if None in used else sum(used)
+    Raises:
+        InputError: if a name, a setting or the folder is wrong, or the network does not fit the images; the message
+            says what to do.
+    """
+    recipe = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
+    config = TrainConfig(
+        recipe=recipe, seed=seed, ckpt_dir=None if folder is None else Path(folder), resume=resume, **settings
+    )
+    own = None if isinstance(model, str) else model
+    config = config if own is not None else replace(config, model=model)
+    return Trainer(config, train_set, test_set, model=own, log=log, listeners=listeners).fit()
 
 
-def train(config: TrainConfig, log: Callable[[str], None] = print) -> RunRecord:
-    """Load the data, run to the end, return the record: `resnet-tutorial train` as a function.
+def train_from(config: TrainConfig, log: Callable[[str], None] = print) -> RunRecord:
+    """Load the data, run to the end, return the record: ``resnet-tutorial train`` as a function.
 
     Raises:
         InputError: if a name, the data, the folder or the checkpoint is wrong; the message says what to do.
     """
-    create_model(config.model, **config.model_options())  # a wrong name should not wait for the data
-    world = distributed.join_world(cuda=pick_device(config).device.type == "cuda")
-    with distributed.first_of_machine_first(world):
-        train_set, test_set = load_dataset(config.dataset, config.root)
-    return Trainer(config, train_set, test_set, log).fit()
+    with data_of(config) as (train_set, test_set):
+        return Trainer(config, train_set, test_set, log=log).fit()
 
 
-def _set_backends(deterministic: bool) -> None:
+@contextlib.contextmanager
+def data_of(config: TrainConfig) -> Iterator[tuple[ImageDataset, ImageDataset]]:
+    """The data of a run, within the group of its processes: one of each machine fills the cache that the others read.
+
+    Raises:
+        InputError: if the network's name or the data are wrong.
+    """
+    check_name(config)  # a wrong name should not wait for the data
+    world = distributed.read_world()
+    with distributed.joined(world, pick_device(config).device.type == "cuda"):
+        with distributed.first_of_machine_first(world):
+            parts = load_dataset(config.dataset, config.root)
+        yield parts
+
+
+@contextlib.contextmanager
+def _backends(deterministic: bool) -> Iterator[None]:
+    """Kernels that give the same bits every time, if asked for, or else the fastest; as before at the end."""
+    before = (torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.benchmark)
     if deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS asks for it
-    torch.use_deterministic_algorithms(deterministic)
-    torch.backends.cudnn.benchmark = not deterministic
+        torch.use_deterministic_algorithms(True)
+    torch.backends.cudnn.benchmark = not torch.are_deterministic_algorithms_enabled()
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before[0])
+        torch.backends.cudnn.benchmark = before[1]
+
+
+@contextlib.contextmanager
+def _random_numbers_put_back() -> Iterator[None]:
+    before = random_states()
+    try:
+        yield
+    finally:
+        restore_random_states(before)
 
 
 @contextlib.contextmanager
@@ -585,30 +505,26 @@ def _explaining() -> Iterator[None]:
         ) from None
 
 
-def _import_tensorboard() -> type:
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
-        raise InputError("--tensorboard needs TensorBoard: pip install tensorboard, or leave the flag out") from None
-    return SummaryWriter
+def _name(config: TrainConfig, model: nn.Module) -> str:
+    """What the record calls the network: "ResNet18" on the command line is resnet18."""
+    if isinstance(model, ResNet):
+        return model.arch.name
+    return config.model.rpartition(":")[2] if is_own(config.model) else type(model).__name__
 
 
-def _position(state: dict) -> str:
-    batch = state["loader"]["batch"]
-    return f"after step {batch:,} of epoch {state['epoch'] + 1}" if batch else f"after epoch {state['epoch']}"
-
-
-def _epoch_line(row: dict, epochs: int) -> str:
-    width = len(str(epochs))
-    val = f"  val {row['val_accuracy']:5.2f} %" if "val_accuracy" in row else ""
-    return (
-        f"epoch {row['epoch']:{width}}/{epochs}  lr {row['lr']:.5f}  loss {row['loss']:.4f}  "
-        f"train {row['train_accuracy']:5.2f} %{val}  {row['images_per_second']:,.0f} images/s  {row['seconds']:.1f} s"
-    )
+def _options(model: nn.Module) -> dict:
+    """The options of `create_model` with which a given network was built, as far as its weights depend on them."""
+    if not isinstance(model, ResNet):
+        return {}
+    arch, usual = model.arch, get_architecture(model.arch.name)
+    values = {"shortcut": arch.shortcut, "stem": arch.stem, "width": arch.widths[0] / usual.widths[0]}
+    defaults = {"shortcut": usual.shortcut, "stem": usual.stem, "width": 1}
+    return {name: value for name, value in values.items() if value != defaults[name]}
 
 
 def _another(key: str) -> str:
     plurals = {"options": "other options", "data": "other data", "processes": "another number of processes"}
+    plurals["parameters"] = "a network of another size"
     return plurals.get(key, f"another {key}")
 
 

@@ -162,7 +162,7 @@ def test_wrong_use_is_told_before_training(flags, message, plan, data, call, cap
 def test_a_record_is_found_by_what_was_trained(plan, tmp_path):
     parts = make_dataset(60), make_dataset(20, "test", seed=1)
     (run,) = expand(plan({"train_size": 40}, precision="fp32"), "toy")
-    record = Trainer(replace(run.config, ckpt_dir=tmp_path / "run"), *parts, log=print).record
+    record = Trainer(replace(run.config, ckpt_dir=tmp_path / "run"), *parts, log=print)._new_record()
     assert find_record(run, {"another name": record, run.name: record}, parts) == run.name
     assert find_record(run, {"another name": record}, parts) == "another name"
     assert find_record(run, {run.name: record}, (parts[0], make_dataset(20, "test", seed=2))) is None

@@ -15,6 +15,8 @@ def make_record(model="resnet8", seed=0, images=1000, epochs=2, options=None, ac
     return RunRecord(
         model=model,
         parameters=78042,
+        macs=12_500_000,
+        classes=10,
         data={
             "name": "Corners <b>",
             "train": images,
@@ -24,6 +26,7 @@ def make_record(model="resnet8", seed=0, images=1000, epochs=2, options=None, ac
             "test_fingerprint": "test",
         },
         recipe=asdict(load_recipe("quick")) | {"epochs": epochs},
+        recipe_name="quick",
         seed=seed,
         command=f"resnet-tutorial train --model {model} --seed {seed} DATA",
         precision="fp32",

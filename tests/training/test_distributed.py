@@ -73,7 +73,9 @@ def test_an_error_of_all_processes_is_told_once_and_by_the_first():
 
 
 def test_alone_nothing_is_exchanged():
-    assert distributed.join_world(cuda=False) == distributed.World(0, 1, 0)
+    assert distributed.read_world() == distributed.World(0, 1, 0)
+    with distributed.joined(distributed.World(), cuda=False):
+        assert not torch.distributed.is_initialized()
     assert distributed.gather("a") == ["a"] and distributed.from_first("a") == "a"
     assert distributed.all_max([1, 2]) == [1, 2]
     assert distributed.all_sum(torch.tensor(3)).item() == 3

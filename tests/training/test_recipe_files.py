@@ -1,5 +1,5 @@
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -7,6 +7,7 @@ import pytest
 from resnet_tutorial import InputError, Recipe, get_architecture
 from resnet_tutorial.training import list_recipes, load_card, load_recipe
 from resnet_tutorial.training.recipe import RECIPE_VERSION, recipe_from_dict
+from resnet_tutorial.training.recipe_files import name_recipe
 from resnet_tutorial.training.recipe_text import recipe_notes
 
 RESULTS = Path(__file__).parents[2] / "book" / "results"
@@ -134,3 +135,10 @@ def test_an_unknown_recipe_suggests_one():
         load_recipe("cifar10_resnet")
     with pytest.raises(InputError, match=r"no file is called 'none.yml': resnet-tutorial recipes lists"):
         load_recipe("none.yml")
+
+
+def test_a_recipe_is_named_after_the_closest_shipped_one():
+    quick = load_recipe("quick")
+    assert name_recipe(quick) == "quick"
+    assert name_recipe(replace(quick, lr=0.2, validation=0.0)) == "quick, lr 0.2, validation 0.0"
+    assert name_recipe(replace(quick, lr=0.2, validation=0.0, momentum=0.5, weight_decay=0.0)) == "its own recipe"

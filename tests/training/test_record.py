@@ -9,20 +9,9 @@ import torch
 
 from resnet_tutorial import InputError
 from resnet_tutorial.training import describe_machine, read_record
-from resnet_tutorial.training.record import SCHEMA, energy_joules, peak_memory
+from resnet_tutorial.training.record import energy_joules, peak_memory
 
 RECORD = Path(__file__).parents[2] / "book" / "results" / "resnet20-cifar10-quick-seed0.json"
-LATER = {  # keys that each schema did not have yet
-    1: ("options", "deterministic", "processes", "best", "wall_seconds", "energy_joules", "peak_memory"),
-    2: ("peak_memory",),
-}
-
-
-def of_schema(schema: int) -> dict:
-    """The record as an older version would have written it: its command left the precision to the machine."""
-    values = asdict(read_record(RECORD))
-    old = {key: value for key, value in values.items() if key not in LATER[schema]}
-    return old | {"schema": schema, "command": values["command"].replace(" --precision fp32", "")}
 
 
 def write(folder: Path, values: dict) -> Path:
@@ -34,8 +23,8 @@ def write(folder: Path, values: dict) -> Path:
     ("damage", "message"),
     [
         (lambda values: "{", "no readable run record"),
-        (lambda values: "[]", "no run record of schema 3 or older"),
-        (lambda values: json.dumps({**values, "schema": 4}), "no run record of schema 3 or older"),
+        (lambda values: "[]", "no run record of schema 4"),
+        (lambda values: json.dumps({**values, "schema": 3}), "no run record of schema 4"),
         (
             lambda values: json.dumps({k: v for k, v in values.items() if k != "seed"}),
             "no whole run record: check seed",
@@ -51,32 +40,6 @@ def test_damaged_records_are_refused(tmp_path, damage, message):
     (tmp_path / "record.json").write_text(damage(asdict(read_record(RECORD))))
     with pytest.raises(InputError, match=message):
         read_record(tmp_path / "record.json")
-
-
-@pytest.mark.parametrize("history", [None, [1], [{"seconds": "1"}]])
-def test_damaged_records_of_schema_1_are_refused(tmp_path, history):
-    with pytest.raises(InputError, match="check history"):
-        read_record(write(tmp_path, of_schema(1) | {"history": history}))
-
-
-@pytest.mark.parametrize("validated", [True, False])
-def test_records_of_schema_1_are_read(tmp_path, validated):
-    old = of_schema(1)
-    if not validated:
-        old["history"] = [{k: v for k, v in row.items() if not k.startswith("val")} for row in old["history"]]
-    record = read_record(write(tmp_path, old))
-    assert record.schema == SCHEMA and record.history == old["history"] and record.test == old["test"]
-    assert record.wall_seconds == pytest.approx(record.seconds) and record.last["epoch"] == len(old["history"])
-    best = max(row.get("val_accuracy", -1) for row in old["history"])
-    assert record.best["val_accuracy"] == best if validated else record.best is None
-
-
-def test_records_of_schema_2_are_read(tmp_path):
-    assert "--precision" not in of_schema(2)["command"]
-    again = asdict(read_record(write(tmp_path, of_schema(2))))
-    words, now = again.pop("command"), asdict(read_record(RECORD))
-    assert sorted(words.split()) == sorted(now.pop("command").split()) and words.endswith("--precision fp32 DATA")
-    assert again == now
 
 
 def test_the_first_of_the_best_epochs_counts():

@@ -4,6 +4,7 @@ import pytest
 
 from resnet_tutorial import InputError, Recipe, TrainConfig
 from resnet_tutorial.training import seeds as seeds_module
+from resnet_tutorial.training import trainer
 from resnet_tutorial.training.seeds import choose_seeds, train_seeds
 from tests.conftest import make_dataset
 
@@ -21,7 +22,7 @@ def test_one_number_is_how_many():
 @pytest.fixture
 def config(tmp_path, monkeypatch):
     data = make_dataset(32), make_dataset(20, "test", 1)
-    monkeypatch.setattr(seeds_module, "load_dataset", lambda name, root: data)
+    monkeypatch.setattr(trainer, "load_dataset", lambda name, root: data)
     return TrainConfig("resnet8", recipe=Recipe(epochs=2, batch_size=16), ckpt_dir=tmp_path / "runs", precision="fp32")
 
 

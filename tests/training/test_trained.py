@@ -97,7 +97,7 @@ def test_checkpoints_of_a_run(tmp_path):
         trained = load_trained(path)
         expected = trainer.model.state_dict()
         assert all(torch.equal(value, expected[name]) for name, value in trained.model.state_dict().items())
-        assert (trained.mean, trained.classes, trained.run["epoch"]) == (trainer.mean, ("left", "right"), 2)
+        assert (trained.mean, trained.classes, trained.run["epoch"]) == (trainer.parts.mean, ("left", "right"), 2)
     assert load_trained(tmp_path / "best.pt").run["epoch"] == trainer.record.best["epoch"]
     (tmp_path / "last.pt").write_bytes((tmp_path / "last.pt").read_bytes()[:-1000])
     assert load_trained(tmp_path / "last.pt").run["epoch"] == 2  # saved a second time, with the score on the test part

@@ -12,8 +12,10 @@ import torch
 import torch.utils
 
 from resnet_tutorial import InputError, Recipe, TrainConfig, Trainer
-from resnet_tutorial.training import Stopped, load_checkpoint, model_from_checkpoint, predict, read_record, trainer
+from resnet_tutorial.data import Transform
+from resnet_tutorial.training import Stopped, load_checkpoint, model_from_checkpoint, predict, read_record, run_folder
 from resnet_tutorial.training.checkpoint import save_checkpoint
+from resnet_tutorial.training.parts import make_loader
 from tests.conftest import make_dataset
 
 RECIPE = Recipe(epochs=3, batch_size=16, lr=0.05, random_erasing=0.25)
@@ -103,7 +105,7 @@ def test_checkpoints_within_an_epoch_change_nothing(tmp_path):
     whole = run(tmp_path / "whole")
     often = make(tmp_path / "often", checkpoint_minutes=1e-9)
     saved, save = [], often.save
-    often.save = lambda *args: (saved.append(often.batches.state_dict()["batch"]), save(*args))
+    often.save = lambda *args: (saved.append(often.parts.batches.state_dict()["batch"]), save(*args))
     often.fit()
     assert saved == [1, 2, 3, 0] * 3 + [0]
     same(often, whole)
@@ -148,7 +150,7 @@ def test_resume_auto_starts_goes_on_and_leaves_a_finished_run_alone(tmp_path):
     assert run(tmp_path, resume="auto").record.test == finished.record.test
     assert (tmp_path / "last.pt").read_bytes() == before
     with pytest.raises(InputError, match="no checkpoint"):
-        make(tmp_path / "nothing", resume=True)
+        run(tmp_path / "nothing", resume=True)
 
 
 def test_the_second_signal_does_not_wait(tmp_path):
@@ -158,7 +160,7 @@ def test_the_second_signal_does_not_wait(tmp_path):
     def twice():
         scores = original()
         os.kill(os.getpid(), signal.SIGINT)
-        while not one.signals.received:  # two that are under way at once may arrive as one
+        while not one._signals.received:  # two that are under way at once may arrive as one
             pass
         os.kill(os.getpid(), signal.SIGINT)
         return scores
@@ -184,13 +186,14 @@ def test_every_seed_holds_out_the_same_images_and_none_of_the_test_part(tmp_path
         Trainer(TrainConfig(ckpt_dir=tmp_path / str(seed), seed=seed, precision="fp32"), train, test) for seed in (0, 1)
     ]
     for one in parts:
-        assert (len(one.train_set), len(one.val_set), one.val_set.counts().tolist()) == (180, 20, [10, 10])
+        kept, held = one.parts.train_set, one.parts.val_set
+        assert (len(kept), len(held), held.counts().tolist()) == (180, 20, [10, 10])
         assert one.test_set is test
-        both = torch.cat([one.train_set.images, one.val_set.images]).flatten(1)
+        both = torch.cat([kept.images, held.images]).flatten(1)
         assert torch.equal(both.unique(dim=0), train.images.flatten(1).unique(dim=0))
-        data = one.record.data
-        assert data["loaded_fingerprint"] == train.fingerprint != data["train_fingerprint"] == one.train_set.fingerprint
-    assert parts[0].val_set.fingerprint == parts[1].val_set.fingerprint
+        data = one._new_record().data
+        assert data["loaded_fingerprint"] == train.fingerprint != data["train_fingerprint"] == kept.fingerprint
+    assert parts[0].parts.val_set.fingerprint == parts[1].parts.val_set.fingerprint
 
 
 def test_what_a_run_leaves(tmp_path):
@@ -253,19 +256,19 @@ def test_other_data_of_the_same_size_are_noticed(tmp_path):
     run(tmp_path, epochs=1)
     config = TrainConfig("resnet8", ckpt_dir=tmp_path, recipe=RECIPE, precision="fp32", resume=True)
     with pytest.raises(InputError, match="other data"):
-        Trainer(config, make_dataset(40, seed=9), make_dataset(20, "test", 1), log=lambda line: None)
+        Trainer(config, make_dataset(40, seed=9), make_dataset(20, "test", 1), log=lambda line: None).fit()
 
 
 def test_a_loss_that_is_no_number_stops_the_run(tmp_path):
     recipe = replace(RECIPE, lr_scheduler="none", lr=1e-3)
     one = make(tmp_path, recipe=recipe)
-    original, steps = one.step, []
+    original, steps = one.parts.step, []
 
     def poisoned(images, labels, divisor):
         steps.append(1)
         return original(images * float("nan") if len(steps) == 5 else images, labels, divisor)
 
-    one.step = poisoned
+    one.parts.step = poisoned
     with pytest.raises(InputError, match=r"the loss is nan from step 5 on \(epoch 2, learning rate 0.001\)") as stop:
         one.fit()
     assert "start again with a lower --lr; the run" in str(stop.value) and "saved after epoch 1" in str(stop.value)
@@ -295,7 +298,7 @@ def test_another_number_of_processes_is_noted(tmp_path):
     state = load_checkpoint(tmp_path)
     save_checkpoint(tmp_path / "last.pt", {**state, "record": {**state["record"], "processes": 2}})
     lines = []
-    make(tmp_path, resume=True, log=lines.append)
+    run(tmp_path, resume=True, log=lines.append)
     assert lines[0].startswith("note: another number of processes, so") and "it was 2, now it is 1" in lines[0]
 
 
@@ -309,28 +312,28 @@ def test_another_number_of_processes_is_noted(tmp_path):
 )
 def test_out_of_memory_says_what_to_lower(tmp_path, fail):
     one = make(tmp_path)
-    one.step = lambda *batch: fail()
+    one.parts.step = lambda *batch: fail()
     with pytest.raises(InputError, match=r"out of memory: lower --batch-size; .*--accumulate 2"):
         one.fit()
 
 
 def test_other_errors_keep_their_words(tmp_path):
     one = make(tmp_path)
-    one.step = lambda *batch: torch.zeros(2) @ torch.zeros(3)
+    one.parts.step = lambda *batch: torch.zeros(2) @ torch.zeros(3)
     with pytest.raises(RuntimeError, match="size"):
         one.fit()
 
 
 def test_a_full_disk_in_the_middle_of_a_run(tmp_path, monkeypatch):
     one = make(tmp_path)
-    save = trainer.save_newest
+    save = run_folder.save_newest
 
     def fill_the_disk(folder, state, best):
         if state["epoch"] == 2:
             raise InputError("cannot write: no space left")
         save(folder, state, best)
 
-    monkeypatch.setattr(trainer, "save_newest", fill_the_disk)
+    monkeypatch.setattr(run_folder, "save_newest", fill_the_disk)
     with pytest.raises(InputError, match="no space left"):
         one.fit()
     monkeypatch.undo()
@@ -351,7 +354,7 @@ def test_two_runs_in_one_folder(tmp_path):
         one.fit()
     one.fit()
     before = (tmp_path / "last.pt").read_bytes()
-    with pytest.raises(InputError, match="another run has just written to"):
+    with pytest.raises(InputError, match="holds a run already"):
         other.fit()
     assert (tmp_path / "last.pt").read_bytes() == before
 
@@ -364,9 +367,9 @@ def test_a_clock_that_jumps(tmp_path, monkeypatch):
 
 
 def test_the_memory_of_a_stopped_run_counts_too(tmp_path, monkeypatch):
-    monkeypatch.setattr("resnet_tutorial.training.trainer.peak_memory", lambda device: 9000)
+    monkeypatch.setattr("resnet_tutorial.training.meter.peak_memory", lambda device: 9000)
     stop_after(make(tmp_path), 2)
-    monkeypatch.setattr("resnet_tutorial.training.trainer.peak_memory", lambda device: 4000)
+    monkeypatch.setattr("resnet_tutorial.training.meter.peak_memory", lambda device: 4000)
     assert run(tmp_path, resume=True).record.peak_memory == 9000
 
 
@@ -374,7 +377,7 @@ def test_best_by_validation_is_kept_beside_the_last(tmp_path):
     one = make(tmp_path)
     accuracies, evaluate = iter([50.0, 75.0, 75.0]), one._evaluate
     one._evaluate = lambda batches: (
-        evaluate(batches) | ({"accuracy": next(accuracies)} if batches is one.val_batches else {})
+        evaluate(batches) | ({"accuracy": next(accuracies)} if batches is one.parts.val_batches else {})
     )
     record = one.fit()
     assert (record.best["epoch"], record.best["val_accuracy"], record.last["epoch"]) == (2, 75.0, 3)
@@ -386,10 +389,11 @@ def test_best_by_validation_is_kept_beside_the_last(tmp_path):
 def test_the_average_is_what_is_scored_and_saved(tmp_path):
     one = run(tmp_path, **ALL_AT_ONCE)
     state = load_checkpoint(tmp_path)
-    assert torch.equal(model_from_checkpoint(state).fc.weight, one.ema.module.fc.weight)
+    assert torch.equal(model_from_checkpoint(state).fc.weight, one.parts.ema.module.fc.weight)
     assert torch.equal(state["average"]["of"]["fc.weight"], one.model.fc.weight)
-    assert not torch.equal(one.model.fc.weight, one.ema.module.fc.weight)
-    assert one._evaluate(one._loader(one.test_set))["loss"] == pytest.approx(one.record.test["loss"])
+    assert not torch.equal(one.model.fc.weight, one.parts.ema.module.fc.weight)
+    test = make_loader(one.config, one.parts.device, one.test_set, Transform(one.parts.mean, one.parts.std))
+    assert one._evaluate(test)["loss"] == pytest.approx(one.record.test["loss"])
 
 
 def test_options_of_the_network_are_part_of_the_run(tmp_path):
@@ -418,17 +422,31 @@ def test_the_warm_up_ends_with_the_training_error(tmp_path):
     assert rates == [0.001, 0.001, 0.001]
 
 
-def test_deterministic_kernels_are_asked_for(tmp_path):
-    make(tmp_path / "a", deterministic=True)
-    assert torch.are_deterministic_algorithms_enabled() and not torch.backends.cudnn.benchmark
-    make(tmp_path / "b")
-    assert not torch.are_deterministic_algorithms_enabled() and torch.backends.cudnn.benchmark
+def test_what_is_global_is_as_it_was_before_and_after(tmp_path):
+    """Random numbers, deterministic kernels and handlers of signals are the run's while it runs; no file is early."""
+
+    def everything():
+        kernels = (torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.benchmark)
+        return (*kernels, *map(signal.getsignal, (signal.SIGINT, signal.SIGTERM))), torch.get_rng_state()
+
+    before, numbers = everything()
+    one = make(tmp_path / "run", deterministic=True, recipe=replace(RECIPE, epochs=1))
+    assert not (tmp_path / "run").exists()
+    seen = []
+    one.listeners.append(lambda row: seen.append(everything()))
+    for _ in range(2):
+        after, same_numbers = everything()
+        assert after == before and torch.equal(same_numbers, numbers)
+        if not seen:
+            one.fit()
+    ((during, others),) = seen
+    assert during[:2] == (True, False) and during[2] != before[2] and not torch.equal(others, numbers)
 
 
 def test_tensorboard_is_asked_for_in_vain_or_gets_every_row(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "torch.utils.tensorboard", None)
     with pytest.raises(InputError, match="pip install tensorboard"):
-        make(tmp_path, tensorboard=True)
+        run(tmp_path, tensorboard=True)
     written = []
     writer = SimpleNamespace(add_scalar=lambda *scalar: written.append(scalar), flush=lambda: None)
     module = SimpleNamespace(SummaryWriter=lambda folder, purge_step: writer)
@@ -447,7 +465,7 @@ def test_a_run_of_an_older_version_cannot_go_on(tmp_path):
     state = load_checkpoint(tmp_path)
     torch.save({**state, "format": 1}, tmp_path / "last.pt")
     with pytest.raises(InputError, match="older version, whose runs cannot go on"):
-        make(tmp_path, resume=True)
+        run(tmp_path, resume=True)
 
 
 @pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"hello\n", b"PK\x03\x04 cut"])
@@ -485,7 +503,7 @@ def test_who_watches_gets_each_row_once_it_is_saved_and_can_end_the_run(tmp_path
         if len(rows) == 2:
             one.stop()
 
-    one.on_epoch = watch
+    one.listeners.append(watch)
     with pytest.raises(Stopped, match="saved after epoch 2") as stopped:
         one.fit()
     assert stopped.value.status == 130

@@ -92,7 +92,8 @@ def check_run(world: d.World, folder: Path) -> dict:
     ask = first._is_interrupted
 
     def ask_with_signal():
-        first.signals.received = 15 if world.rank == 1 and first._polls == 3 else first.signals.received
+        if world.rank == 1 and first._polls == 3:
+            first._signals.received = 15
         return ask()
 
     first._is_interrupted = ask_with_signal
@@ -101,7 +102,7 @@ def check_run(world: d.World, folder: Path) -> dict:
         first.fit()
         stopped = None
     except KeyboardInterrupt as stop:
-        stopped = (stop.status, first.epoch, first.batches.state_dict()["batch"])
+        stopped = (stop.status, first.epoch, first.parts.batches.state_dict()["batch"])
     resumed = Trainer(replace(cut, resume=True), TRAIN, TEST, log=lambda line: None)
     resumed.fit()
     same = all(map(torch.equal, whole.model.state_dict().values(), resumed.model.state_dict().values()))
@@ -120,12 +121,10 @@ def check_failure(world: d.World, folder: Path) -> dict:
 def main() -> None:
     part, folder = sys.argv[1], Path(sys.argv[2])
     torch.set_num_threads(1)
-    world = d.join_world(cuda=False)
-    found = {}
-    for name in part.split(","):
-        found[name] = globals()[f"check_{name}"](world, folder)
-    (folder / f"found-{world.rank}.json").write_text(json.dumps(found))
-    d.leave_world()
+    world = d.read_world()
+    with d.joined(world, cuda=False):
+        found = {name: globals()[f"check_{name}"](world, folder) for name in part.split(",")}
+        (folder / f"found-{world.rank}.json").write_text(json.dumps(found))
 
 
 if __name__ == "__main__":

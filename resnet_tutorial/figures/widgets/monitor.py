@@ -36,7 +36,7 @@ class TrainingMonitor:
         self.trainer, self.status = trainer, "not started"
         self._error, self._thread = None, threading.Thread(target=self._run, daemon=True)
         self._shown = self._button = None
-        trainer.on_epoch = lambda row: self._update("training")
+        trainer.listeners.append(lambda row: self._update("training"))
         if not os.environ.get(STATIC):
             self._add_controls()
 
@@ -99,12 +99,12 @@ class TrainingMonitor:
 
     def _time_left(self) -> str:
         """From the last three epochs; nothing before the first and after the last."""
-        seconds = [row["seconds"] for row in self.trainer.record.history[-3:]]
+        seconds = [row["seconds"] for row in self.trainer.history[-3:]]
         left = self.trainer.epochs - self.trainer.epoch
         return f", {duration(left * sum(seconds) / len(seconds))} left" if seconds and left else ""
 
     def _repr_html_(self) -> str:
-        epoch, epochs, history = self.trainer.epoch, self.trainer.epochs, self.trainer.record.history
+        epoch, epochs, history = self.trainer.epoch, self.trainer.epochs, self.trainer.history
         status = f"epoch {epoch} of {epochs}: {escape(self.status)}{self._time_left()}"
         bar = f'<progress max="{epochs}" value="{epoch}" aria-label="epochs finished"></progress>'
         style = f"<style>{STYLE}{MONITOR_STYLE}</style>"

@@ -242,7 +242,7 @@ def _cells(name: str, runs: Sequence[RunRecord]) -> tuple[str, ...]:
         _plus_minus(row.test and spread_of(100 - accuracy for accuracy in row.test.values)),
         _plus_minus(training),
         f"{row.parameters:,}",
-        "–" if row.macs is None else f"{row.macs / 1e6:,.1f}",
+        f"{row.macs / 1e6:,.1f}",
         "–" if row.seconds is None else duration(row.seconds.mean),
     )
 

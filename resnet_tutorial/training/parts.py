@@ -1,0 +1,257 @@
+"""What trains: network, loaders, optimizer, schedule, average and step, made without a run."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.optim import Optimizer, lr_scheduler, swa_utils
+
+from ..architectures import get_architecture
+from ..data import BatchLoader, ImageDataset, Transform
+from ..errors import InputError
+from ..models.cost import count_macs
+from ..weights import create_model
+from ..weights.own import build_own, is_own, own_file
+from . import distributed
+from .config import TrainConfig
+from .device import Device, choose_device
+from .distributed import World
+from .engine import Step
+from .graphs import GraphedStep
+from .optim import make_ema, make_optimizer, make_scheduler
+from .recipe import IMAGENET_MEAN_STD, Recipe
+
+ALONE = World()
+
+
+@dataclass
+class Parts:
+    """What trains a network on data by a recipe.
+
+    Attributes:
+        model: the network, on its device.
+        train_set, val_set: images to train on, and those held out of them; None if there are none.
+        mean, std: of each color channel, by which images are normalized, on the scale 0 to 1.
+        device: where and how.
+        batches: the loader of ``train_set``, augmented.
+        val_batches: the loader of ``val_set``; None if there is none.
+        optimizer, scheduler: of the recipe; the scheduler steps once an ``interval``, ``step`` or ``epoch``.
+        ema: the moving average of the weights, if the recipe has one. It is what is scored and what predicts.
+        scaler: of the gradients, for fp16.
+        step_model: the network as the step calls it, compiled if the settings say so.
+        step: one step of training.
+        macs: multiply-accumulates of the network for one image.
+    """
+
+    model: nn.Module
+    train_set: ImageDataset
+    val_set: ImageDataset | None
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    device: Device
+    batches: BatchLoader
+    val_batches: BatchLoader | None
+    optimizer: Optimizer
+    scheduler: lr_scheduler.LRScheduler
+    interval: str
+    ema: swa_utils.AveragedModel | None
+    scaler: torch.amp.GradScaler | None
+    step_model: nn.Module
+    step: Step | GraphedStep
+    macs: int
+
+    @property
+    def scored_model(self) -> nn.Module:
+        """The network that is scored and saved: the average, where there is one."""
+        return self.model if self.ema is None else self.ema.module
+
+
+def make_parts(
+    config: TrainConfig, train_set: ImageDataset, model: nn.Module | None = None, world: World = ALONE
+) -> Parts:
+    """Make what trains. Nothing outside is changed, but that a given network moves to the device.
+
+    Args:
+        config: recipe, device and the like.
+        train_set: training images; the validation part is held out of them.
+        model: the network; if not given, it is built as the settings name it.
+        world: the processes that will train together. They need not have met yet; see `connect`.
+
+    Raises:
+        InputError: if a setting does not fit the machine, or the network does not fit the images.
+    """
+    recipe = config.recipe
+    if config.cuda_graphs and world.size > 1:
+        raise InputError("CUDA graphs are for one process here: leave --cuda-graphs out under torchrun")
+    device = pick_device(config, world.local_rank)
+    if config.train_size is not None:
+        train_set = train_set.subset(config.train_size, seed=0)
+    val_set, held = None, round(recipe.validation * len(train_set))
+    if held:
+        train_set, val_set = train_set.hold_out(held, seed=0)  # the same images for every seed
+    model = build_model(config, len(train_set.classes))[0] if model is None else model
+    macs = check_logits(model, train_set)
+    if config.sync_batchnorm and world.size > 1:
+        model = distributed.sync_batchnorm(model, device.device.type == "cuda")
+    model = device.place(model)
+    mean, std = IMAGENET_MEAN_STD if recipe.normalization == "imagenet" else train_set.mean_std()
+    batches = make_loader(config, device, train_set, augmentation(recipe, mean, std, train_set), world, train=True)
+    plain = Transform(mean, std)
+    optimizer = make_optimizer(recipe, model)
+    scheduler, interval = make_scheduler(recipe, optimizer, len(batches))
+    scaler = torch.amp.GradScaler(device.device.type) if device.precision == "fp16" else None
+    step = Step(model, optimizer, device, scaler, recipe.label_smoothing, recipe.clip_grad_norm, recipe.accumulate)
+    parts = Parts(
+        model=model,
+        train_set=train_set,
+        val_set=val_set,
+        mean=mean,
+        std=std,
+        device=device,
+        batches=batches,
+        val_batches=None if val_set is None else make_loader(config, device, val_set, plain, world),
+        optimizer=optimizer,
+        scheduler=scheduler,
+        interval=interval,
+        ema=make_ema(recipe, model),
+        scaler=scaler,
+        step_model=model,
+        step=GraphedStep(step) if config.cuda_graphs else step,
+        macs=macs,
+    )
+    if config.compile and world.size == 1:
+        _compile(parts)
+    return parts
+
+
+def connect(parts: Parts, config: TrainConfig, world: World) -> None:
+    """Let the step exchange gradients with the other processes, which have to have met by now."""
+    if world.size > 1:
+        parts.step_model = parts.step.model = distributed.wrap(parts.model, parts.device.device)
+        if config.compile:
+            _compile(parts)
+
+
+def _compile(parts: Parts) -> None:
+    # One fixed shape for whole batches and one for the last: dynamic shapes would be slower.
+    parts.step_model = torch.compile(parts.step_model, dynamic=False)
+    step = parts.step.step if isinstance(parts.step, GraphedStep) else parts.step
+    step.model = parts.step_model
+
+
+def pick_device(config: TrainConfig, number: int = 0) -> Device:
+    """Turn the settings of a run into a device and a precision.
+
+    Args:
+        config: the run.
+        number: which of the machine's GPUs.
+
+    Raises:
+        InputError: if the device asked for is not there.
+    """
+    return choose_device(config.device, config.precision, config.channels_last, number)
+
+
+def build_model(config: TrainConfig, classes: int) -> tuple[nn.Module, torch.Tensor]:
+    """The network that the settings name, and the state of torch's random numbers after its weights were drawn.
+
+    The weights are the first draws of the seed. The random numbers of the process stay where they are.
+
+    Raises:
+        InputError: if there is no such network, or an option does not fit it.
+    """
+    before = torch.get_rng_state()
+    try:
+        torch.default_generator.manual_seed(config.seed)
+        if is_own(config.model):
+            if options := config.model_options():
+                raise InputError(
+                    f"--{next(iter(options)).replace('_', '-')} is for networks of the table: leave it out"
+                )
+            model = build_own(config.model, classes)
+        else:
+            options = {"checkpoint_activations": config.checkpoint_activations, **config.model_options()}
+            model = create_model(config.model, classes, **options)
+        return model, torch.get_rng_state()
+    finally:
+        torch.set_rng_state(before)
+
+
+def check_name(config: TrainConfig) -> None:
+    """Refuse a network that is not there, without building one.
+
+    Raises:
+        InputError: if there is no such network or file, or the options do not fit.
+    """
+    if is_own(config.model):
+        own_file(config.model)
+    else:
+        get_architecture(config.model).with_options(config.shortcut, config.stem, config.width)
+
+
+def check_logits(model: nn.Module, data: ImageDataset) -> int:
+    """Ask a network for two images of the data's form; return its multiply-accumulates for one of them.
+
+    Raises:
+        InputError: if it cannot take them, or gives another number of logits than there are classes.
+    """
+    name, (height, width) = type(model).__name__, data.images.shape[1:3]
+    training = model.training
+    model.eval()
+    try:
+        with torch.no_grad():
+            parameter = next(model.parameters(), torch.zeros(()))
+            macs, logits = count_macs(model, torch.zeros(2, 3, height, width).to(parameter.device))
+    except Exception as error:  # whatever a stranger's code may raise
+        words = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise InputError(f"{name} cannot take images of 3 × {height} × {width}: {words}") from error
+    finally:
+        model.train(training)
+    shape = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
+    if shape != (2, len(data.classes)):
+        raise InputError(
+            f"{name} gives {shape} for two images: for {data.name} it should give (2, {len(data.classes)}), "
+            "a logit for each class"
+        )
+    return macs // 2
+
+
+def augmentation(
+    recipe: Recipe, mean: tuple[float, ...], std: tuple[float, ...], train_set: ImageDataset, share: float = 0.0
+) -> Transform:
+    """What happens to the training images when this share of the run is over."""
+    options = {name: getattr(recipe, name) for name in ("cutout", "rand_augment", "mixup", "cutmix")}
+    options["size"] = recipe.image_size(train_set.images.shape[1], share)
+    return Transform(mean, std, recipe.transform, recipe.random_erasing, **options)
+
+
+def make_loader(
+    config: TrainConfig,
+    device: Device,
+    dataset: ImageDataset,
+    transform: Transform,
+    world: World = ALONE,
+    train: bool = False,
+) -> BatchLoader:
+    """The loader of a data set, shuffled if it is for training."""
+    data_device = _data_device(config, device.device, dataset)
+    copies = device.device.type == "cuda" and data_device.type == "cpu"
+    return BatchLoader(
+        dataset,
+        min(config.recipe.batch_size, len(dataset)) if train else device.eval_batch,
+        transform,
+        shuffle=train,
+        seed=config.seed,
+        num_workers=(2 if copies else 0) if config.num_workers is None else config.num_workers,
+        pin_memory=config.pin_memory and copies,
+        rank=world.rank,
+        world_size=world.size,
+        device=data_device,
+    )
+
+
+def _data_device(config: TrainConfig, device: torch.device, dataset: ImageDataset) -> torch.device:
+    wanted = config.data_on_device
+    if wanted is None and device.type == "cuda":
+        wanted = 4 * dataset.images.nbytes < torch.cuda.get_device_properties(device).total_memory
+    return device if wanted else torch.device("cpu")

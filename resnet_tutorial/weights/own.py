@@ -1,0 +1,76 @@
+"""Networks of one's own, by the file that defines them: ``my_nets.py:MyNet``."""
+
+import difflib
+import importlib.util
+import inspect
+import sys
+from pathlib import Path
+
+from torch import nn
+
+from ..errors import InputError
+
+
+def is_own(name: str) -> bool:
+    """Whether a name means a network in a file: no network of the table has a colon in its name."""
+    return ":" in name
+
+
+def own_file(name: str) -> Path:
+    """The file in ``FILE.py:NAME``.
+
+    Raises:
+        InputError: if it is not there.
+    """
+    path = Path(name.rpartition(":")[0]).expanduser()
+    if not path.is_file() or path.suffix != ".py":
+        raise InputError(f"no file {path}: name a network of your own as FILE.py:CLASS")
+    return path.resolve()
+
+
+def build_own(name: str, num_classes: int) -> nn.Module:
+    """Run a file of somebody's own, and build a network from a class or function in it.
+
+    Args:
+        name: ``FILE.py:NAME``. What it names gets ``num_classes`` if it takes such an argument, and nothing otherwise.
+        num_classes: number of classes of the data.
+
+    Raises:
+        InputError: if there is no such file or name, or what it holds fails or makes no ``nn.Module``.
+    """
+    file, _, attribute = name.rpartition(":")
+    module = _import(own_file(name))
+    if not hasattr(module, attribute):
+        classes = [
+            key for key, value in vars(module).items() if isinstance(value, type) and issubclass(value, nn.Module)
+        ]
+        near = difflib.get_close_matches(attribute, classes, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(classes) or 'no network'}"
+        raise InputError(f"{file} defines no {attribute}: {hint}")
+    build = getattr(module, attribute)
+    try:
+        takes = inspect.signature(build).parameters
+        network = build(num_classes=num_classes) if "num_classes" in takes else build()
+    except Exception as error:  # whatever a stranger's code may raise
+        raise InputError(f"{name} cannot be built: {_in_one_line(error)}") from error
+    if not isinstance(network, nn.Module):
+        raise InputError(f"{name} makes no torch.nn.Module, but {type(network).__name__}: name a class or a function")
+    return network
+
+
+def _import(path: Path):
+    """The module in a file, which finds its neighbors, as a script does."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    if str(path.parent) not in sys.path:
+        sys.path.append(str(path.parent))
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # whatever a stranger's code may raise
+        raise InputError(f"{path.name} does not run: {_in_one_line(error)}") from error
+    return module
+
+
+def _in_one_line(error: Exception) -> str:
+    words = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {words[0]}" if words else type(error).__name__
