@@ -8,7 +8,8 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
+import numpy as np
+from scipy import stats
 from torch import Tensor
 
 from ..errors import InputError
@@ -53,7 +54,7 @@ class PairedCounts:
     p_value: float
 
 
-def bootstrap_interval(values: Tensor, draws: int = 2000, generator: torch.Generator | None = None) -> Estimate:
+def bootstrap_interval(values: Tensor, draws: int = 2000, seed: int = 0) -> Estimate:
     """Percentile bootstrap of a mean (Efron 1979): draw as many values again, with replacement, and take the mean.
 
     Values of single images give the spread over images: 0 or 100 for an accuracy, the difference of two networks on
@@ -63,18 +64,19 @@ def bootstrap_interval(values: Tensor, draws: int = 2000, generator: torch.Gener
     Args:
         values: N numbers.
         draws: how often the values are drawn.
-        generator: source of the draws; PyTorch's own if None.
+        seed: of the draws.
 
     Raises:
         InputError: if there are no values.
     """
     if len(values) == 0:
         raise InputError("no values to draw from: give at least one")
-    values = values.double()
-    means = [values[torch.randint(len(values), (len(values),), generator=generator)].mean() for _ in range(draws)]
-    tails = torch.tensor([(1 - LEVEL) / 2, (1 + LEVEL) / 2], dtype=torch.float64)
-    low, high = torch.stack(means).quantile(tails).tolist()
-    return Estimate(values.mean().item(), low, high)
+    numbers, mean = values.double().numpy(), values.double().mean().item()
+    if len(set(numbers.tolist())) == 1:  # whatever is drawn, it is the same
+        return Estimate(mean, mean, mean)
+    options = {"n_resamples": draws, "confidence_level": LEVEL, "method": "percentile", "batch": 100}
+    found = stats.bootstrap((numbers,), np.mean, **options, random_state=np.random.default_rng(seed))
+    return Estimate(mean, *map(float, found.confidence_interval))
 
 
 def count_pairs(first: Tensor, second: Tensor) -> PairedCounts:
@@ -92,9 +94,8 @@ def count_pairs(first: Tensor, second: Tensor) -> PairedCounts:
     if first.shape != second.shape:
         raise InputError(f"{len(first)} answers beside {len(second)}: score both networks on the same images")
     only_first, only_second = int((first & ~second).sum()), int((second & ~first).sum())
-    n, fewer = only_first + only_second, min(only_first, only_second)
-    tail = sum(math.comb(n, k) for k in range(fewer + 1)) / 2**n
-    return PairedCounts(only_first, only_second, min(1.0, 2 * tail))
+    n = only_first + only_second
+    return PairedCounts(only_first, only_second, stats.binomtest(only_first, n).pvalue if n else 1.0)
 
 
 def mean_interval(values: Sequence[float]) -> Estimate:
@@ -106,9 +107,11 @@ def mean_interval(values: Sequence[float]) -> Estimate:
     Raises:
         InputError: if there are fewer than two.
     """
-    mean, variance = _mean_and_its_variance(values)
-    half = t_quantile(len(values) - 1) * math.sqrt(variance)
-    return Estimate(mean, mean - half, mean + half)
+    _check_number(values)
+    mean = statistics.fmean(values)
+    if len(set(values)) == 1:
+        return Estimate(mean, mean, mean)
+    return Estimate(mean, *map(float, stats.ttest_1samp(values, 0.0).confidence_interval(LEVEL)))
 
 
 def seed_difference(first: Sequence[float], second: Sequence[float]) -> Estimate:
@@ -122,13 +125,12 @@ def seed_difference(first: Sequence[float], second: Sequence[float]) -> Estimate
     Raises:
         InputError: if a group has fewer than two.
     """
-    (a, variance_a), (b, variance_b) = map(_mean_and_its_variance, (first, second))
-    variance = variance_a + variance_b
-    if variance == 0:
-        return Estimate(b - a, b - a, b - a)
-    freedom = variance**2 / (variance_a**2 / (len(first) - 1) + variance_b**2 / (len(second) - 1))
-    half = t_quantile(freedom) * math.sqrt(variance)
-    return Estimate(b - a, b - a - half, b - a + half)
+    for values in (first, second):
+        _check_number(values)
+    gap = statistics.fmean(second) - statistics.fmean(first)
+    if len(set(first)) == len(set(second)) == 1:
+        return Estimate(gap, gap, gap)
+    return Estimate(gap, *map(float, stats.ttest_ind(second, first, equal_var=False).confidence_interval(LEVEL)))
 
 
 def seeds_needed(gain: float, sd: float, power: float = 0.8) -> int:
@@ -154,25 +156,13 @@ def seeds_needed(gain: float, sd: float, power: float = 0.8) -> int:
 def t_quantile(freedom: float, level: float = LEVEL) -> float:
     """The number that Student's t with so many degrees of freedom stays within, on both sides, with this probability.
 
-    With t = √freedom · tan θ the density of θ is cos θ to the power of freedom − 1, which is added up here.
-
     Args:
         freedom: degrees of freedom, at least 1; not necessarily whole.
         level: probability, from 0 to below 1.
     """
-    if freedom > 10_000:  # no longer to be told from the normal distribution
-        return statistics.NormalDist().inv_cdf((1 + level) / 2)
-    steps = 10_000
-    middles = (torch.arange(steps, dtype=torch.float64) + 0.5) / steps
-    mass = torch.cumsum((middles * math.pi / 2).cos() ** (freedom - 1), dim=0)
-    wanted = level * mass[-1]
-    place = int(torch.searchsorted(mass, wanted))
-    before = mass[place - 1] if place else 0.0
-    reached = (place + (wanted - before) / (mass[place] - before)) / steps
-    return math.sqrt(freedom) * math.tan(reached * math.pi / 2)
+    return float(stats.t.ppf((1 + level) / 2, freedom))
 
 
-def _mean_and_its_variance(values: Sequence[float]) -> tuple[float, float]:
+def _check_number(values: Sequence[float]) -> None:
     if len(values) < 2:
         raise InputError(f"{len(values)} run says nothing about the spread over seeds: give at least two")
-    return statistics.fmean(values), statistics.variance(values) / len(values)
