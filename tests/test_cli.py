@@ -241,6 +241,7 @@ def test_words_are_understood_in_any_order(line, values):
         (["train", "--epochs", "many"], "argument --epochs/--num-epochs: invalid int value: 'many'; see", 2),
         (["train", "--epochs"], "argument --epochs/--num-epochs: expected one argument; see", 2),
         (["train", "--lr", "x"], "error: argument --lr: invalid float value: 'x'; see", 2),
+        (["train", "--lr", "-1e-3"], "error: lr must be above 0, got -0.001", 1),
         (["train", "--rand-augment", "2"], "--rand-augment: expected 2 arguments; see", 2),
         (["train", "--milestones", "DATA"], "argument --milestones: expected whole numbers, got 'DATA'; see", 2),
         (["train", "--seeds"], "argument --seeds: expected at least one argument; see", 2),

@@ -186,6 +186,9 @@ class _Parser(argparse.ArgumentParser):
 
     def __init__(self, **options: Any):
         super().__init__(**options)
+        self._negative_number_matcher = re.compile(
+            r"-\.?\d[\d.]*(e[-+]?\d+)?$", re.I
+        )  # older ones take -1e-3 for a flag
         self.left: list[str] = []  # words behind a flag that are not for it
 
     def refuse_flags(self, words: list[str], known: list[str]) -> None:

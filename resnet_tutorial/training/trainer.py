@@ -174,7 +174,8 @@ class Trainer:
         self._told = [EpochLines(self.log, self.epochs, self.parts.train_set, self.recipe.lr)]
         if self.config.tensorboard:
             self._told.append(TensorBoard(self.folder, self.epoch))
-        write_atomic(self.folder / "recipe.yml", self.recipe.to_yaml(self.record.model).encode())
+        network = self.name if isinstance(self.model, ResNet) else None  # others cannot be named in a recipe
+        write_atomic(self.folder / "recipe.yml", self.recipe.to_yaml(network).encode())
         self.log(headline(self.record, self.parts.device.device.type))
         for line in recipe_summary(self.recipe).splitlines():
             self.log(f"recipe: {line}")
