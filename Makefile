@@ -53,12 +53,8 @@ lint: $(STAMP)
 	$(BIN)/ruff check --fix .
 
 bench: $(STAMP)
-	$(BIN)/python benchmarks/shapes10.py
-	$(BIN)/python benchmarks/models.py
 	$(BIN)/python benchmarks/batches.py
-	$(BIN)/python -m benchmarks.reading
 	$(BIN)/python -m benchmarks.training
-	$(BIN)/python benchmarks/overhead.py
 	$(BIN)/python benchmarks/kill_and_resume.py
 	$(BIN)/python benchmarks/lose_a_process.py
 
