@@ -35,7 +35,7 @@ def first_settings(typed: dict[str, Any]) -> dict[str, Any]:
     if "run" not in state or "record" not in state:
         raise InputError(f"{folder} was written by an older version, whose runs cannot go on: train again")
     if state.get("own") and "model" not in typed:
-        name = state["model"]
+        name = state["model"] if ":" in state["model"] else f"FILE.py:{state['model']}"
         raise InputError(f"{folder} is of {name}, code of your own, which runs only if you name it: add --model {name}")
     record = state["record"]
     unknown = {*record["recipe"], *state["run"]} - {each.name for each in (*fields(Recipe), *fields(TrainConfig))}

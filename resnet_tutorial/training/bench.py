@@ -18,7 +18,7 @@ from .compare import duration
 from .config import TrainConfig
 from .device import DTYPES, Device
 from .engine import train_epoch
-from .parts import Parts, make_parts, pick_device
+from .parts import Parts, chosen_kernels, make_parts, pick_device
 from .recipe import Recipe
 from .recipe_text import recipe_summary
 from .record import describe_machine
@@ -142,7 +142,8 @@ def bench(
     device = pick_device(config)
     peak = measure_peak(device, repeats)
     parts = {name: _parts(replace(config, model=name)) for name in names}
-    speeds = tuple(_measure(name, each, peak, repeats, seconds) for name, each in parts.items())
+    with chosen_kernels(config.deterministic):
+        speeds = tuple(_measure(name, each, peak, repeats, seconds) for name, each in parts.items())
     loader = _measure_loader(parts[names[0]], repeats)
     recipe = config.recipe
     return Report(

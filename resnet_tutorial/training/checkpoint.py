@@ -165,12 +165,14 @@ def model_from_checkpoint(state: dict, model: nn.Module | str | None = None) -> 
         InputError: if the network is one's own and not given, or another was trained.
     """
     name, classes = state["model"], len(state["classes"])
+    if isinstance(model, str) and not is_own(model):
+        raise InputError(f"the run is of {name}, code of your own: name its file, as in --model my_nets.py:{name}")
     if isinstance(model, str):
         model = build_own(model, classes)
     elif model is None and not state.get("own"):
         model = create_model(name, classes, **state.get("options", {}))
     elif model is None:
-        how = f"--model {name}" if is_own(name) else f"model={name}(…)"
+        how = f"--model {name}" if is_own(name) else f"--model FILE.py:{name}, or in Python model={name}(…)"
         raise InputError(f"the run is of {name}, code of your own, which runs only if you name it: add {how}")
     try:
         model.load_state_dict(state["model_state"])

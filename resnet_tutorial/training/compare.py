@@ -12,8 +12,7 @@ from .checkpoint import has_checkpoint, load_checkpoint
 from .recipe import recipe_from_dict
 from .recipe_text import recipe_summary
 from .record import RunRecord, read_record, record_from_dict
-
-RECORD = "record.json"
+from .run_folder import RECORD
 
 
 @dataclass(frozen=True)

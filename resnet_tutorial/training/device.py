@@ -40,7 +40,9 @@ class Device:
         return torch.autocast(self.device.type, dtype=dtype, enabled=dtype is not None)
 
     def place(self, model: nn.Module) -> nn.Module:
-        """Move the model there, in the chosen memory format."""
+        """Move the model there, in the chosen memory format if all its filters have four axes."""
+        if any(tensor.ndim == 5 for tensor in model.parameters()):
+            return model.to(self.device)
         return model.to(self.device, memory_format=self.memory_format)
 
     def send(self, images: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

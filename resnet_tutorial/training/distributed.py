@@ -6,6 +6,7 @@ same on one GPU and on eight: the gradient is that of the whole batch. BatchNorm
 """
 
 import contextlib
+import itertools
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,6 +21,9 @@ from torch.distributed.elastic.multiprocessing import errors
 from torch.nn.parallel import DistributedDataParallel
 
 from ..data import BatchLoader
+from .signals import Stopped
+
+_meetings = itertools.count()
 
 
 @dataclass(frozen=True)
@@ -57,13 +61,17 @@ def joined(world: World, cuda: bool) -> Iterator[None]:
     if cuda:
         torch.cuda.set_device(world.local_rank)
     store, _, _ = next(dist.rendezvous("env://"))
-    store = dist.PrefixStore(_attempt(), store)
+    # The store still holds the addresses of an earlier meeting.
+    store = dist.PrefixStore(f"{_attempt()}, meeting {next(_meetings)}", store)
     backend = "cpu:gloo,cuda:nccl" if cuda else "gloo"
     dist.init_process_group(backend, store=store, rank=world.rank, world_size=world.size)
     try:
         yield
-    finally:
+    except Stopped:  # by all of them
         dist.destroy_process_group()
+        raise
+    # After any other exception the process has to end, for torchrun to hear of it: to part could wait for the others.
+    dist.destroy_process_group()
 
 
 def _attempt() -> str:

@@ -118,7 +118,7 @@ def export(trained: TrainedModel, path: str | Path, *, input: str = "uint8") -> 
 
 def _export_weights(trained: TrainedModel, path: Path) -> Exported:
     if not isinstance(trained.model, ResNet):
-        tensors = {name: value.contiguous() for name, value in trained.model.state_dict().items()}
+        tensors = {name: value.clone().contiguous() for name, value in trained.model.state_dict().items()}
         write_atomic(path, safetensors.torch.save(tensors, {"format": "pt", **_metadata(trained, "normalized")}))
         return Exported(path, None, "weights as they are", _OWN.format(name=trained.name, path=str(path)))
     record = trained.run["record"] if trained.run else None
@@ -136,7 +136,7 @@ def _export_weights(trained: TrainedModel, path: Path) -> Exported:
 
 _OWN = """\
   from safetensors.torch import load_file
-  model = {name}()
+  model = {name}(…)
   model.load_state_dict(load_file({path!r}))"""
 _LINES = {
     ".onnx": """\

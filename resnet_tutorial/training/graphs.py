@@ -27,14 +27,15 @@ class GraphedStep:
     def __init__(self, step: Step):
         self._check(step)
         self.step = step
-        self.groups = step.optimizer.param_groups
-        for group in self.groups:
-            group.update(fused=True, foreach=False)
-            group.update({"capturable": True} if "capturable" in group else {})
         self.latest, self.in_a_row = None, 0  # shape of the last images, and for how many steps
         self.graph = self.images = self.divisor = None
         # One for all steps: memory goes back only to the stream that it was taken on.
         self.side = torch.cuda.Stream(step.device.device)
+
+    @property
+    def groups(self) -> list[dict]:
+        """The optimizer's groups; what loads its state puts others into their place."""
+        return self.step.optimizer.param_groups
 
     def __call__(self, images: torch.Tensor, labels: torch.Tensor, divisor: float) -> torch.Tensor:
         """Train on one batch; arguments and result as of `Step`."""
@@ -61,6 +62,9 @@ class GraphedStep:
 
     def _record(self, images: torch.Tensor, labels: torch.Tensor, divisor: float) -> None:
         self.images, self.labels, self.divisor = images.clone(), labels.clone(), divisor
+        for group in self.groups:
+            group.update(fused=True, foreach=False)
+            group.update({"capturable": True} if "capturable" in group else {})
         numbers = [group["lr"] for group in self.groups]
         self.rates = [torch.full((), number, device=images.device) for number in numbers]
         self.step.optimizer.zero_grad(set_to_none=True)  # the recorded step makes gradients of its own

@@ -1,5 +1,10 @@
 """What trains: network, loaders, optimizer, schedule, average and step, made without a run."""
 
+import contextlib
+import copy
+import io
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -9,9 +14,10 @@ from torch.optim import Optimizer, lr_scheduler, swa_utils
 from ..architectures import get_architecture
 from ..data import BatchLoader, ImageDataset, Transform
 from ..errors import InputError
+from ..models import ResNet
 from ..models.cost import count_macs
 from ..weights import create_model
-from ..weights.own import build_own, is_own, own_file
+from ..weights.own import build_own, find_own, is_own, own_file
 from . import distributed
 from .config import TrainConfig
 from .device import Device, choose_device
@@ -89,8 +95,10 @@ def make_parts(
     val_set, held = None, round(recipe.validation * len(train_set))
     if held:
         train_set, val_set = train_set.hold_out(held, seed=0)  # the same images for every seed
-    model = build_model(config, len(train_set.classes))[0] if model is None else model
-    macs = check_logits(model, train_set)
+    model = build_model(config, train_set)[0] if model is None else model
+    numbers, size = torch.get_rng_state(), train_set.images.shape[1]
+    macs = check_logits(model, train_set, recipe.image_size(size, 0.0))
+    torch.set_rng_state(numbers)
     if config.sync_batchnorm and world.size > 1:
         model = distributed.sync_batchnorm(model, device.device.type == "cuda")
     model = device.place(model)
@@ -139,6 +147,22 @@ def _compile(parts: Parts) -> None:
     step.model = parts.step_model
 
 
+@contextlib.contextmanager
+def chosen_kernels(deterministic: bool) -> Iterator[None]:
+    """Kernels that give the same bits every time, if asked for, or else the fastest; as before at the end."""
+    asked, warn = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    benchmark = torch.backends.cudnn.benchmark
+    if deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS asks for it
+        torch.use_deterministic_algorithms(True)
+    torch.backends.cudnn.benchmark = not torch.are_deterministic_algorithms_enabled()
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(asked, warn_only=warn)
+        torch.backends.cudnn.benchmark = benchmark
+
+
 def pick_device(config: TrainConfig, number: int = 0) -> Device:
     """Turn the settings of a run into a device and a precision.
 
@@ -152,7 +176,7 @@ def pick_device(config: TrainConfig, number: int = 0) -> Device:
     return choose_device(config.device, config.precision, config.channels_last, number)
 
 
-def build_model(config: TrainConfig, classes: int) -> tuple[nn.Module, torch.Tensor]:
+def build_model(config: TrainConfig, data: ImageDataset) -> tuple[nn.Module, torch.Tensor]:
     """The network that the settings name, and the state of torch's random numbers after its weights were drawn.
 
     The weights are the first draws of the seed. The random numbers of the process stay where they are.
@@ -160,18 +184,19 @@ def build_model(config: TrainConfig, classes: int) -> tuple[nn.Module, torch.Ten
     Raises:
         InputError: if there is no such network, or an option does not fit it.
     """
+    classes, options = len(data.classes), config.model_options()
+    if is_own(config.model) and options:
+        flag = next(iter(options)).replace("_", "-")
+        raise InputError(f"--{flag} is for networks of the table: leave it out")
+    own = find_own(config.model) if is_own(config.model) else None  # its file may seed, so it runs before
     before = torch.get_rng_state()
     try:
         torch.default_generator.manual_seed(config.seed)
-        if is_own(config.model):
-            if options := config.model_options():
-                raise InputError(
-                    f"--{next(iter(options)).replace('_', '-')} is for networks of the table: leave it out"
-                )
-            model = build_own(config.model, classes)
+        if own is None:
+            model = create_model(config.model, classes, checkpoint_activations=config.checkpoint_activations, **options)
         else:
-            options = {"checkpoint_activations": config.checkpoint_activations, **config.model_options()}
-            model = create_model(config.model, classes, **options)
+            model = build_own(config.model, classes, own)
+            check_logits(model, data)  # lazy layers draw their weights at the first images
         return model, torch.get_rng_state()
     finally:
         torch.set_rng_state(before)
@@ -189,35 +214,68 @@ def check_name(config: TrainConfig) -> None:
         get_architecture(config.model).with_options(config.shortcut, config.stem, config.width)
 
 
-def check_logits(model: nn.Module, data: ImageDataset) -> int:
+def check_logits(model: nn.Module, data: ImageDataset, smallest: int | None = None) -> int:
     """Ask a network for two images of the data's form; return its multiply-accumulates for one of them.
 
+    One of this package is asked in evaluation. Of another, a copy is asked in training, too, and for the smallest
+    images that the recipe makes; and its state has to survive a file that runs no code.
+
+    Args:
+        model: the network.
+        data: the images, and how many classes there are.
+        smallest: height and width of the smallest training images; those of the data if not given.
+
     Raises:
-        InputError: if it cannot take them, or gives another number of logits than there are classes.
+        InputError: if it cannot take the images, or gives another number of logits than there are classes.
     """
-    name, (height, width) = type(model).__name__, data.images.shape[1:3]
-    training = model.training
-    model.eval()
+    (height, width), modes = data.images.shape[1:3], {module: module.training for module in model.modules()}
     try:
-        with torch.no_grad():
-            parameter = next(model.parameters(), torch.zeros(()))
-            macs, logits = count_macs(model, torch.zeros(2, 3, height, width).to(parameter.device))
-    except Exception as error:  # whatever a stranger's code may raise
-        words = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise InputError(f"{name} cannot take images of 3 × {height} × {width}: {words}") from error
+        macs, logits = _ask(model.eval(), height, width)
+        _check_shape(model, logits, data)
+        if not isinstance(model, ResNet):
+            trial = copy.deepcopy(model)
+            _check_shape(model, _ask(trial.train(), smallest or height, smallest or width)[1], data)
+            _check_state(model)
     finally:
-        model.train(training)
-    shape = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
-    if shape != (2, len(data.classes)):
-        raise InputError(
-            f"{name} gives {shape} for two images: for {data.name} it should give (2, {len(data.classes)}), "
-            "a logit for each class"
-        )
+        for module, training in modes.items():
+            module.training = training
     return macs // 2
 
 
+def _ask(model: nn.Module, height: int, width: int) -> tuple[int, object]:
+    device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
+    try:
+        with torch.no_grad():
+            return count_macs(model, torch.zeros(2, 3, height, width).to(device))
+    except Exception as error:  # whatever a stranger's code may raise
+        words = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise InputError(f"{type(model).__name__} cannot take images of 3 × {height} × {width}: {words}") from error
+
+
+def _check_shape(model: nn.Module, logits: object, data: ImageDataset) -> None:
+    shape = tuple(logits.shape) if isinstance(logits, torch.Tensor) else f"a {type(logits).__name__}"
+    if shape != (2, len(data.classes)):
+        raise InputError(
+            f"{type(model).__name__} gives {shape} for two images: for {data.name} it should give "
+            f"(2, {len(data.classes)}), a logit for each class"
+        )
+
+
+def _check_state(model: nn.Module) -> None:
+    file = io.BytesIO()
+    torch.save(model.state_dict(), file)
+    file.seek(0)
+    try:
+        torch.load(file, weights_only=True)
+    except Exception:  # of the unpickler, in many ways
+        raise InputError(
+            f"the state_dict of {type(model).__name__} holds more than tensors and plain values, which no checkpoint "
+            "could give back: leave that out of it (get_extra_state)"
+        ) from None
+
+
 def augmentation(
-    recipe: Recipe, mean: tuple[float, ...], std: tuple[float, ...], train_set: ImageDataset, share: float = 0.0
+    recipe: Recipe, mean: tuple[float, ...], std: tuple[float, ...], train_set: ImageDataset, share: float = 1.0
 ) -> Transform:
     """What happens to the training images when this share of the run is over."""
     options = {name: getattr(recipe, name) for name in ("cutout", "rand_augment", "mixup", "cutmix")}

@@ -80,7 +80,6 @@ def load_card(name_or_file: str) -> RecipeCard:
     return RecipeCard(name_or_file, recipe_from_dict(values, name_or_file), **words)
 
 
-@functools.cache
 def name_recipe(recipe: Recipe, model: str = "") -> str:
     """The shipped recipe that a recipe is or nearly is, with what was changed in it, such as ``quick, validation 0.0``.
 
@@ -99,6 +98,7 @@ def name_recipe(recipe: Recipe, model: str = "") -> str:
     return ", ".join([best.name, *(f"{key.replace('_', ' ')} {value}" for key, value in changes[best.name].items())])
 
 
+@functools.cache
 def _shipped() -> dict[str, dict[str, Any]]:
     """What the shipped files say, by name; variants completed."""
     found = {}

@@ -26,7 +26,7 @@ class RunRecord:
 
     Attributes:
         model: name of the network.
-        parameters: number of its trainable parameters.
+        parameters: how many numbers it can learn.
         macs: multiply-accumulates of its convolutions and linear layers for one image of the data.
         classes: number of classes.
         data: name and sizes of the data set; mean and deviation used to normalize; fingerprints of the train part as
@@ -96,8 +96,10 @@ class RunRecord:
         return self.best is row
 
     def write(self, path: Path) -> None:
-        """Write the JSON file, whole or not at all."""
-        write_atomic(path, (json.dumps(asdict(self), indent=1) + "\n").encode())
+        """Write the JSON file, whole or not at all; leave it alone if it holds this very record."""
+        content = (json.dumps(asdict(self), indent=1) + "\n").encode()
+        if not path.exists() or path.read_bytes() != content:
+            write_atomic(path, content)
 
     def write_csv(self, path: Path) -> None:
         """Write the history as CSV, whole or not at all."""

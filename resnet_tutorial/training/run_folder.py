@@ -8,9 +8,10 @@ import filelock
 
 from ..errors import InputError
 from .checkpoint import NEXT, has_checkpoint, load_checkpoint, save_newest
-from .record import RunRecord, read_record
+from .record import RunRecord
 
 LOCK = ".lock"
+RECORD = "record.json"
 
 
 class RunFolder:
@@ -73,10 +74,14 @@ class RunFolder:
         save_newest(self.path, state, best)
 
     def write_record(self, record: RunRecord) -> None:
-        """Write ``record.json``, unless this very record is there."""
-        path = self.path / "record.json"
-        if not path.exists() or read_record(path) != record:
-            record.write(path)
+        """Write ``record.json``."""
+        record.write(self.path / RECORD)
+
+    def is_finished(self) -> bool:
+        """Whether the run in it has come to its end: a record alone may be that of a run whose checkpoints are gone."""
+        with contextlib.suppress(InputError):
+            return load_checkpoint(self.path, lambda line: None)["record"]["test"] is not None
+        return False
 
     def what_is_saved(self) -> str:
         """How far the run in it has come, and how to go on."""

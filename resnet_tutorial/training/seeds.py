@@ -8,6 +8,7 @@ from . import distributed
 from .compare import compare
 from .config import TrainConfig
 from .record import RunRecord
+from .run_folder import RunFolder
 from .trainer import Trainer, data_of
 
 
@@ -46,7 +47,7 @@ def train_seeds(config: TrainConfig, seeds: Sequence[int], log: Callable[[str], 
             folder = config.ckpt_dir and config.ckpt_dir / f"seed{seed}"
             one = replace(config, seed=seed, ckpt_dir=folder, resume="auto")
             trainer = Trainer(one, *parts, log=log)
-            finished = (trainer.folder / "record.json").is_file()
+            finished = RunFolder(trainer.folder).is_finished()
             trainer.log(
                 f"seed {seed} ({i + 1} of {len(seeds)}){': finished before, nothing to do' if finished else ''}"
             )

@@ -21,6 +21,7 @@ from ..errors import InputError
 from ..files import write_atomic
 from ..models import ResNet
 from ..progress import no_bar
+from ..weights import create_model
 from ..weights.own import is_own
 from . import distributed
 from .checkpoint import FORMAT, random_states, restore_random_states, run_folder
@@ -28,7 +29,7 @@ from .config import RUN_OPTIONS, TrainConfig
 from .engine import evaluate, train_epoch
 from .meter import Meter
 from .optim import report_train_error
-from .parts import augmentation, build_model, check_name, connect, make_loader, make_parts, pick_device
+from .parts import augmentation, build_model, check_name, chosen_kernels, connect, make_loader, make_parts, pick_device
 from .recipe import Recipe, recipe_from_dict
 from .recipe_files import load_recipe, name_recipe
 from .recipe_text import recipe_notes, recipe_summary
@@ -78,14 +79,21 @@ class Trainer:
         listeners: Sequence[Listener] = (),
     ):
         self.config, self.recipe, self.test_set = config, config.recipe, test_set
+        if config.deterministic:
+            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS reads it once, at its first product
         self.world = distributed.read_world()
         self.log = log if self.world.rank == 0 else lambda line: None
         self.given, self._random_state = model is not None, None
         if model is None:
-            model, self._random_state = build_model(config, len(train_set.classes))
+            model, self._random_state = build_model(config, train_set)
+        elif config.model_options() or config.checkpoint_activations:
+            raise InputError("the options of create_model are for a network by its name: a given one has its own")
         self.parts = make_parts(config, train_set, model, self.world)
         self.model = self.parts.model
-        self.name = _name(config, self.model)
+        self.options = _options(self.model) if self.given else config.model_options()
+        own = not _is_of_the_table(self.model, self.options) if self.given else is_own(config.model)
+        self.own = own  # code of somebody's own, which no file may make run
+        self.name = self._name()
         self.folder = run_folder(
             config.ckpt_dir or Path("runs", f"{self.name}-{_slug(train_set.name)}-seed{config.seed}")
         )
@@ -95,7 +103,8 @@ class Trainer:
         self._loaded_fingerprint = train_set.fingerprint
         self._files = RunFolder(self.folder)
         self._signals = Signals(patient=self.world.size > 1)
-        self._polls, self._asked, self._due = 0, 0, False
+        self._polls, self._asked, self._due, self._saved_at = 0, 0, False, 0.0
+        self._told: list[Listener] = []
 
     def fit(self) -> RunRecord:
         """Train to the end, saving after every epoch; score the test part; write the record.
@@ -108,10 +117,12 @@ class Trainer:
             InputError: if the folder holds another run, or what is to be resumed does not fit; if the loss stops being
                 a number, memory runs out, a file cannot be written, or another run is at work in the folder.
         """
+        if self.record is not None:
+            raise InputError("this run was started before: make another Trainer, with resume=True to go on")
         cuda = self.parts.device.device.type == "cuda"
         with (
             distributed.joined(self.world, cuda),
-            _backends(self.config.deterministic),
+            chosen_kernels(self.config.deterministic),
             _random_numbers_put_back(),
             self._files.locked() if self.world.rank == 0 else contextlib.nullcontext(),
             self._signals,
@@ -139,7 +150,7 @@ class Trainer:
         """Ask a run that is under way to end as by Ctrl-C; from a listener or another thread."""
         self._signals.received = signal.SIGINT
 
-    def save(self, best: bool = False) -> None:
+    def _save(self, best: bool = False) -> None:
         """Write the checkpoint. All processes take part, and the first one writes.
 
         Args:
@@ -169,12 +180,11 @@ class Trainer:
         connect(self.parts, self.config, self.world)
         self._meter, self._saved_at = Meter(self.parts.device.device, self.record), time.monotonic()
         if not first:
-            self._told = []
             return
         self._told = [EpochLines(self.log, self.epochs, self.parts.train_set, self.recipe.lr)]
         if self.config.tensorboard:
             self._told.append(TensorBoard(self.folder, self.epoch))
-        network = self.name if isinstance(self.model, ResNet) else None  # others cannot be named in a recipe
+        network = None if self.own else self.name  # others cannot be named in a recipe
         write_atomic(self.folder / "recipe.yml", self.recipe.to_yaml(network).encode())
         self.log(headline(self.record, self.parts.device.device.type))
         for line in recipe_summary(self.recipe).splitlines():
@@ -209,10 +219,16 @@ class Trainer:
             compiled=config.compile,
             machine=describe_machine(parts.device.device),
             commit=current_commit(),
-            options=_options(self.model) if self.given else config.model_options(),
+            options=self.options if not self.own else {},
             deterministic=config.deterministic,
             processes=self.world.size,
         )
+
+    def _name(self) -> str:
+        """What the record calls the network: "ResNet18" on the command line is resnet18."""
+        if not self.own:
+            return self.model.arch.name
+        return type(self.model).__name__ if self.given else self.config.model.rpartition(":")[2]
 
     def _command(self) -> str:
         if self.given:
@@ -227,7 +243,7 @@ class Trainer:
             best = self.record.add_epoch(row)
             self.epoch, self.sums = self.epoch + 1, Sums()
             self.parts.batches.epoch = self.epoch
-            self.save(best)
+            self._save(best)
             if self.world.rank == 0:
                 self.record.write_csv(self.folder / "log.csv")
             for told in (*self._told, *self.listeners):
@@ -276,7 +292,7 @@ class Trainer:
             self._check_loss(scores["loss"])
             if not (self._due or self._asked):
                 return scores
-            self.save()
+            self._save()
             self._due = False
             self._stop_if_asked()
             batches.load_state_dict(batches.state_dict())  # the next iteration goes on from here
@@ -317,11 +333,11 @@ class Trainer:
         scores = self._evaluate(make_loader(self.config, parts.device, self.test_set, plain, self.world))
         self.record.test = {name: scores[name] for name in ("loss", "accuracy")}
         self.record.finished = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
-        self.save()
+        self._save()
 
     def _progress(self, batches: Iterable, begin: int, end: int) -> Iterable:
-        shown = no_bar() if self.config.progress is None else not self.config.progress
-        title, hidden = f"epoch {self.epoch + 1}/{self.epochs}", True if self.world.rank else shown
+        hidden = no_bar() if self.config.progress is None else not self.config.progress
+        title, hidden = f"epoch {self.epoch + 1}/{self.epochs}", True if self.world.rank else hidden
         return tqdm(batches, title, total=end, initial=begin, leave=False, disable=hidden, unit="step")
 
     # Saving and resuming
@@ -333,7 +349,7 @@ class Trainer:
         options = {name: getattr(self.config, name) for name in RUN_OPTIONS}
         return {
             "model": self.config.model if is_own(self.config.model) and not self.given else self.name,
-            "own": not isinstance(self.model, ResNet),  # code of somebody's own, which no file may make run
+            "own": self.own,
             "options": self.record.options,
             "model_state": parts.scored_model.state_dict(),
             "average": None if parts.ema is None else {"of": self.model.state_dict(), "steps": parts.ema.n_averaged},
@@ -357,10 +373,14 @@ class Trainer:
         """Go on from a checkpoint, after a look at whether it is of this very run."""
         self._check_same_run(state)
         parts, average = self.parts, state["average"]
+        try:
+            self.model.load_state_dict(state["model_state"] if average is None else average["of"])
+        except RuntimeError as error:
+            line = str(error).strip().splitlines()[-1].strip()
+            raise InputError(f"the run in {self.folder} is of another network called {self.name}: {line}") from None
         if parts.ema is not None:
             parts.ema.module.load_state_dict(state["model_state"])
             parts.ema.n_averaged.copy_(average["steps"])
-        self.model.load_state_dict(state["model_state"] if average is None else average["of"])
         parts.optimizer.load_state_dict(state["optimizer"])
         parts.scheduler.load_state_dict(state["scheduler"])
         parts.optimizer._opt_called = True  # else torch warns that the schedule advances before the first step
@@ -429,7 +449,7 @@ def train(
         InputError: if a name, a setting or the folder is wrong, or the network does not fit the images; the message
             says what to do.
     """
-    recipe = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
+    recipe = recipe if isinstance(recipe, Recipe) else load_recipe(str(recipe))
     config = TrainConfig(
         recipe=recipe, seed=seed, ckpt_dir=None if folder is None else Path(folder), resume=resume, **settings
     )
@@ -464,21 +484,6 @@ def data_of(config: TrainConfig) -> Iterator[tuple[ImageDataset, ImageDataset]]:
 
 
 @contextlib.contextmanager
-def _backends(deterministic: bool) -> Iterator[None]:
-    """Kernels that give the same bits every time, if asked for, or else the fastest; as before at the end."""
-    before = (torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.benchmark)
-    if deterministic:
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS asks for it
-        torch.use_deterministic_algorithms(True)
-    torch.backends.cudnn.benchmark = not torch.are_deterministic_algorithms_enabled()
-    try:
-        yield
-    finally:
-        torch.use_deterministic_algorithms(before[0])
-        torch.backends.cudnn.benchmark = before[1]
-
-
-@contextlib.contextmanager
 def _random_numbers_put_back() -> Iterator[None]:
     before = random_states()
     try:
@@ -506,21 +511,23 @@ def _explaining() -> Iterator[None]:
         ) from None
 
 
-def _name(config: TrainConfig, model: nn.Module) -> str:
-    """What the record calls the network: "ResNet18" on the command line is resnet18."""
-    if isinstance(model, ResNet):
-        return model.arch.name
-    return config.model.rpartition(":")[2] if is_own(config.model) else type(model).__name__
-
-
 def _options(model: nn.Module) -> dict:
     """The options of `create_model` with which a given network was built, as far as its weights depend on them."""
-    if not isinstance(model, ResNet):
+    if type(model) is not ResNet:
         return {}
     arch, usual = model.arch, get_architecture(model.arch.name)
-    values = {"shortcut": arch.shortcut, "stem": arch.stem, "width": arch.widths[0] / usual.widths[0]}
+    values = {"shortcut": arch.shortcut, "stem": arch.stem, "width": arch.widths[-1] / usual.widths[-1]}
     defaults = {"shortcut": usual.shortcut, "stem": usual.stem, "width": 1}
     return {name: value for name, value in values.items() if value != defaults[name]}
+
+
+def _is_of_the_table(model: nn.Module, options: dict) -> bool:
+    """Whether a given network is, layer by layer, the one that `create_model` would build."""
+    if type(model) is not ResNet:
+        return False
+    with torch.device("meta"):
+        same = create_model(model.arch.name, model.num_classes, **options)
+    return same.arch == model.arch and nn.Module.__repr__(same) == nn.Module.__repr__(model)  # layer by layer
 
 
 def _another(key: str) -> str:

@@ -1,9 +1,11 @@
 """Networks of one's own, by the file that defines them: ``my_nets.py:MyNet``."""
 
 import difflib
+import hashlib
 import importlib.util
 import inspect
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from torch import nn
@@ -28,15 +30,14 @@ def own_file(name: str) -> Path:
     return path.resolve()
 
 
-def build_own(name: str, num_classes: int) -> nn.Module:
-    """Run a file of somebody's own, and build a network from a class or function in it.
+def find_own(name: str) -> Callable[..., nn.Module]:
+    """Run a file of somebody's own, and return the class or function in it that makes a network.
 
     Args:
-        name: ``FILE.py:NAME``. What it names gets ``num_classes`` if it takes such an argument, and nothing otherwise.
-        num_classes: number of classes of the data.
+        name: ``FILE.py:NAME``.
 
     Raises:
-        InputError: if there is no such file or name, or what it holds fails or makes no ``nn.Module``.
+        InputError: if there is no such file or name, or the file fails.
     """
     file, _, attribute = name.rpartition(":")
     module = _import(own_file(name))
@@ -47,7 +48,21 @@ def build_own(name: str, num_classes: int) -> nn.Module:
         near = difflib.get_close_matches(attribute, classes, n=1)
         hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(classes) or 'no network'}"
         raise InputError(f"{file} defines no {attribute}: {hint}")
-    build = getattr(module, attribute)
+    return getattr(module, attribute)
+
+
+def build_own(name: str, num_classes: int, build: Callable[..., nn.Module] | None = None) -> nn.Module:
+    """Build a network of somebody's own.
+
+    Args:
+        name: ``FILE.py:NAME``. What it names gets ``num_classes`` if it takes such an argument, and nothing otherwise.
+        num_classes: number of classes of the data.
+        build: what it names, if `find_own` has found it before.
+
+    Raises:
+        InputError: as `find_own`; if building fails, or makes no ``nn.Module``.
+    """
+    build = build or find_own(name)
     try:
         takes = inspect.signature(build).parameters
         network = build(num_classes=num_classes) if "num_classes" in takes else build()
@@ -60,13 +75,15 @@ def build_own(name: str, num_classes: int) -> nn.Module:
 
 def _import(path: Path):
     """The module in a file, which finds its neighbors, as a script does."""
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
+    name = f"own_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"  # no other module's
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)  # dataclasses and the compiler look it up
     if str(path.parent) not in sys.path:
         sys.path.append(str(path.parent))
     try:
         spec.loader.exec_module(module)
     except Exception as error:  # whatever a stranger's code may raise
+        del sys.modules[name]
         raise InputError(f"{path.name} does not run: {_in_one_line(error)}") from error
     return module
 

@@ -1,13 +1,14 @@
 """Networks of one's own: given as a module, or named as FILE.py:CLASS."""
 
 import textwrap
+from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
-from resnet_tutorial import InputError, Recipe, create_model, load_trained, train
-from resnet_tutorial.training import load_checkpoint
+from resnet_tutorial import InputError, Recipe, ResNet, TrainConfig, Trainer, create_model, load_trained, train
+from resnet_tutorial.training import load_checkpoint, make_parts
 from tests.conftest import make_dataset
 from tests.test_cli import refused, run
 
@@ -32,6 +33,27 @@ def broken(num_classes):
 
 number = 3
 """
+
+
+class InTwo(nn.Module):
+    """Gives a second answer in training, as networks with an auxiliary head do."""
+
+    def forward(self, x):
+        logits = x.mean((2, 3))[:, :2]
+        return (logits, logits) if self.training else logits
+
+
+class Odd(nn.Linear):
+    """Keeps in its state what no file may give back."""
+
+    def __init__(self):
+        super().__init__(3, 2)
+
+    def forward(self, x):
+        return super().forward(x.mean((2, 3)))
+
+    def get_extra_state(self):
+        return Path("somewhere")
 
 
 def tiny(classes=2):
@@ -78,10 +100,54 @@ def test_a_module_resumes_with_the_same_bits(tmp_path):
         trained(tmp_path / "cut", nn.Sequential(nn.Flatten(), nn.LazyLinear(2)), resume=True)
 
 
+def test_a_changed_network_of_the_table_is_ones_own(tmp_path):
+    """It would come back as the network that it no longer is."""
+
+    class Other(ResNet):
+        pass
+
+    changed = create_model("resnet8", 2)
+    changed.stages[0][0].bn1 = nn.BatchNorm2d(16, eps=0.1)
+    plain = create_model("resnet8", 2)
+    for i, model in enumerate((changed, Other(plain.arch, 2))):
+        record = trained(tmp_path / str(i), model)
+        assert record.options == {} and load_checkpoint(tmp_path / str(i))["own"], i
+        with pytest.raises(InputError, match="code of your own"):
+            load_trained(tmp_path / str(i))
+
+
+def test_lazy_layers_draw_from_the_seed_and_nothing_else_does(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "nets.py").write_text("import torch\ntorch.manual_seed(5)\n" + textwrap.dedent(SOURCE))
+    weights = []
+    for seed in (0, 0, 1):
+        before = torch.get_rng_state()
+        config = TrainConfig("nets.py:wide", recipe=RECIPE, seed=seed, ckpt_dir=tmp_path / "run")
+        one = Trainer(config, make_dataset(40), make_dataset(20, "test", 1))
+        weights.append(one.model[1].weight.clone())
+        torch.manual_seed(len(weights))
+    assert torch.equal(weights[0], weights[1]) and not torch.equal(weights[0], weights[2]) and before is not None
+
+
+def test_a_look_at_a_module_leaves_it_as_it_is():
+    class Counting(nn.Sequential):
+        def forward(self, x):
+            self.seen = getattr(self, "seen", 0) + (1 if self.training else 0)
+            return super().forward(x)
+
+    model = Counting(nn.Conv2d(3, 2, 32), nn.BatchNorm2d(2), nn.Dropout(), nn.Flatten())
+    model[1].eval()
+    before, numbers = {k: v.clone() for k, v in model.state_dict().items()}, torch.get_rng_state()
+    make_parts(TrainConfig(recipe=RECIPE), make_dataset(40), model)
+    assert model.training and not model[1].training and model.seen == 0
+    assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
+    assert torch.equal(numbers, torch.get_rng_state())
+
+
 def test_a_network_of_the_table_that_was_given_comes_back_by_itself(tmp_path):
-    model = create_model("resnet8", 2, shortcut="B", width=0.5)
+    model = create_model("resnet8", 2, shortcut="B", width=0.3)  # 5, 10 and 19 channels
     record = trained(tmp_path, model)
-    assert (record.model, record.options) == ("resnet8", {"shortcut": "B", "width": 0.5})
+    assert (record.model, record.options) == ("resnet8", {"shortcut": "B", "width": 19 / 64})
     assert torch.equal(load_trained(tmp_path).model.fc.weight, model.fc.weight)
     assert load_checkpoint(tmp_path)["own"] is False
 
@@ -91,6 +157,8 @@ def test_a_network_of_the_table_that_was_given_comes_back_by_itself(tmp_path):
     [
         (tiny(3), r"Tiny gives \(2, 3\) for two images: for .* it should give \(2, 2\), a logit for each class"),
         (nn.Linear(5, 2), "Linear cannot take images of 3 × 32 × 32: mat1 and mat2"),
+        (InTwo(), "InTwo gives a tuple for two images"),
+        (Odd(), "the state_dict of Odd holds more than tensors and plain values"),
         (create_model("resnet8", 10), r"ResNet gives \(2, 10\)"),
     ],
 )

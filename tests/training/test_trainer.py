@@ -104,8 +104,8 @@ def test_a_resumed_run_ends_with_the_same_bits(tmp_path, setting):
 def test_checkpoints_within_an_epoch_change_nothing(tmp_path):
     whole = run(tmp_path / "whole")
     often = make(tmp_path / "often", checkpoint_minutes=1e-9)
-    saved, save = [], often.save
-    often.save = lambda *args: (saved.append(often.parts.batches.state_dict()["batch"]), save(*args))
+    saved, save = [], often._save
+    often._save = lambda *args: (saved.append(often.parts.batches.state_dict()["batch"]), save(*args))
     often.fit()
     assert saved == [1, 2, 3, 0] * 3 + [0]
     same(often, whole)
