@@ -7,8 +7,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from resnet_tutorial import create_model
 from resnet_tutorial.data import BatchLoader, Transform
-from resnet_tutorial.training import Device, Sums, evaluate, train_epoch
+from resnet_tutorial.training import Device, Step, Sums, evaluate, train_epoch
 from resnet_tutorial.training.average import MovingAverage
+from resnet_tutorial.training.graphs import GraphedStep
 from tests.conftest import make_dataset
 
 CPU = Device(torch.device("cpu"))
@@ -212,3 +213,14 @@ def test_no_step_waits_for_the_device(options):
     assert waits(4, train) == waits(2, train)
     assert waits(4, score) == waits(2, score)
     assert waits(4, read_every_loss) == waits(2, read_every_loss) + 2  # the count counts
+
+
+def test_a_graph_keeps_to_the_groups_of_the_optimizer(monkeypatch):
+    """Loading the optimizer's state, as a resumed run does, puts other groups into the place of the old ones."""
+    monkeypatch.setattr(GraphedStep, "_check", lambda self, step: None)
+    monkeypatch.setattr(torch.cuda, "Stream", lambda device: None)
+    model = nn.Linear(2, 2)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    graphed = GraphedStep(Step(model, optimizer, Device(torch.device("cpu"))))
+    optimizer.load_state_dict(optimizer.state_dict())
+    assert graphed.groups[0] is optimizer.param_groups[0]
