@@ -37,12 +37,13 @@ def test_the_results_are_those_of_the_records():
     shipped = read_weights(pretrained_file("resnet20.cifar10")).metadata["record"]
     assert f"**{shipped['test']['accuracy']:.2f} %** after {len(shipped['history'])} epochs of the recipe" in results
     assert shipped["data"]["train"] == 50_000
-    for name, start in (("resnet20", "45,000 images "), ("plain20", "45,000 images: ")):
-        ten, fifteen = (
-            read_record(ROOT / f"book/results/{name}-cifar10-quick-{seed}.json").test["accuracy"]
-            for seed in ("seed0", "epochs-15-seed0")
-        )
-        assert re.search(f"{start}{fifteen:.2f} % after fifteen epochs,?( and)? {ten:.2f} % after ten", results)
+    fifteen, ten = results.split("Fifteen epochs of `quick`")[1].split("Ten epochs")
+    for said, seed in ((fifteen, "epochs-15-seed0"), (ten.partition("- A JPEG")[0], "seed0")):
+        for title, accuracy in re.findall(r"(ResNet-\d+|Plain-\d+) (\d\d\.\d\d) %", said):
+            name = title.lower().replace("-", "")
+            record = read_record(ROOT / f"book/results/{name}-cifar10-quick-{seed}.json")
+            assert f"{record.test['accuracy']:.2f}" == accuracy and record.data["train"] == 45_000
+    assert len(re.findall(r"Net-|Plain-", fifteen)) == 4
 
 
 def test_the_six_lines_run(tmp_path, monkeypatch):
