@@ -68,7 +68,7 @@ class Parts:
 
     @property
     def scored_model(self) -> nn.Module:
-        """The network that is scored and saved: the average, where there is one."""
+        """The network that is scored and saved, which is the average where there is one."""
         return self.model if self.ema is None else self.ema.module
 
 
