@@ -18,6 +18,7 @@ dependencies = [
     "filelock",
     "platformdirs",
     "safetensors",
+    "scipy",
     "tqdm",
     "yaml",
 ]

@@ -15,7 +15,7 @@ from tests.test_cli import refused, run
 def trained_with(monkeypatch, capsys):
     """Call `train` with flags; return the settings with which it would have trained."""
     seen = []
-    monkeypatch.setattr(train_module, "train", lambda config, **_: seen.append(config))
+    monkeypatch.setattr(train_module, "train_from", lambda config, **_: seen.append(config))
 
     def call(*argv) -> TrainConfig:
         code, _, err = run(capsys, "train", *argv)

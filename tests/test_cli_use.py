@@ -162,7 +162,7 @@ def test_compare_refuses(tmp_path, capsys):
     assert "no runs named" in refused(capsys, "compare")
     assert "holds no run" in refused(capsys, "compare", tmp_path)
     assert "written as .png" in refused(capsys, "compare", tmp_path, "--plot", "curves.bmp")
-    (tmp_path / "broken.json").write_text('{"schema": 2}')
+    (tmp_path / "broken.json").write_text('{"schema": 4}')
     assert "no whole run record" in refused(capsys, "compare", tmp_path / "broken.json")
 
 
