@@ -174,12 +174,21 @@ def model_from_checkpoint(state: dict, model: nn.Module | str | None = None) -> 
     elif model is None:
         how = f"--model {name}" if is_own(name) else f"--model FILE.py:{name}, or in Python model={name}(…)"
         raise InputError(f"the run is of {name}, code of your own, which runs only if you name it: add {how}")
+    load_state(model, state["model_state"], f"the run is of {name}")
+    return model.cpu().eval()
+
+
+def load_state(model: nn.Module, state_dict: dict[str, Any], whose: str) -> None:
+    """Give a network the weights of a run.
+
+    Raises:
+        InputError: if they are of another network; ``whose`` begins the message.
+    """
     try:
-        model.load_state_dict(state["model_state"])
+        model.load_state_dict(state_dict)
     except RuntimeError as error:
         line = str(error).strip().splitlines()[-1].strip()
-        raise InputError(f"the run is of {name}, and these are weights of another network: {line}") from None
-    return model.cpu().eval()
+        raise InputError(f"{whose}, and these are weights of another network: {line}") from None
 
 
 def newest_checkpoint(runs: Path) -> Path:

@@ -87,6 +87,8 @@ def make_parts(
         InputError: if a setting does not fit the machine, or the network does not fit the images.
     """
     recipe = config.recipe
+    if config.deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS reads it once, at its first product
     if config.cuda_graphs and world.size > 1:
         raise InputError("CUDA graphs are for one process here: leave --cuda-graphs out under torchrun")
     device = pick_device(config, world.local_rank)
@@ -153,7 +155,6 @@ def chosen_kernels(deterministic: bool) -> Iterator[None]:
     asked, warn = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
     benchmark = torch.backends.cudnn.benchmark
     if deterministic:
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS asks for it
         torch.use_deterministic_algorithms(True)
     torch.backends.cudnn.benchmark = not torch.are_deterministic_algorithms_enabled()
     try:

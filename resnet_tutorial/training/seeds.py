@@ -39,7 +39,7 @@ def train_seeds(config: TrainConfig, seeds: Sequence[int], log: Callable[[str], 
         log: receives one line at a time.
 
     Raises:
-        InputError: as of `train`, also if a folder holds another run.
+        InputError: as of `train_from`, also if a folder holds another run.
     """
     records = []
     with data_of(config) as parts:

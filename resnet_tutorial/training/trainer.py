@@ -4,7 +4,6 @@ import contextlib
 import datetime
 import itertools
 import math
-import os
 import signal
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -24,7 +23,7 @@ from ..progress import no_bar
 from ..weights import create_model
 from ..weights.own import is_own
 from . import distributed
-from .checkpoint import FORMAT, random_states, restore_random_states, run_folder
+from .checkpoint import FORMAT, load_state, random_states, restore_random_states, run_folder
 from .config import RUN_OPTIONS, TrainConfig
 from .engine import evaluate, train_epoch
 from .meter import Meter
@@ -79,8 +78,6 @@ class Trainer:
         listeners: Sequence[Listener] = (),
     ):
         self.config, self.recipe, self.test_set = config, config.recipe, test_set
-        if config.deterministic:
-            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS reads it once, at its first product
         self.world = distributed.read_world()
         self.log = log if self.world.rank == 0 else lambda line: None
         self.given, self._random_state = model is not None, None
@@ -373,11 +370,8 @@ class Trainer:
         """Go on from a checkpoint, after a look at whether it is of this very run."""
         self._check_same_run(state)
         parts, average = self.parts, state["average"]
-        try:
-            self.model.load_state_dict(state["model_state"] if average is None else average["of"])
-        except RuntimeError as error:
-            line = str(error).strip().splitlines()[-1].strip()
-            raise InputError(f"the run in {self.folder} is of another network called {self.name}: {line}") from None
+        weights = state["model_state"] if average is None else average["of"]
+        load_state(self.model, weights, f"the run in {self.folder} has a network called {self.name}, too")
         if parts.ema is not None:
             parts.ema.module.load_state_dict(state["model_state"])
             parts.ema.n_averaged.copy_(average["steps"])
