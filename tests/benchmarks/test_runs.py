@@ -267,7 +267,7 @@ def test_a_machine_without_the_libraries_of_the_book(plan, data, tmp_path):
     file = plan({"overrides": RECIPE | {"epochs": 1}, "train_size": 20})
     for arguments in (
         ["-m", "benchmarks.runs", str(file), "--data", str(data)],
-        ["-c", "import benchmarks.recipes, benchmarks.training"],
+        ["-c", "import benchmarks.training"],
     ):
         result = subprocess.run(
             [sys.executable, *arguments], cwd=tmp_path, env=environment, capture_output=True, text=True
