@@ -42,14 +42,13 @@ class Source:
             return "no such runs are recorded yet"
         networks = list(dict.fromkeys(run.network for run in self.records))
         which = networks[0] if len(networks) == 1 else f"{len(networks)} networks"
-        many = len(self.records) > 1
-        days = sorted({(run.finished or "unfinished")[:10] for run in self.records})
-        return (
-            f"{f'{len(self.records)} runs of ' if many else ''}{which}, "
-            f"{_all((str(len(run.history)) for run in self.records), ' or ')} epochs{' each' if many else ''}, on "
-            f"{_all(f'''{run.data['name']} ({run.data['train']:,} training images)''' for run in self.records)}; "
-            f"{_all(map(_machine, self.records))}; {' to '.join(dict.fromkeys([days[0], days[-1]]))}"
-        )
+        length = f"{_all((str(len(run.history)) for run in self.records), ' or ')} epochs"
+        if len(self.records) > 1:
+            which, length = f"{len(self.records)} runs of {which}", f"{length} each"
+        data = _all(f"{run.data['name']} ({run.data['train']:,} training images)" for run in self.records)
+        days = sorted((run.finished or "unfinished")[:10] for run in self.records)
+        when = _all([days[0], days[-1]], " to ")
+        return f"{which}, {length}, on {data}; {_all(map(_machine, self.records))}; {when}"
 
 
 def loaded(records: Iterable[RunRecord]) -> Source:

@@ -9,7 +9,7 @@ from ..models.cost import summarize_architecture, total
 from ..text import duration
 from ..training.record import RunRecord
 from .results import Experiment, experiments
-from .tables import COVERED, Cell, html_table, plain_table, scrolling
+from .tables import COVERED, Cell, columns_of, html_table, plain_table, scrolling
 
 DATA = "CIFAR-10"  # the data set of all published figures
 LEAST_EPOCHS = 5  # shorter runs were made for their speed
@@ -143,7 +143,7 @@ class Ledger:
 
     def _repr_html_(self) -> str:
         rows = [_row(entry, each) for entry in self.entries for each in entry.measured or [None]]
-        table = html_table({name: [row[name] for row in rows] for name in rows[0]}, merged=rows[0].keys() - HERE.keys())
+        table = html_table(columns_of(rows), merged=rows[0].keys() - HERE.keys())
         notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes)
         about = (
             f"<p>Test accuracy in percent: published for {DATA}, and measured here on the data set that is named. "
@@ -162,13 +162,13 @@ class Overview:
 
     def __init__(self, rows: list[dict[str, str]]):
         self.rows = rows
-        self._columns = {name: [row[name] for row in rows] for name in rows[0]}
 
     def __repr__(self) -> str:
-        return plain_table(self._columns)
+        return plain_table(columns_of(self.rows))
 
     def _repr_html_(self) -> str:
-        return f'<div class="rt-ledger rt-overview">{scrolling(html_table(self._columns), "The networks")}</div>'
+        table = scrolling(html_table(columns_of(self.rows)), "The networks")
+        return f'<div class="rt-ledger rt-overview">{table}</div>'
 
 
 def ledger(records: Iterable[RunRecord]) -> Ledger:

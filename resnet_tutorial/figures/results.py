@@ -17,7 +17,7 @@ from ..training.recipe import recipe_from_dict
 from ..training.recipe_text import recipe_summary
 from ..training.record import RunRecord, read_record, record_from_dict
 from ..training.run_folder import RECORD
-from .tables import html_table, plain_table, scrolling
+from .tables import columns_of, html_table, plain_table, scrolling
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -319,7 +319,7 @@ class Comparison:
             data = each.first.data
             words = f"{data['name']}: {data['test']:,} test images (fingerprint {data['test_fingerprint'][:8]})"
             parts.setdefault(words, []).append(_cells(each, letters))
-        return {words: {name: [row[name] for row in rows] for name in rows[0]} for words, rows in parts.items()}
+        return {words: columns_of(rows) for words, rows in parts.items()}
 
     @property
     def notes(self) -> list[str]:

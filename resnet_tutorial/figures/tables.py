@@ -31,6 +31,11 @@ def as_cell(value: object) -> Cell:
     return Cell(f"{value:.4g}" if isinstance(value, float) else str(value))
 
 
+def columns_of(rows: Sequence[Mapping[str, object]]) -> dict[str, list]:
+    """Rows, whose cells are named by the headings, as columns."""
+    return {name: [row[name] for row in rows] for name in rows[0]}
+
+
 def html_table(
     columns: Mapping[str, Iterable],
     caption: str = "",
@@ -53,7 +58,7 @@ def html_table(
     names, attributes, rows = list(columns), attributes or {}, iter(rows or repeat(""))
     lines = [f"<caption>{escape(caption)}</caption>"] if caption else []
     if head:
-        heads = "".join(_tag("th", 'scope="col"', attributes.get(name, ""), escape(name)) for name in names)
+        heads = "".join(_tag("th", 'scope="col"', attributes.get(name, ""), as_cell(name).html) for name in names)
         lines.append(f"<thead><tr>{heads}</tr></thead>")
     values = zip(*(columns[name] for name in names), strict=True)
     groups = (list(group) for _, group in groupby(values, lambda row: row[0])) if merged else ([row] for row in values)
@@ -84,7 +89,7 @@ def scrolling(table: str, label: str) -> str:
 def plain_table(columns: Mapping[str, Iterable]) -> str:
     """The same columns as text."""
     rows = zip(*(map(as_cell, columns[name]) for name in columns), strict=True)
-    return text_table([list(columns), *rows])
+    return text_table([tuple(map(as_cell, columns)), *rows])
 
 
 class DataTable:

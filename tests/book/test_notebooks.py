@@ -57,15 +57,6 @@ def test_figures_have_alternative_text(cells):
             assert len(alt) > 30 or "solution" in tags(cell), f"no alternative text for the figure of: {source(cell)}"
 
 
-PICTURES = "images|classes|maps|heat"  # what has no numbers to list
-
-
-def test_charts_carry_their_numbers_in_a_table(cells):
-    for cell in cells:
-        if cell["cell_type"] == "code" and re.search(rf"\bplots\.show_(?!{PICTURES})", source(cell)):
-            assert re.search(r"\bplots\.(with_data|\w+_table)\(", source(cell)), f"no table: {source(cell)}"
-
-
 def test_the_parts_that_a_chapter_needs(cells):
     text = "\n".join(source(cell) for cell in cells if cell["cell_type"] == "markdown")
     assert text.startswith("# ")

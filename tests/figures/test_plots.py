@@ -131,7 +131,9 @@ def test_heat_lies_on_the_image_at_its_place():
 def test_surfaces_share_their_levels_and_the_first_direction_runs_to_the_right():
     along = [-1.0, 0.0, 1.0]
     slope = torch.tensor([1.0, 2.0, 4.0])[:, None].expand(3, 3)  # rises along the first direction
-    left, right = plots.show_surfaces({"a": slope, "b": 2 * slope}, along).figure.axes
+    chart = plots.show_surfaces({"a": slope, "b": 2 * slope}, along)
+    assert tables_of(chart)[0] == {"first direction ↓ second →": along, -1.0: [1, 2, 4], 0.0: [1, 2, 4], 1.0: [1, 2, 4]}
+    left, right = chart.figure.axes
     assert list(left.collections[0].levels) == list(right.collections[0].levels)
     verticals = [path.vertices for path in left.collections[1].get_paths() if len(path.vertices)]
     assert all(abs(v[:, 0] - v[0, 0]).max() < 1e-6 for v in verticals)
@@ -171,6 +173,9 @@ def test_whatever_draws_numbers_comes_with_a_table():
 
 
 def tables_of(chart):
+    """The columns of each frame, which can also be shown."""
+    for table in chart.tables:
+        assert table._repr_html_().count('scope="col"') == len(list(table.columns)) and repr(table)
     return [frame.to_dict("list") for frame in chart.frames.values()]
 
 

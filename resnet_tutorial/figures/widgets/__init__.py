@@ -3,7 +3,7 @@
 What is HTML works without a kernel or a network: radio buttons and check boxes say what is chosen, and CSS shows what
 belongs to it. Only the planner needs a script, which stands beside it, and has a table for where there is none.
 Networks come from `resnet_tutorial.architectures` and `resnet_tutorial.analysis`, augmentations from
-`resnet_tutorial.data`, recorded runs from `resnet_tutorial.figures.evidence`.
+`resnet_tutorial.data`, recorded runs from `resnet_tutorial.figures.results`.
 """
 
 from .augmentation import AUGMENTATIONS, AugmentationGallery, augment_class, augmentation_gallery, explore_augmentation

@@ -11,7 +11,7 @@ from ...errors import InputError
 from ...text import duration
 from ...training import RunRecord
 from ..results import Experiment, epochs, group_runs, spread_of
-from ..tables import NUMBER, Cell, html_table, plain_table, scrolling
+from ..tables import NUMBER, Cell, columns_of, html_table, plain_table, scrolling
 from .page import CHOICE_STYLE, STATIC, STYLE, in_words, radio_buttons
 
 if TYPE_CHECKING:
@@ -98,12 +98,13 @@ class RunExplorer:
     """What `run_explorer` returns: it shows itself in a notebook, and as text elsewhere."""
 
     def __init__(self, records: Iterable[RunRecord]):
-        self.groups = {name: runs for name, runs in group_runs(records).items() if runs[0].history}
-        self.frame = epochs(run for runs in self.groups.values() for run in runs)
+        started = [run for run in records if run.history]
+        self.groups, self.frame = group_runs(started), epochs(started)
+        self.numbers = {name: i for i, name in enumerate(self.groups)}
         self.quantities = {q.name: q for q in QUANTITIES if self.frame[q.key].notna().any()}
 
     def __repr__(self) -> str:
-        return plain_table(self._columns(self.groups))
+        return plain_table(columns_of([_cells(name, runs) for name, runs in self.groups.items()]))
 
     def _repr_html_(self) -> str:
         if not self.groups:
@@ -144,8 +145,7 @@ class RunExplorer:
         """Curves of some networks over the epochs, as HTML around an SVG."""
         q = self.quantities[quantity]
         frames = {name: self.frame[self.frame["network"] == name].dropna(subset=[q.key]) for name in names}
-        numbers = list(self.groups)
-        lines = [_line(numbers.index(name), name, frame, q, span) for name, frame in frames.items() if len(frame)]
+        lines = [_line(self.numbers[name], name, frame, q, span) for name, frame in frames.items() if len(frame)]
         missing = ", ".join(name for name, frame in frames.items() if frame.empty)
         without = f" Without images held out: {escape(missing)}." if missing else ""
         caption = (
@@ -156,19 +156,15 @@ class RunExplorer:
 
     def table(self, names: Iterable[str]) -> str:
         """The figures at the end, a row for each of some networks."""
-        columns = self._columns(names)
-        numbers = {name: list(self.groups).index(name) for name in names}
-        columns["network"] = [Cell(name, f"{_mark(i, name)}{i + 1} {escape(name)}") for name, i in numbers.items()]
+        columns = columns_of([_cells(name, self.groups[name]) for name in names])
+        columns["network"] = [
+            Cell(name, f"{_mark(self.numbers[name], name)}{self.numbers[name] + 1} {escape(name)}") for name in names
+        ]
         attributes = dict.fromkeys(columns, NUMBER) | {"network": ""}
-        rows = [f'data-run="{i}"' for i in numbers.values()]
+        rows = [f'data-run="{self.numbers[name]}"' for name in names]
         caption = "After the last epoch: mean ± standard deviation over the seeds"
         table = html_table(columns, caption, attributes=attributes, rows=rows)
         return scrolling(table, "Figures after the last epoch")
-
-    def _columns(self, names: Iterable[str]) -> dict[str, list[str]]:
-        """The figures of some networks after the last epoch."""
-        rows = [_cells(name, self.groups[name]) for name in names]
-        return {head: [row[head] for row in rows] for head in rows[0]}
 
 
 def run_explorer(records: Iterable[RunRecord]) -> RunExplorer:
