@@ -5,6 +5,8 @@ from typing import Any, BinaryIO, ClassVar
 
 import numpy as np
 
+from ..errors import first_line
+
 # What Python 2 wrote with protocols 0 to 2 for a dictionary of lists, numbers, strings and an array.
 _OPCODES = (
     "PROTO STOP MARK GLOBAL REDUCE BUILD NONE NEWTRUE NEWFALSE INT BININT BININT1 BININT2 LONG1 "
@@ -78,6 +80,5 @@ def read_batch(file: BinaryIO) -> dict[str, Any]:
         batch = _Unpickler(file, encoding="bytes").load()
         items = {key.decode("latin-1"): value for key, value in batch.items()}
     except Exception as error:  # a damaged pickle can fail in many ways
-        reason = str(error).partition("\n")[0]
-        raise ValueError(f"no batch of CIFAR: {reason or type(error).__name__}") from None
+        raise ValueError(f"no batch of CIFAR: {first_line(error)}") from None
     return {key: value.pixels if type(value) is _Array else value for key, value in items.items()}
