@@ -24,7 +24,7 @@ from ..weights import create_model
 from ..weights.own import is_own
 from . import distributed
 from .checkpoint import FORMAT, load_state, random_states, restore_random_states, run_folder
-from .config import RUN_OPTIONS, TrainConfig
+from .config import TrainConfig
 from .engine import evaluate, train_epoch
 from .meter import Meter
 from .optim import report_train_error
@@ -343,7 +343,6 @@ class Trainer:
         """All that a run needs to go on. All processes take part."""
         parts = self.parts
         distributed.share_buffers(parts.scored_model)
-        options = {name: getattr(self.config, name) for name in RUN_OPTIONS}
         return {
             "model": self.config.model if is_own(self.config.model) and not self.given else self.name,
             "own": self.own,
@@ -361,7 +360,7 @@ class Trainer:
             "loader": parts.batches.state_dict(),
             "sums": self.sums.state_dict(),
             "rng": distributed.gather(random_states()),
-            "run": options | self.record.options | {"precision": parts.device.precision},
+            "run": self.config.kept() | self.record.options | {"precision": parts.device.precision},
             "root": str(self.config.root.resolve()) if self.config.root else None,
             "record": asdict(self.record),
         }
