@@ -7,7 +7,7 @@ from typing import Any
 from ..architectures import Architecture, get_architecture
 from ..errors import InputError
 from ..models import LayerCost, format_table, summarize_architecture, total, total_activations
-from ..weights import create_model, list_models
+from ..weights import list_models
 from .arguments import SummaryArgs
 
 
@@ -20,7 +20,6 @@ def run(args: SummaryArgs) -> None:
         raise InputError(f"no network matches {args.model!r}: try 'resnet*', 'plain*' or 'preact*'")
     network = args.network
     archs = [get_architecture(name).with_options(network.shortcut, network.stem, network.width) for name in names]
-    create_model("resnet8", args.num_classes, in_channels=args.in_channels)  # refuses wrong numbers
     options = {"in_channels": args.in_channels, "checkpoint_activations": network.checkpoint_activations}
     answers = []
     for arch in archs:

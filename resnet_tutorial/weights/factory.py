@@ -43,14 +43,6 @@ def create_model(
         InputError: if no network has that name, an option does not fit, or there are no such trained weights.
     """
     arch = get_architecture(name).with_options(shortcut, stem, width)
-    if num_classes < 1:
-        raise InputError(f"num_classes must be at least 1, got {num_classes}")
-    if in_channels < 1:
-        raise InputError(f"in_channels must be at least 1, got {in_channels}")
-    if not 0 <= stochastic_depth < 1:
-        raise InputError(f"stochastic_depth must be from 0 to below 1, got {stochastic_depth:g}")
-    if arch.kind == "plain" and (zero_init_residual or stochastic_depth > 0):
-        raise InputError(f"{arch.name} has no shortcuts: without its branches nothing would pass; leave the option out")
     model = ResNet(
         arch,
         num_classes,
