@@ -198,6 +198,15 @@ class Recipe:
         grown = self.initial_scale + (1 - self.initial_scale) * share / self.growing_share
         return min(size, max(4, 4 * round(size * grown / 4)))
 
+    def arithmetic(self, epochs: int, size: int = 32) -> list[float]:
+        """The arithmetic of each epoch as a share of that on images of their own size: it grows with their area.
+
+        Args:
+            epochs: of the whole run.
+            size: height and width of the images.
+        """
+        return [(self.image_size(size, epoch / epochs) / size) ** 2 for epoch in range(epochs)]
+
     def length(self, steps_per_epoch: int | None = None) -> int | None:
         """Length of the run in the unit of the schedule.
 
