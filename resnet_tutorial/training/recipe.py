@@ -238,8 +238,11 @@ class Recipe:
             model: name of the network, which ``resnet-tutorial train -c FILE`` then takes if none is named.
         """
         head = {"version": RECIPE_VERSION} | ({"model": model} if model else {})
-        values = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
-        return yaml.safe_dump(head | values, sort_keys=False)
+        return yaml.safe_dump(head | self.as_dict(), sort_keys=False)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The values as YAML and JSON know them: lists in place of tuples."""
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
 
 
 def recipe_from_dict(values: dict[str, Any], where: str) -> Recipe:

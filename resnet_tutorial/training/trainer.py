@@ -14,32 +14,29 @@ import torch
 from torch import nn
 from tqdm.auto import tqdm
 
-from ..architectures import get_architecture
 from ..data import BatchLoader, ImageDataset, Transform, load_dataset
 from ..errors import InputError
 from ..files import write_atomic
-from ..models import ResNet
 from ..progress import no_bar
-from ..weights import create_model
+from ..weights.factory import options_of
 from ..weights.own import is_own
 from . import distributed
-from .checkpoint import FORMAT, load_state, random_states, restore_random_states, run_folder
+from .checkpoint import load_state, random_states, random_states_put_back, restore_random_states, run_folder
 from .config import TrainConfig
 from .engine import evaluate, train_epoch
 from .meter import Meter
 from .optim import report_train_error
 from .parts import augmentation, build_model, check_name, chosen_kernels, connect, make_loader, make_parts, pick_device
-from .recipe import Recipe, recipe_from_dict
+from .recipe import Recipe
 from .recipe_files import load_recipe, name_recipe
 from .recipe_text import recipe_notes, recipe_summary
-from .record import SCHEMA, RunRecord, current_commit, describe_machine
+from .record import RunRecord, current_commit, describe_machine
 from .reporting import EpochLines, Listener, TensorBoard, headline
+from .resuming import continued_record
 from .run_folder import RunFolder, position
 from .signals import Signals, Stopped
 from .sums import Sums
 
-HERE = ("precision", "processes", "machine", "commit")  # of a record: what may change when the run goes on
-NEW = ("macs", "classes", "recipe_name")  # what a record of an earlier version may lack
 ASK_EVERY = 10  # steps after which several processes agree on whether to stop
 
 
@@ -87,9 +84,8 @@ class Trainer:
             raise InputError("the options of create_model are for a network by its name: a given one has its own")
         self.parts = make_parts(config, train_set, model, self.world)
         self.model = self.parts.model
-        self.options = _options(self.model) if self.given else config.model_options()
-        own = not _is_of_the_table(self.model, self.options) if self.given else is_own(config.model)
-        self.own = own  # code of somebody's own, which no file may make run
+        options = options_of(self.model) if self.given else None if is_own(config.model) else config.model_options()
+        self.own, self.options = options is None, options or {}  # own code, which no file may make run
         self.name = self._name()
         self.folder = run_folder(
             config.ckpt_dir or Path("runs", f"{self.name}-{_slug(train_set.name)}-seed{config.seed}")
@@ -120,7 +116,7 @@ class Trainer:
         with (
             distributed.joined(self.world, cuda),
             chosen_kernels(self.config.deterministic),
-            _random_numbers_put_back(),
+            random_states_put_back(),
             self._files.locked() if self.world.rank == 0 else contextlib.nullcontext(),
             self._signals,
             _explaining(),
@@ -208,7 +204,7 @@ class Trainer:
                 "mean": list(parts.mean),
                 "std": list(parts.std),
             },
-            recipe=_plain(asdict(self.recipe)),
+            recipe=self.recipe.as_dict(),
             recipe_name=name_recipe(self.recipe, self.name),
             seed=config.seed,
             command=self._command(),
@@ -216,7 +212,7 @@ class Trainer:
             compiled=config.compile,
             machine=describe_machine(parts.device.device),
             commit=current_commit(),
-            options=self.options if not self.own else {},
+            options=self.options,
             deterministic=config.deterministic,
             processes=self.world.size,
         )
@@ -367,7 +363,7 @@ class Trainer:
 
     def _restore(self, state: dict) -> None:
         """Go on from a checkpoint, after a look at whether it is of this very run."""
-        self._check_same_run(state)
+        record = continued_record(state, self.record, self.folder, self.log)
         parts, average = self.parts, state["average"]
         weights = state["model_state"] if average is None else average["of"]
         load_state(self.model, weights, f"the run in {self.folder} has a network called {self.name}, too")
@@ -385,29 +381,8 @@ class Trainer:
         if state["loader"]["batch"]:
             parts.batches.load_state_dict(state["loader"])
             self.sums.load_state_dict(state["sums"], self.world.rank)
-        over = state["record"]["test"] is not None
-        here = {} if over else {key: getattr(self.record, key) for key in HERE}
-        new = {key: getattr(self.record, key) for key in NEW}
-        self.record = RunRecord(**{**new, **state["record"], **here, "schema": SCHEMA})
+        self.record = record
         self.log(f"resuming {self.folder} {position(state)} of {self.epochs}")
-
-    def _check_same_run(self, state: dict) -> None:
-        if state["format"] < FORMAT:
-            raise InputError(f"{self.folder} was written by an older version, whose runs cannot go on: train again")
-        old, new = state["record"], asdict(self.record)
-        # A recipe of an earlier version lacks the settings that are newer; the run had their defaults.
-        old["recipe"] = _plain(asdict(recipe_from_dict(old["recipe"], f"of the run in {self.folder}")))
-        for key in ("model", "options", "data", "recipe", "seed", "parameters"):
-            if old[key] != new[key]:
-                difference = _difference(old[key], new[key])
-                raise InputError(
-                    f"the run in {self.folder} cannot be resumed with {_another(key)}: {difference}; leave that out, "
-                    "or begin another run in another --ckpt-dir"
-                )
-        for key in ("precision", "processes", "machine"):
-            if old[key] != new[key]:
-                difference = _difference(old[key], new[key])
-                self.log(f"note: {_another(key)}, so results may differ in the last bits: {difference}")
 
 
 def train(
@@ -443,12 +418,11 @@ def train(
             says what to do.
     """
     recipe = recipe if isinstance(recipe, Recipe) else load_recipe(str(recipe))
-    config = TrainConfig(
-        recipe=recipe, seed=seed, ckpt_dir=None if folder is None else Path(folder), resume=resume, **settings
-    )
-    own = None if isinstance(model, str) else model
-    config = config if own is not None else replace(config, model=model)
-    return Trainer(config, train_set, test_set, model=own, log=log, listeners=listeners).fit()
+    folder = None if folder is None else Path(folder)
+    config = TrainConfig(recipe=recipe, seed=seed, ckpt_dir=folder, resume=resume, **settings)
+    if isinstance(model, str):
+        config, model = replace(config, model=model), None
+    return Trainer(config, train_set, test_set, model=model, log=log, listeners=listeners).fit()
 
 
 def train_from(config: TrainConfig, log: Callable[[str], None] = print) -> RunRecord:
@@ -477,15 +451,6 @@ def data_of(config: TrainConfig) -> Iterator[tuple[ImageDataset, ImageDataset]]:
 
 
 @contextlib.contextmanager
-def _random_numbers_put_back() -> Iterator[None]:
-    before = random_states()
-    try:
-        yield
-    finally:
-        restore_random_states(before)
-
-
-@contextlib.contextmanager
 def _explaining() -> Iterator[None]:
     """Turn "out of memory", which every device words differently, and the loss of a process into what to do."""
     try:
@@ -502,44 +467,6 @@ def _explaining() -> Iterator[None]:
             "out of memory: lower --batch-size; or compute the same batch in parts with --accumulate 2, add "
             "--checkpoint-activations, or use --precision bf16"
         ) from None
-
-
-def _options(model: nn.Module) -> dict:
-    """The options of `create_model` with which a given network was built, as far as its weights depend on them."""
-    if type(model) is not ResNet:
-        return {}
-    arch, usual = model.arch, get_architecture(model.arch.name)
-    values = {"shortcut": arch.shortcut, "stem": arch.stem, "width": arch.widths[-1] / usual.widths[-1]}
-    defaults = {"shortcut": usual.shortcut, "stem": usual.stem, "width": 1}
-    return {name: value for name, value in values.items() if value != defaults[name]}
-
-
-def _is_of_the_table(model: nn.Module, options: dict) -> bool:
-    """Whether a given network is, layer by layer, the one that `create_model` would build."""
-    if type(model) is not ResNet:
-        return False
-    with torch.device("meta"):
-        same = create_model(model.arch.name, model.num_classes, **options)
-    return same.arch == model.arch and nn.Module.__repr__(same) == nn.Module.__repr__(model)  # layer by layer
-
-
-def _another(key: str) -> str:
-    plurals = {"options": "other options", "data": "other data", "processes": "another number of processes"}
-    plurals["parameters"] = "a network of another size"
-    return plurals.get(key, f"another {key}")
-
-
-def _difference(old, new) -> str:
-    if not isinstance(old, dict):
-        return f"it was {old}, now it is {new}"
-    key = next(k for k in {**old, **new} if old.get(k) != new.get(k))
-    was, now = (values.get(key, "not given") for values in (old, new))
-    return f"{key} was {was}, now it is {now}"
-
-
-def _plain(values: dict) -> dict:
-    """The values as JSON knows them, so that a record read back compares equal."""
-    return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
 
 
 def _slug(name: str) -> str:
