@@ -76,7 +76,8 @@ class Trainer:
     ):
         self.config, self.recipe, self.test_set = config, config.recipe, test_set
         self.world = distributed.read_world()
-        self.log = log if self.world.rank == 0 else lambda line: None
+        self.first = self.world.rank == 0  # of several processes: the one that writes and speaks
+        self.log = log if self.first else lambda line: None
         self.given, self._random_state = model is not None, None
         if model is None:
             model, self._random_state = build_model(config, train_set)
@@ -97,7 +98,6 @@ class Trainer:
         self._files = RunFolder(self.folder)
         self._signals = Signals(patient=self.world.size > 1)
         self._polls, self._asked, self._due, self._saved_at = 0, 0, False, 0.0
-        self._told: list[Listener] = []
 
     def fit(self) -> RunRecord:
         """Train to the end, saving after every epoch; score the test part; write the record.
@@ -117,7 +117,7 @@ class Trainer:
             distributed.joined(self.world, cuda),
             chosen_kernels(self.config.deterministic),
             random_states_put_back(),
-            self._files.locked() if self.world.rank == 0 else contextlib.nullcontext(),
+            self._files.locked() if self.first else contextlib.nullcontext(),
             self._signals,
             _explaining(),
         ):
@@ -128,7 +128,7 @@ class Trainer:
                 raise stop if stop.args else KeyboardInterrupt(self._files.what_is_saved()) from None
             if self.record.test is None:
                 self._test()
-            if self.world.rank == 0:
+            if self.first:
                 self._files.write_record(self.record)
         self.log(f"test accuracy {self.record.test['accuracy']:.2f} % on {len(self.test_set):,} images")
         self.log(f"checkpoint, log and record are in {self.folder}")
@@ -143,40 +143,24 @@ class Trainer:
         """Ask a run that is under way to end as by Ctrl-C; from a listener or another thread."""
         self._signals.received = signal.SIGINT
 
-    def _save(self, best: bool = False) -> None:
-        """Write the checkpoint. All processes take part, and the first one writes.
-
-        Args:
-            best: whether the network is the best so far by validation.
-
-        Raises:
-            InputError: if it cannot be written; the one before stays.
-        """
-        self._meter.read(self.record)
-        state = self._state()
-        if self.world.rank == 0:
-            self._files.save(state, best)
-        self._saved_at = time.monotonic()
-
     # Beginning
 
     def _begin(self) -> None:
         """Start, or go on from a checkpoint, and say so."""
         torch.manual_seed(self.config.seed + (self.world.rank << 32))  # each process drops blocks of its own
-        if self.world.rank == 0 and self._random_state is not None:
+        if self.first and self._random_state is not None:
             torch.set_rng_state(self._random_state)  # goes on behind the draws of the weights
         self.record = self._new_record()
-        first = self.world.rank == 0
-        state = self._files.state_to_resume(self.config.resume, self.log) if first else None
+        state = self._files.state_to_resume(self.config.resume, self.log) if self.first else None
         if state := distributed.from_first(state):
             self._restore(state)
         connect(self.parts, self.config, self.world)
         self._meter, self._saved_at = Meter(self.parts.device.device, self.record), time.monotonic()
-        if not first:
+        if not self.first:
             return
-        self._told = [EpochLines(self.log, self.epochs, self.parts.train_set, self.recipe.lr)]
-        if self.config.tensorboard:
-            self._told.append(TensorBoard(self.folder, self.epoch))
+        own = [EpochLines(self.log, self.epochs, self.parts.train_set, self.recipe.lr)]
+        own += [TensorBoard(self.folder, self.epoch)] if self.config.tensorboard else []
+        self.listeners = [*own, *self.listeners]
         network = None if self.own else self.name  # others cannot be named in a recipe
         write_atomic(self.folder / "recipe.yml", self.recipe.to_yaml(network).encode())
         self.log(headline(self.record, self.parts.device.device.type))
@@ -237,10 +221,10 @@ class Trainer:
             self.epoch, self.sums = self.epoch + 1, Sums()
             self.parts.batches.epoch = self.epoch
             self._save(best)
-            if self.world.rank == 0:
+            if self.first:
                 self.record.write_csv(self.folder / "log.csv")
-            for told in (*self._told, *self.listeners):
-                told(row)
+            for listener in self.listeners:
+                listener(row)
             self._stop_if_asked()
 
     def _run_epoch(self) -> dict:
@@ -267,7 +251,6 @@ class Trainer:
         parts, batches = self.parts, self.parts.batches
         per_epoch = len(batches)
         end = min(per_epoch, self.recipe.total_steps(per_epoch) - self.epoch * per_epoch)
-        batches.epoch = self.epoch
         while True:
             begin = batches.state_dict()["batch"]
             scores = train_epoch(
@@ -330,10 +313,25 @@ class Trainer:
 
     def _progress(self, batches: Iterable, begin: int, end: int) -> Iterable:
         hidden = no_bar() if self.config.progress is None else not self.config.progress
-        title, hidden = f"epoch {self.epoch + 1}/{self.epochs}", True if self.world.rank else hidden
+        title, hidden = f"epoch {self.epoch + 1}/{self.epochs}", hidden if self.first else True
         return tqdm(batches, title, total=end, initial=begin, leave=False, disable=hidden, unit="step")
 
     # Saving and resuming
+
+    def _save(self, best: bool = False) -> None:
+        """Write the checkpoint. All processes take part, and the first one writes.
+
+        Args:
+            best: whether the network is the best so far by validation.
+
+        Raises:
+            InputError: if it cannot be written; the one before stays.
+        """
+        self._meter.read(self.record)
+        state = self._state()
+        if self.first:
+            self._files.save(state, best)
+        self._saved_at = time.monotonic()
 
     def _state(self) -> dict:
         """All that a run needs to go on. All processes take part."""
