@@ -13,7 +13,7 @@ from torch.optim import Optimizer, lr_scheduler, swa_utils
 
 from ..architectures import get_architecture
 from ..data import BatchLoader, ImageDataset, Transform
-from ..errors import InputError
+from ..errors import InputError, first_line
 from ..models import ResNet
 from ..models.cost import count_macs
 from ..weights import create_model
@@ -249,8 +249,8 @@ def _ask(model: nn.Module, height: int, width: int) -> tuple[int, object]:
         with torch.no_grad():
             return count_macs(model, torch.zeros(2, 3, height, width).to(device))
     except Exception as error:  # whatever a stranger's code may raise
-        words = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise InputError(f"{type(model).__name__} cannot take images of 3 × {height} × {width}: {words}") from error
+        where = f"images of 3 × {height} × {width}"
+        raise InputError(f"{type(model).__name__} cannot take {where}: {first_line(error)}") from error
 
 
 def _check_shape(model: nn.Module, logits: object, data: ImageDataset) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import nn
 
-from ..errors import InputError
+from ..errors import InputError, first_line
 from .trace import Step, trace
 
 KERNELS = {(3, 3): "basic", (1, 3, 1): "bottleneck"}
@@ -99,9 +99,8 @@ def read_network(model: nn.Module, image_size: int) -> Net:
     try:
         steps = trace(model, image)
     except Exception as error:  # whatever somebody else's network raises
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(
-            f"{type(model).__name__} does not run on a {image_size}×{image_size} image ({reason}): "
+            f"{type(model).__name__} does not run on a {image_size}×{image_size} image ({first_line(error)}): "
             "give another image_size, or its state_dict()"
         ) from None
     return _Graph(steps, model).net()

@@ -128,3 +128,9 @@ def test_images_grow_evenly_to_their_size():
     assert Recipe().image_size(30, 0) == 30  # without it, also a size that is no multiple of 4
     assert Recipe(initial_scale=0.9, growing_share=0.9).image_size(30, 0.8) <= 30
     assert Recipe(initial_scale=0.01, growing_share=0.9).image_size(32, 0) == 4
+
+
+def test_the_arithmetic_of_an_epoch_goes_with_the_area_of_its_images():
+    assert Recipe(initial_scale=0.5, growing_share=0.5).arithmetic(4) == [0.25, (24 / 32) ** 2, 1, 1]
+    assert Recipe().arithmetic(3, 30) == [1, 1, 1]
+    assert sum(load_recipe("modern").arithmetic(40)) == pytest.approx(30, abs=1)  # as its file says
