@@ -197,7 +197,7 @@ def graded(tmp_path_factory):
     collected = collect_submissions(course, "1_double", handed)
     grades = grade_assignment(course, "1_double", jobs=2, limits=Limits(cell=4, wall=60, processes=60))
     server.close()
-    pages = write_feedback(course, "1_double")
+    pages = write_feedback(course, "1_double").pages
     return course, collected, {grade.student: grade for grade in grades}, pages
 
 
@@ -737,3 +737,30 @@ def test_command_line(tmp_path, capsys):
     status, _, error = run("grad", "1_double")
     assert status == 2 and "did you mean grade?" in error
     assert "export" in run("--help")[1]
+
+
+def test_one_bad_page_is_skipped_and_the_others_are_published(graded):
+    course, *_ = graded
+    broken = course.root / "autograded" / "half" / "1_double" / "1_double.ipynb"
+    marked = course.root / "autograded" / "right" / "1_double" / "1_double.ipynb"
+    kept, page = (
+        {path: path.read_text() for path in (broken, marked)},
+        course.root / "feedback/half/1_double/1_double.html",
+    )
+    before = page.read_text()
+    for path in kept:
+        path.chmod(0o644)
+    try:
+        broken.write_text("{")
+        notebook = nbformat.read(marked, as_version=4)
+        notebook.cells.append(nbformat.v4.new_code_cell("print('### BEGIN HIDDEN TESTS')"))
+        nbformat.write(notebook, marked)
+        written = write_feedback(course, "1_double")
+    finally:
+        for path, text in kept.items():
+            path.write_text(text)
+    assert list(written.skipped) == ["half"] and len(written.pages) == len(EXPECTED) - 1
+    assert (
+        page.read_text() == before and "BEGIN HIDDEN" in (page.parents[2] / "right/1_double/1_double.html").read_text()
+    )
+    assert not list(course.root.glob(".feedback-*"))
