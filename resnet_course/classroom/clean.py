@@ -12,7 +12,9 @@ from typing import Any
 import bleach
 from bleach.css_sanitizer import CSSSanitizer
 
-# What the checks show, and tables; without attributes that load, run or cover anything.
+LONGEST = 2_000_000  # characters of one text, which a picture is, too
+LINES, LINE = 100, 10_000  # of an error: lines, and characters in each
+# What the checks show, and tables, without attributes that load, run or cover anything.
 TABLE = {"caption", "table", "tbody", "td", "tfoot", "th", "thead", "tr"}
 TAGS = TABLE | {"b", "br", "code", "div", "em", "i", "li", "ol", "p", "pre", "span", "strong", "sub", "sup", "ul"}
 ATTRIBUTES = {"*": ["role", "style"], "td": ["colspan", "rowspan"], "th": ["colspan", "rowspan", "scope"]}
@@ -59,9 +61,9 @@ def clean_output(output: Any) -> Any:
     if output.output_type == "error":
         return new(
             "error",
-            ename=_text(output.ename),
-            evalue=_text(output.evalue),
-            traceback=[_text(line) for line in output.traceback],
+            ename=_text(output.ename)[:LINE],
+            evalue=_text(output.evalue)[:LINE],
+            traceback=[_text(line)[:LINE] for line in output.traceback[-LINES:]],
         )
     data = output.get("data", {})
     kept = {"text/plain": _text(data.get("text/plain", "")), **_pictures(data)}
@@ -95,5 +97,5 @@ def _items(value: Any) -> list[tuple[str, Any]]:
 
 
 def _text(value: Any) -> str:
-    """A message may hold anything where text should be."""
-    return "".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    """A message may hold anything where text should be, and any amount of it."""
+    return ("".join(map(str, value)) if isinstance(value, list | tuple) else str(value))[:LONGEST]
