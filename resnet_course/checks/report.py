@@ -152,6 +152,7 @@ NOTHING = ("not_defined", "not_written")
 LATER = "looked at when graded"
 WRITTEN = "read by your instructor"
 _results: dict[str, Result] = {}
+_noticed: list[Finding] = []
 
 
 def report(points: float | None = None, written: Mapping[str, float] | None = None) -> Report:
@@ -193,12 +194,21 @@ def grade(
     missing = [step for step in steps if step is not None and step.key in NOTHING]
     if missing:  # there is nothing else to say, and nothing to earn
         steps, share = missing[:1], 0.0
+    elif _noticed:  # a mistake like a step of its own
+        steps, share = [*steps, *_noticed], share * len(steps) / (len(steps) + 1)
+    _noticed.clear()
     findings = {step.key: step for step in reversed(steps) if step is not None}
     share = min(share, most) if findings else share
     result = Result(task, round(possible * share, 2), possible, tuple(reversed(findings.values())))
     _results[task] = result
     result.show()
     return result
+
+
+def notice(finding: Finding) -> None:
+    """Keep something for the next result: what an answer changed outside of itself."""
+    if finding not in _noticed:
+        _noticed.append(finding)
 
 
 def wait(task: str, possible: float) -> Result:

@@ -4,17 +4,22 @@ import itertools
 import random
 
 import pytest
+import torch
 
-from resnet_course.checks import convolution, study
+from resnet_course.checks import convolution, pipeline, study
 from resnet_course.checks.space import mistake, search, together
 from resnet_course.checks.values import compare_values
 
-# Options whose mistakes change nothing that a later one of the same key would not change as well.
+generator = torch.Generator().manual_seed(0)
+TRAIN, TEST = torch.randint(0, 256, (2, 10, 6, 6, 3), generator=generator, dtype=torch.uint8)
+MEAN, STD = torch.tensor([[0.2, 0.5, 0.4], [0.3, 0.2, 0.25]], dtype=torch.float64)
 VALUES = {
     "size": (convolution.SIZE, convolution.SIZE_CASES, 1e-6),
     "parameters": (convolution.PARAMETERS, convolution.PARAMETER_CASES, 1e-6),
     "macs": (convolution.MACS, convolution.MACS_CASES, 1e-6),
     "field": (convolution.FIELD, convolution.FIELD_CASES, 1e-6),
+    "statistics": (pipeline.STATISTICS, [(TRAIN // torch.tensor([1, 2, 3]), TEST[:4] // 2)], 1e-6),
+    "normalize": (pipeline.NORMALIZED, [(TRAIN[:, :4], MEAN, STD), (TEST, STD, MEAN)], 1e-6),
     "mean": (study.MEAN, study.RUNS, 1e-6),
     "deviation": (study.DEVIATION, study.RUNS, 1e-6),
     "interval": (study.INTERVAL, study.RUNS, study.TABLE),
