@@ -1,5 +1,6 @@
 """Weights: saved with what one needs to know in a year, read in the layouts that are in use, and written for others."""
 
+import functools
 import json
 import math
 import re
@@ -53,7 +54,7 @@ class LoadedWeights:
         assumed: whether mean and std do not stand in the file, but are those that others' networks of these names were
             published with: a guess.
         left_out: names of the tensors in the file that the network did not take.
-        kept: names of the network's tensors that the file did not have, and which stayed as they were.
+        kept: names of the network's tensors that stayed as they were, as the file has none for them.
     """
 
     layout: str
@@ -79,7 +80,7 @@ class _Read:
     state: dict[str, torch.Tensor]
     theirs: dict[str, str]
 
-    @property
+    @functools.cached_property
     def facts(self) -> StateFacts:
         return describe_state(self.state)
 
@@ -130,7 +131,9 @@ def load_weights(model: ResNet, path: str | Path, layout: str = "auto", *, parti
     mean, std, source = _mean_std(read)
     left_out = tuple(_named(read, name) for name in fit.left_out)
     told = [*file.notes, _evidence(read, fit.option), source]
-    told += [f"left out: {some(left_out)}"] * bool(left_out) + [f"not in the file: {some(fit.kept)}"] * bool(fit.kept)
+    told += [f"left out: {some(left_out)}"] * bool(left_out) + [f"the network's own stay: {some(fit.kept)}"] * bool(
+        fit.kept
+    )
     return LoadedWeights(
         layout=read.layout.name,
         inferred="; ".join(told),
@@ -369,6 +372,8 @@ def _evidence(read: _Read, option: str) -> str:
     }
     plain_too = option == "A" and layout.name == "resnet_tutorial" and _stated_architecture(read.file) is None
     doubt = " (a plain network would look the same)" if plain_too else ""
+    if option == "A" and read.theirs:
+        doubt = " (zeros on both sides, as there)"
     others = {name.rpartition(".")[0]: None for name in read.theirs.values()}
     but = f", but for {some(others)}, told by place and shape" if others else ""
     return f"the tensors are named as in {layout.title}{but}; {where[option]}{doubt}"

@@ -9,6 +9,7 @@ The module is what `torch.load` takes as ``pickle_module``.
 
 import pickle
 import sys
+from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
 from collections import OrderedDict
 from typing import Any, BinaryIO
 
@@ -23,7 +24,6 @@ TENSORS = {
         torch._utils._rebuild_parameter,
     )
 }
-PYTHON_2 = {"__builtin__": "builtins", "copy_reg": "copyreg"}
 # Of the standard library: these modules, which hold types of data, and these names.
 DATA_MODULES = {
     *("argparse", "collections", "datetime", "decimal", "enum", "fractions", "ipaddress"),
@@ -34,8 +34,8 @@ DATA = {
     "copyreg": {"_reconstructor"},
     "_codecs": {"encode"},
     "builtins": {
-        *("bool", "int", "long", "float", "complex", "str", "unicode", "bytes", "bytearray"),
-        *("list", "tuple", "dict", "set", "frozenset", "range", "xrange", "slice", "object"),
+        *("bool", "int", "float", "complex", "str", "bytes", "bytearray"),
+        *("list", "tuple", "dict", "set", "frozenset", "range", "slice", "object"),
     },
 }
 # Types of data that are written like functions, and functions of NumPy that make an array, a number or a generator.
@@ -74,7 +74,7 @@ class Unpickler(pickle._Unpickler):
         Raises:
             pickle.UnpicklingError: if it has no business beside weights.
         """
-        module = PYTHON_2.get(module, module)
+        module, name = NAME_MAPPING.get((module, name), (IMPORT_MAPPING.get(module, module), name))  # of Python 2
         path = f"{module}.{name}"
         if path == "collections.OrderedDict":
             return OrderedDict
