@@ -93,11 +93,6 @@ def test_a_read_only_folder_is_enough(tmp_path, tiny):
         tmp_path.chmod(stat.S_IRWXU)
 
 
-def test_download_is_not_tried_where_a_copy_of_any_version_is(tmp_path, monkeypatch):
-    TinyCifar(monkeypatch, "cifar10", binary=True).write_archive(tmp_path)
-    assert len(load_dataset("cifar10", tmp_path, download=True)[0]) == 50
-
-
 # --- What is refused ---
 
 

@@ -14,7 +14,6 @@ from resnet_tutorial.training.recipe_text import recipe_notes, recipe_summary
         ({"epochs": 0}, "epochs must be at least 1, got 0"),
         ({"steps": 0}, "steps must be at least 1, got 0"),
         ({"batch_size": 128, "accumulate": 3}, "accumulate must be a divisor of batch_size 128, got 3"),
-        ({"lr": float("nan")}, "lr must be above 0, got nan"),
         ({"lr": float("inf")}, "lr must be above 0, got inf"),
         ({"ema": 1.0}, r"ema must be in \[0, 1\), got 1.0"),
         ({"clip_grad_norm": 0.0}, "clip_grad_norm must be above 0"),
