@@ -69,6 +69,17 @@ def test_a_head_beside_the_prefix(tmp_path, head):
     check(write(tmp_path / "w.pth", state), theirs)
 
 
+def test_a_stem_and_a_head_beside_the_prefix(tmp_path):
+    theirs = small("B")
+    names = {"conv1": "stem.0", "bn1": "stem.1", "fc": "head"}
+    state = {"loss.weight": torch.ones(10)}
+    for name, value in theirs.state_dict().items():
+        first, _, rest = name.partition(".")
+        state[f"{names[first]}.{rest}" if first in names else f"body.{name}"] = value
+    loaded = check(write(tmp_path / "w.pth", state), theirs)
+    assert "stem.0, stem.1, head, told by place" in loaded.inferred and loaded.left_out == ("loss.weight",)
+
+
 @pytest.mark.parametrize(
     ("wanted", "other"),
     [
