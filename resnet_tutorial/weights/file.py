@@ -170,6 +170,8 @@ def _unwrap(content: object, path: Path) -> tuple[Mapping, dict, tuple[str, ...]
     found, queue, seen = [], [((), content, {})], set()
     while queue:
         keys, value, metadata = queue.pop(0)
+        if isinstance(value, list | tuple):
+            value = {str(i): item for i, item in enumerate(value) if isinstance(item, Mapping)}
         if not isinstance(value, Mapping) or id(value) in seen:  # a hostile file may wrap itself
             continue
         seen.add(id(value))
@@ -291,7 +293,7 @@ def _behind_prefix(state: dict[str, torch.Tensor]) -> tuple[dict[str, torch.Tens
     beside = {name: value for name, value in state.items() if name not in own}
     # What the network lacks, and only one layer beside it can be, is its own: its head, its stem.
     placed = {layout.to_ours(name) for name in network}
-    lacking = {"fc": 2} | ({} if "conv1.weight" in placed else {"conv1": 4, "bn1": 1})
+    lacking = ({} if "conv1.weight" in placed else {"conv1": 4, "bn1": 1}) | {"fc": 2}
     for place, ndim in lacking.items():
         inside = any(value.ndim == ndim and _is_loose(name, layout) for name, value in network.items())
         fitting = [name[:-6] for name, value in beside.items() if name.endswith(".weight") and value.ndim == ndim]

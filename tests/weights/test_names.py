@@ -254,7 +254,7 @@ def test_torchvision_cut_into_its_children(tmp_path, prefix, max_pool):
     state = {prefix + name: value for name, value in nn.Sequential(*children).state_dict().items()}
     path = write(tmp_path / "w.pth", state)
     model = create_model("resnet18", num_classes=3, stem="imagenet" if max_pool else "cifar").double()
-    assert "partial=True takes all but the head" in refused(model, path)
+    assert "partial=True keeps the network's own head" in refused(model, path)
     loaded = load_weights(model, path, partial=True)
     assert loaded.layout == ("sequential" if max_pool else "sequential_cifar")
     assert loaded.kept == ("fc.weight", "fc.bias") and loaded.left_out == ()
@@ -330,7 +330,7 @@ def test_a_backbone_with_a_head_for_other_classes(tmp_path):
     theirs, model = small("B"), ours(num_classes=3)
     path = write(tmp_path / "w.pth", {"state_dict": theirs.state_dict(), "classes": list("abcdefghij")})
     head = model.fc.weight.clone()
-    assert "partial=True takes all but the head" in refused(model, path)
+    assert "partial=True leaves out fc.weight, fc.bias and keeps the network's own head" in refused(model, path)
     loaded = load_weights(model, path, partial=True)
     assert torch.equal(model.fc.weight, head) and loaded.classes is None and loaded.shortcut == "B"
     assert loaded.left_out == loaded.kept == ("fc.weight", "fc.bias")
@@ -357,8 +357,8 @@ def test_a_backbone_without_a_head_or_with_one_of_several_layers(tmp_path, head,
 
 def test_only_the_head_may_differ(tmp_path):
     state = small("B").state_dict()
-    for change in (change_alpha, change_stem):
-        refused(ours(), write(tmp_path / "w.pth", change(state)), partial=True)
+    for change in (change_alpha, change_stem, change_bias, lambda state: state | {"conv1.bias": torch.ones(4)}):
+        assert "partial" not in refused(ours(), write(tmp_path / "w.pth", change(state)), partial=True)
     refused(create_model("resnet20"), write(tmp_path / "w.pth", state), partial=True)
     del state["layer1.0.bn1.running_mean"]
     assert "missing: layer1.0.bn1.running_mean" in refused(ours(), write(tmp_path / "w.pth", state), partial=True)
