@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from ..errors import InputError
 from . import unpickling
 from .foreign import name_foreign
-from .layouts import find_networks
+from .layouts import Layout, find_networks
 
 FORMAT = 1
 FORMAT_KEY = "resnet_tutorial_format"
@@ -170,6 +170,8 @@ def _unwrap(content: object, path: Path) -> tuple[Mapping, dict, tuple[str, ...]
     found, queue, seen = [], [((), content, {})], set()
     while queue:
         keys, value, metadata = queue.pop(0)
+        if isinstance(value, list | tuple):
+            value = {str(i): item for i, item in enumerate(value) if isinstance(item, Mapping)}
         if not isinstance(value, Mapping) or id(value) in seen:  # a hostile file may wrap itself
             continue
         seen.add(id(value))
@@ -280,19 +282,27 @@ def _without_wrapping(name: str) -> str:
 
 def _behind_prefix(state: dict[str, torch.Tensor]) -> tuple[dict[str, torch.Tensor], str, list[str]]:
     """The tensors of one network without the prefix that they share, the prefix, and the names of all others."""
-    known = find_networks(state)
-    if not known:
+    found = find_networks(state)
+    if not found:
         return state, "", []
-    prefix = max(known, key=lambda prefix: (not _is_average(prefix), known[prefix]))
-    copies = tuple(p for p in known if p != prefix and p.startswith(prefix) and known[p] > known[prefix] / 2)
+    prefix = max(found, key=lambda prefix: (not _is_average(prefix), found[prefix][0]))
+    known, layout = found[prefix]
+    copies = tuple(p for p in found if p != prefix and p.startswith(prefix) and found[p][0] > known / 2)
     own = {name for name in state if name.startswith(prefix) and not name.startswith(copies)}
     network = {name.removeprefix(prefix): value for name, value in state.items() if name in own}
     beside = {name: value for name, value in state.items() if name not in own}
-    heads = [name.removesuffix("weight") for name, value in beside.items() if _is_linear(name, value)]
-    if len(heads) == 1 and not any(_is_linear(name, value) for name, value in network.items()):
-        network |= {name: beside.pop(name) for name in [*beside] if name.startswith(heads[0])}
+    # What the network lacks, and only one layer beside it can be, is its own: its head, its stem.
+    placed = {layout.to_ours(name) for name in network}
+    lacking = ({} if "conv1.weight" in placed else {"conv1": 4, "bn1": 1}) | {"fc": 2}
+    for place, ndim in lacking.items():
+        inside = any(value.ndim == ndim and _is_loose(name, layout) for name, value in network.items())
+        fitting = [name[:-6] for name, value in beside.items() if name.endswith(".weight") and value.ndim == ndim]
+        fitting = [name for name in fitting if ndim != 1 or f"{name}running_mean" in beside]
+        if f"{place}.weight" not in placed and not inside and len(fitting) == 1:
+            network |= {name: beside.pop(name) for name in [*beside] if name.startswith(fitting[0])}
     return network, prefix, [*beside]
 
 
-def _is_linear(name: str, value: torch.Tensor) -> bool:
-    return name.endswith(".weight") and value.ndim == 2
+def _is_loose(name: str, layout: Layout) -> bool:
+    """Whether a tensor is the weight of a layer that the layout does not know, outside of its blocks."""
+    return name.endswith(".weight") and layout.to_ours(name) is None and layout.block_of(name) is None

@@ -225,18 +225,20 @@ def get_layout(name: str) -> Layout:
     return LAYOUTS[name]
 
 
-def find_networks(names: Iterable[str]) -> dict[str, int]:
+def find_networks(names: Iterable[str]) -> dict[str, tuple[int, Layout]]:
     """Where networks of these layouts are among the names of tensors.
 
     Returns:
-        The prefix in front of each network, which may be empty, with how many of the names behind it are known.
+        The prefix in front of each network, which may be empty, with how many of the names behind it are known, and to
+        which layout.
     """
     names, found = list(names), {}
     for layout in LAYOUTS.values():
         first = layout.from_ours("stages.0.0.conv1.weight")
         for prefix in [name.removesuffix(first) for name in names if f".{name}".endswith(f".{first}")]:
             known = sum(layout.to_ours(name[len(prefix) :]) is not None for name in names if name.startswith(prefix))
-            found[prefix] = max(found.get(prefix, 0), known)
+            if known > found.get(prefix, (0,))[0]:
+                found[prefix] = known, layout
     return found
 
 

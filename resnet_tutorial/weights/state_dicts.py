@@ -31,6 +31,7 @@ __all__ = [
 ]
 
 GUESS = "mean and std are assumed, as those"
+BODY = ("conv1.", "bn1.", "stages.", "norm.")
 PROJECTION = re.compile(r"short|skip|down|proj|ident")  # what other people call one, in parts
 
 
@@ -427,7 +428,7 @@ def _head_in_file(read: _Read, wanted: dict[str, torch.Tensor]) -> tuple[str, ..
         name
         for name in read.state
         if (name in head and not fits)
-        or (name not in wanted and not name.startswith("stages.") and read.layout.block_of(name) is None)
+        or (name not in wanted and not name.startswith(BODY) and read.layout.block_of(name) is None)
     )
 
 
@@ -448,10 +449,12 @@ def _way_out(read: _Read, model: ResNet) -> str:
     except (InputError, TypeError):  # no such network, or not all of it is known
         pass
     try:
-        _fit(read, model, partial=True)
-        return f"{ways}; partial=True takes all but the head"
+        fit = _fit(read, model, partial=True)
     except InputError:
         return ways
+    left = [f"leaves out {some(_named(read, name) for name in fit.left_out)}"] * bool(fit.left_out)
+    left += ["keeps the network's own head"] * bool(fit.kept)
+    return f"{ways}; partial=True {' and '.join(left)}"
 
 
 def _in_words(facts: StateFacts, kind: str | None) -> dict[str, str]:

@@ -83,6 +83,12 @@ def test_wrapped_under_any_key(tmp_path, key):
     assert file.notes == (f"the state dict lay under the key {key!r}",)
 
 
+@pytest.mark.parametrize("content", [[STATE, {"epoch": 3}], ({"epoch": 3}, STATE), {"models": [STATE]}])
+def test_a_state_dict_in_a_list(tmp_path, content):
+    file = read_weights(write(tmp_path / "w.pth", content))
+    assert same(file.state_dict, STATE) and "the state dict lay under the key" in file.notes[0]
+
+
 def test_what_lies_in_a_file_without_a_state_dict_is_named(tmp_path):
     content = {"epoch": 3, "weights": [torch.zeros(2, 2)]}
     assert "holds 'epoch' (int), 'weights' (list)" in refused(write(tmp_path / "w.pth", content))
