@@ -12,7 +12,7 @@ from typing import Any
 
 from .report import Finding
 
-SECONDS = 1.0  # for pairs and triples; single mistakes are always tried
+SECONDS = 1.0  # of computing, for pairs and triples; single mistakes are always tried
 MOST = 3
 NUMBERS = {2: "Two", 3: "Three"}
 
@@ -58,13 +58,13 @@ def search(
         explains: whether the answer is what these options compute.
         least, most: how many mistakes at once.
     """
-    end = time.monotonic() + SECONDS
+    end = time.thread_time() + SECONDS
     for n in range(least, most + 1):
         for made in itertools.combinations(mistakes, n):
             options = {name: value for one in made for name, value in one.options.items()}
             if len(options) < sum(len(one.options) for one in made):  # one option cannot have two values
                 continue
-            if n > 1 and time.monotonic() > end:
+            if n > 1 and time.thread_time() > end:
                 return None
             if explains(**options):
                 return together([one.finding for one in made])
