@@ -340,9 +340,15 @@ class PooledShortcut(PaddedBlock):
 
 @right(checks.zero_padding)
 def pad_both(x, channels, s):
+    new, x = channels - x.shape[1], x[:, :, ::s, ::s]
+    before, after = (x.new_zeros(len(x), side, *x.shape[2:]) for side in (new // 2, new - new // 2))
+    return torch.cat((before, x, after), dim=1)
+
+
+@wrong(checks.zero_padding, "shape")
+def pad_both_alike(x, channels, s):
     side = (channels - x.shape[1]) // 2
-    zeros = x.new_zeros(len(x), side, *x[:, :, ::s, ::s].shape[2:])
-    return torch.cat((zeros, x[:, :, ::s, ::s], zeros), dim=1)
+    return pad_both(x, x.shape[1] + 2 * side, s)
 
 
 @wrong(checks.zero_padding, "padding_at_end")
