@@ -238,18 +238,21 @@ def _explain_runs(found: Sequence[Run | Finding], task: Task) -> list[Finding | 
     unlike = [i for i in open_ if states[i] is None]
     wiring = None
     if unlike:
-        made: dict[str, Any] = {}
+        made: dict[int, Replay] = {}
 
-        def explains(among: Sequence[int], **options: Any) -> bool:
-            replays = [_matches(found[i], task, **options) for i in among]
-            made.update(replays=replays)
-            return all(layers is not None for layers in replays)
+        def explains(among: Sequence[int], **options: Any) -> float:
+            for i in among:
+                made[i] = found[i].replay()
+                share = _explained(found[i], task, made[i], options)
+                if share < 1:
+                    return share
+            return 1.0
 
-        wiring = search(task.mistakes, partial(explains, [*unlike, *(i for i in open_ if i not in unlike)]))
-        if not wiring and len(unlike) < len(open_):
-            wiring = search(task.mistakes, partial(explains, unlike))
-        replays = made["replays"] if wiring else []
-        states.update(dict(zip([*unlike, *(i for i in open_ if i not in unlike)], replays, strict=False)))
+        for among in ([*unlike, *(i for i in open_ if i not in unlike)], unlike):
+            wiring = search(task.mistakes, partial(explains, among))
+            if wiring:
+                states.update({i: made[i] for i in among})
+                break
     wrong_settings = {i: _settings(found[i], states[i], task) for i in open_ if states[i] is not None}
     single = {one.key: one for i in wrong_settings for one in wrong_settings[i]}
     single = [one for key, one in single.items() if not wiring or key not in wiring.key.split("+")]
@@ -267,14 +270,21 @@ def _explain_runs(found: Sequence[Run | Finding], task: Task) -> list[Finding | 
 def _matches(run: Run, task: Task, **options: Any) -> Replay | None:
     """The layers in their roles, if the reference with these options computes what the run did, or stops as it did."""
     layers = run.replay()
+    return layers if _explained(run, task, layers, options) >= 1 else None
+
+
+def _explained(run: Run, task: Task, layers: Replay, options: dict[str, Any]) -> float:
+    """1 if the reference explains the run; else the share of the run's calls up to which it does, below 1."""
     try:
         output = task.answer(layers, *run.arguments, **options)
+        if run.problem is None and same(run.output, output):
+            return 1.0
     except NoSuchLayer:
-        return None
+        pass
     except (RuntimeError, KeyError, ValueError):
-        stopped = run.problem is not None and isinstance(run.problem.error, RuntimeError)
-        return layers if stopped and not layers.calls else None
-    return layers if run.problem is None and same(run.output, output) else None
+        if run.problem is not None and isinstance(run.problem.error, RuntimeError) and not layers.calls:
+            return 1.0
+    return 0.99 * (1 - len(layers.calls) / max(1, len(run.calls)))
 
 
 def _settings(run: Run, layers: Replay, task: Task) -> list[Finding]:

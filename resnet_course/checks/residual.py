@@ -102,6 +102,7 @@ def residual(
             plan,
             layers,
             source,
+            x.shape[1],
             width * plan.expansion if expects == "its own width" else out.shape[1],
             step,
             name,
@@ -117,15 +118,15 @@ def residual(
 
 
 def _shortcut(
-    plan: Plan, layers: Replay, x: Tensor, channels: int, stride: int, name: str, projects: str, change: str | None,
-    with_norm: bool, end: Callable | None, pads: Mapping[str, Any] | None,
+    plan: Plan, layers: Replay, x: Tensor, comes_in: int, channels: int, stride: int, name: str, projects: str,
+    change: str | None, with_norm: bool, end: Callable | None, pads: Mapping[str, Any] | None,
 ) -> Tensor:  # fmt: skip
     changes = {
-        "where the shape changes": stride != 1 or x.shape[1] != channels,
+        "where the shape changes": stride != 1 or comes_in != channels,
         "always": True,
         "never": False,
         "by stride": stride != 1,
-        "by channels": x.shape[1] != channels,
+        "by channels": comes_in != channels,
     }
     if not changes[projects]:
         return x
