@@ -48,74 +48,37 @@ def _accuracy(
 
 ONCE = "What should be added up, and what is it divided by at the end?"
 DIVIDED = "How many images are there, and what do you divide by?"
+# fmt: off
 ACCURACY = Space(
     _accuracy,
     (
-        mistake(
-            "mean_of_batches",
-            "You average over batches, so an image of the small last batch counts more than others.",
-            ONCE,
-            over="batches",
-        ),
-        mistake(
-            "fraction_for_percent",
-            "Your accuracy lies between 0 and 1.",
-            "In which unit does the task want it?",
-            unit=1,
-        ),
+        mistake("mean_of_batches",
+                "You average over batches, so an image of the small last batch counts more than others.", ONCE,
+                over="batches"),
+        mistake("fraction_for_percent", "Your accuracy lies between 0 and 1.", "In which unit does the task want it?",
+                unit=1),
         mistake("error_for_accuracy", "You count the wrong answers.", "What does the comparison count?", errors=True),
-        mistake(
-            "count_for_percent",
-            "You give the number of right answers.",
-            "Divided by what?",
-            **{"over": "nothing", "unit": 1},
-        ),
-        mistake(
-            "last_batch_only",
-            "Your accuracy is that of the last batch.",
-            "Which variable is set anew in every turn of the loop?",
-            some=slice(-1, None),
-        ),
-        mistake(
-            "first_batch_only",
-            "Your accuracy is that of the first batch.",
-            "Where does return stand: inside the loop, or behind it?",
-            some=slice(1),
-        ),
-        mistake(
-            "last_batch_dropped",
-            "The last batch is missing.",
-            "How many images are there, and how many did you count?",
-            some=slice(-1),
-        ),
-        mistake(
-            "least_likely_class",
-            "You take the class with the smallest logit.",
-            "Which class does a network vote for?",
-            vote=torch.argmin,
-        ),
-        mistake(
-            "divided_by_full_batches",
-            "You divide as if every batch were full.",
-            "How many images has the last one?",
-            over="full batches",
-        ),
-        mistake(
-            "divided_by_batches",
-            "You divide the right answers by the number of batches.",
-            DIVIDED,
-            over="number of batches",
-        ),
+        mistake("count_for_percent", "You give the number of right answers.", "Divided by what?",
+                **{"over": "nothing", "unit": 1}),
+        mistake("last_batch_only", "Your accuracy is that of the last batch.",
+                "Which variable is set anew in every turn of the loop?", some=slice(-1, None)),
+        mistake("first_batch_only", "Your accuracy is that of the first batch.",
+                "Where does return stand: inside the loop, or behind it?", some=slice(1)),
+        mistake("last_batch_dropped", "The last batch is missing.",
+                "How many images are there, and how many did you count?", some=slice(-1)),
+        mistake("least_likely_class", "You take the class with the smallest logit.",
+                "Which class does a network vote for?", vote=torch.argmin),
+        mistake("divided_by_full_batches", "You divide as if every batch were full.",
+                "How many images has the last one?", over="full batches"),
+        mistake("divided_by_batches", "You divide the right answers by the number of batches.", DIVIDED,
+                over="number of batches"),
         mistake("divided_by_logits", "You divide by the number of logits.", DIVIDED, over="logits"),
         mistake("not_divided", "You do not divide.", "Divided by what?", over="nothing"),
-        mistake(
-            "two_votes",
-            "You count an answer as right if it is among the two likeliest.",
-            "How many votes has a network?",
-            first=2,
-        ),
+        mistake("two_votes", "You count an answer as right if it is among the two likeliest.",
+                "How many votes has a network?", first=2),
     ),
 )
+# fmt: on
 
 
 class Probe(nn.Module):
@@ -189,157 +152,71 @@ EXPECTS = "What does cross_entropy expect: logits, or probabilities?"
 CARRY = "What does backward do with gradients that are already there?"
 STANDS = "Where does it stand: in the loop, before it, or behind it?"
 ASKED = "Does the task ask for it?"
+# fmt: off
 TRAINING = (
     mistake("gradients_not_zeroed", "Each step also takes the gradients of the steps before.", CARRY, zero="never"),
-    mistake(
-        "softmax_twice",
-        "Your loss sees a softmax twice, so its gradients are far too small.",
-        EXPECTS,
-        loss=lambda z, y: F.cross_entropy(z.softmax(1), y),
-    ),
-    mistake(
-        "log_softmax_missing",
-        "Your loss takes the logits as if they were logarithms of probabilities.",
-        "What does nll_loss expect?",
-        loss=F.nll_loss,
-    ),
-    mistake(
-        "sum_for_mean",
-        "Your gradients grow with the batch.",
-        "Is the loss of a batch the sum or the mean over its images?",
-        loss=lambda z, y: F.cross_entropy(z, y, reduction="sum"),
-    ),
-    mistake(
-        "averaged_twice",
-        "You divide the loss of a batch by its images once more.",
-        "Is what cross_entropy returns a sum, or a mean?",
-        loss=lambda z, y: F.cross_entropy(z, y) / len(y),
-    ),
-    mistake(
-        "labels_smoothed",
-        "Your loss smooths the labels.",
-        ASKED,
-        loss=lambda z, y: F.cross_entropy(z, y, label_smoothing=0.1),
-    ),
-    mistake(
-        "squared_error",
-        "Your loss is a squared error.",
-        "Which loss does the task name?",
-        loss=lambda z, y: F.mse_loss(z, F.one_hot(y, CLASSES).to(z)),
-    ),
-    mistake(
-        "squared_error",
-        "Your loss is a squared error of probabilities.",
-        "Which loss does the task name?",
-        loss=lambda z, y: F.mse_loss(z.softmax(1), F.one_hot(y, CLASSES).to(z)),
-    ),
-    mistake(
-        "loss_negated",
-        "Your steps climb the loss.",
-        "Which sign has the likelihood in the loss?",
-        loss=lambda z, y: -F.cross_entropy(z, y),
-    ),
-    mistake(
-        "trained_in_evaluation_mode",
-        "Your network was trained in evaluation mode, in which it was handed to you.",
-        "Which mode lets BatchNorm learn its statistics?",
-        training=False,
-    ),
-    mistake(
-        "one_step_for_epoch",
-        "The weights change once in the whole epoch.",
-        "Does the step stand inside the loop?",
-        step="once",
-    ),
-    mistake(
-        "one_step_for_epoch",
-        "One step is taken, with the gradients of all batches added up.",
-        "Does the step stand inside the loop?",
-        **{"step": "once", "zero": "never"},
-    ),
+    mistake("softmax_twice", "Your loss sees a softmax twice, so its gradients are far too small.", EXPECTS,
+            loss=lambda z, y: F.cross_entropy(z.softmax(1), y)),
+    mistake("log_softmax_missing", "Your loss takes the logits as if they were logarithms of probabilities.",
+            "What does nll_loss expect?", loss=F.nll_loss),
+    mistake("sum_for_mean", "Your gradients grow with the batch.",
+            "Is the loss of a batch the sum or the mean over its images?",
+            loss=lambda z, y: F.cross_entropy(z, y, reduction="sum")),
+    mistake("averaged_twice", "You divide the loss of a batch by its images once more.",
+            "Is what cross_entropy returns a sum, or a mean?", loss=lambda z, y: F.cross_entropy(z, y) / len(y)),
+    mistake("labels_smoothed", "Your loss smooths the labels.", ASKED,
+            loss=lambda z, y: F.cross_entropy(z, y, label_smoothing=0.1)),
+    mistake("squared_error", "Your loss is a squared error.", "Which loss does the task name?",
+            loss=lambda z, y: F.mse_loss(z, F.one_hot(y, CLASSES).to(z))),
+    mistake("squared_error", "Your loss is a squared error of probabilities.", "Which loss does the task name?",
+            loss=lambda z, y: F.mse_loss(z.softmax(1), F.one_hot(y, CLASSES).to(z))),
+    mistake("loss_negated", "Your steps climb the loss.", "Which sign has the likelihood in the loss?",
+            loss=lambda z, y: -F.cross_entropy(z, y)),
+    mistake("trained_in_evaluation_mode", "Your network was trained in evaluation mode, in which it was handed to you.",
+            "Which mode lets BatchNorm learn its statistics?", training=False),
+    mistake("one_step_for_epoch", "The weights change once in the whole epoch.", "Does the step stand inside the loop?",
+            step="once"),
+    mistake("one_step_for_epoch", "One step is taken, with the gradients of all batches added up.",
+            "Does the step stand inside the loop?", **{"step": "once", "zero": "never"}),
     mistake("two_steps", "Every batch takes two steps.", "How often is step called for a batch?", step="twice"),
-    mistake(
-        "step_before_backward",
-        "Each step comes before the gradients of its batch.",
-        "In which order do zero_grad, backward and step follow each other?",
-        **{"step": "before backward", "zero": "never"},
-    ),
-    mistake(
-        "zeroed_before_step",
-        "The gradients are gone when the step is taken.",
-        "In which order do zero_grad, backward and step follow each other?",
-        zero="behind backward",
-    ),
-    mistake(
-        "optimizer_anew",
-        "The momentum is lost from batch to batch.",
-        "How often is an optimizer built, and by whom?",
-        anew=True,
-    ),
-    mistake(
-        "clipped",
-        "You clip the gradients.",
-        ASKED,
-        clip=lambda model: nn.utils.clip_grad_norm_(model.parameters(), 1.0),
-    ),
-    mistake(
-        "clipped",
-        "You clip the gradients.",
-        ASKED,
-        clip=lambda model: nn.utils.clip_grad_value_(model.parameters(), 0.1),
-    ),
-    mistake(
-        "last_batch_dropped",
-        "The last batch is not trained on.",
-        "How many batches are there, and how many steps did you take?",
-        some=lambda b: b[:-1],
-    ),
-    mistake(
-        "first_batch_only",
-        "Only the first batch is trained on.",
-        "Where does return stand: inside the loop, or behind it?",
-        some=lambda b: b[:1],
-    ),
+    mistake("step_before_backward", "Each step comes before the gradients of its batch.",
+            "In which order do zero_grad, backward and step follow each other?",
+            **{"step": "before backward", "zero": "never"}),
+    mistake("zeroed_before_step", "The gradients are gone when the step is taken.",
+            "In which order do zero_grad, backward and step follow each other?", zero="behind backward"),
+    mistake("optimizer_anew", "The momentum is lost from batch to batch.",
+            "How often is an optimizer built, and by whom?", anew=True),
+    mistake("clipped", "You clip the gradients.", ASKED,
+            clip=lambda model: nn.utils.clip_grad_norm_(model.parameters(), 1.0)),
+    mistake("clipped", "You clip the gradients.", ASKED,
+            clip=lambda model: nn.utils.clip_grad_value_(model.parameters(), 0.1)),
+    mistake("last_batch_dropped", "The last batch is not trained on.",
+            "How many batches are there, and how many steps did you take?", some=lambda b: b[:-1]),
+    mistake("first_batch_only", "Only the first batch is trained on.",
+            "Where does return stand: inside the loop, or behind it?", some=lambda b: b[:1]),
     mistake("last_batch_only", "Only the last batch is trained on.", STANDS, some=lambda b: b[-1:]),
     mistake("two_epochs", "Every batch is trained on twice.", "How many loops are there?", some=lambda b: [*b, *b]),
-    mistake(
-        "batches_reversed",
-        "The batches come in the reverse order.",
-        "Who decides on the order?",
-        some=lambda b: b[::-1],
-    ),
-    mistake(
-        "looked_at_twice",
-        "The network sees every batch twice, and BatchNorm's running statistics move twice.",
-        "How often is the network called for a batch?",
-        looks=2,
-    ),
+    mistake("batches_reversed", "The batches come in the reverse order.", "Who decides on the order?",
+            some=lambda b: b[::-1]),
+    mistake("looked_at_twice", "The network sees every batch twice, and BatchNorm's running statistics move twice.",
+            "How often is the network called for a batch?", looks=2),
 )
 RETURNED = (
-    mistake(
-        "loss_of_batches",
-        "You average the loss over batches, so an image of the small last batch counts more.",
-        ONCE,
-        over="batches",
-    ),
+    mistake("loss_of_batches", "You average the loss over batches, so an image of the small last batch counts more.",
+            ONCE, over="batches"),
     mistake("loss_of_last_batch", "You return the loss of the last batch.", "Where do you add up?", over="last"),
     mistake("loss_of_first_batch", "You return the loss of the first batch.", "Where does return stand?", over="first"),
     mistake("loss_summed", "You return a sum over batches.", "What is missing after the sum?", over="sum"),
     mistake("loss_summed", "You return a sum over images.", "What is missing after the sum?", over="sum over images"),
     mistake("loss_divided_twice", "You add up means, and divide by the number of images.", ONCE, over="sum by images"),
-    mistake(
-        "loss_by_batches", "You divide the sum over images by the number of batches.", DIVIDED, over="images by batches"
-    ),
-    mistake(
-        "loss_of_full_batches",
-        "You divide as if every batch were full.",
-        "How many images has the last one?",
-        over="full batches",
-    ),
-    mistake(
-        "loss_after_step", "Your loss is that after the step.", "Which loss was it that went backward?", after=True
-    ),
+    mistake("loss_by_batches", "You divide the sum over images by the number of batches.", DIVIDED,
+            over="images by batches"),
+    mistake("loss_of_full_batches", "You divide as if every batch were full.", "How many images has the last one?",
+            over="full batches"),
+    mistake("loss_after_step", "Your loss is that after the step.", "Which loss was it that went backward?",
+            after=True),
 )
+# fmt: on
 
 
 def accuracy(function: Callable[[Batches], float], *, points: float = 3) -> Result:
@@ -482,34 +359,21 @@ def _cosine(
 BETWEEN = "Between which numbers does the cosine run, and between which should the rate?"
 INSIDE = "What, exactly, is the argument of the cosine?"
 COUNTED = "At which step is the rate the peak, and at which 0?"
+# fmt: off
 COSINE = Space(
     _cosine,
     (
-        mistake(
-            "whole_wave",
-            "Your rate climbs back to its start in the second half.",
-            "How much of a wave of the cosine goes down?",
-            wave=2,
-        ),
+        mistake("whole_wave", "Your rate climbs back to its start in the second half.",
+                "How much of a wave of the cosine goes down?", wave=2),
         mistake("below_zero", "Your rate becomes negative.", BETWEEN, form="bare"),
-        mistake(
-            "quarter_wave",
-            "Your rate falls steeply at the end.",
-            "How flat should the curve be at its end?",
-            **{"wave": 0.5, "form": "bare"},
-        ),
-        mistake(
-            "half_way", "Your rate comes down only half of the way.", "Which angle belongs to the last step?", wave=0.5
-        ),
-        mistake(
-            "degrees",
-            "Your rate jumps up and down.",
-            "Does math.cos take degrees?",
-            wrong_angle=lambda t, n: 180 * t / n,
-        ),
-        mistake(
-            "straight_line", "Your rate falls by the same amount in every step.", "Where is the cosine?", form="line"
-        ),
+        mistake("quarter_wave", "Your rate falls steeply at the end.", "How flat should the curve be at its end?",
+                **{"wave": 0.5, "form": "bare"}),
+        mistake("half_way", "Your rate comes down only half of the way.", "Which angle belongs to the last step?",
+                wave=0.5),
+        mistake("degrees", "Your rate jumps up and down.", "Does math.cos take degrees?",
+                wrong_angle=lambda t, n: 180 * t / n),
+        mistake("straight_line", "Your rate falls by the same amount in every step.", "Where is the cosine?",
+                form="line"),
         mistake("twice_the_peak", "Your rate starts at twice its peak.", "What is 1 + cos(0)?", form="doubled"),
         mistake("climbs", "Your rate climbs from 0 to its peak.", "Where does the schedule start?", form="turned"),
         mistake("one_step_ahead", "Your schedule is one step ahead.", COUNTED, ahead=1),
@@ -517,43 +381,27 @@ COSINE = Space(
         mistake("ends_too_early", "Your rate is 0 one step too early.", COUNTED, longer=-1),
         mistake("ends_too_late", "Your rate is not yet 0 at the last step.", COUNTED, longer=1),
         mistake("bracket_around_pi", "Your cosine is that of pi alone: nothing bends.", INSIDE, form="outside"),
-        mistake(
-            "bracket_missing", "You halve the cosine, and not its sum with 1.", "What is halved?", form="unbracketed"
-        ),
+        mistake("bracket_missing", "You halve the cosine, and not its sum with 1.", "What is halved?",
+                form="unbracketed"),
         mistake("pi_missing", "Your angle has no pi.", INSIDE, wrong_angle=lambda t, n: t / n),
         mistake("angle_not_divided", "Your angle is pi times the step.", INSIDE, wrong_angle=lambda t, n: math.pi * t),
-        mistake(
-            "whole_division",
-            "Your angle is 0 until the last step.",
-            "Which division keeps the fraction?",
-            wrong_angle=lambda t, n: math.pi * (t // n),
-        ),
+        mistake("whole_division", "Your angle is 0 until the last step.", "Which division keeps the fraction?",
+                wrong_angle=lambda t, n: math.pi * (t // n)),
         mistake("sine", "Your rate begins at half of its peak.", "Sine, or cosine?", form="sine"),
         mistake("cosine_halved", "Your rate begins at half of its peak and becomes negative.", BETWEEN, form="halved"),
         mistake("cut_at_zero", "Your rate is 0 for the whole second half.", BETWEEN, form="positive"),
         mistake("absolute", "Your rate climbs again in the second half.", BETWEEN, form="absolute"),
-        mistake(
-            "peak_not_multiplied",
-            "The peak does not multiply the cosine.",
-            "What should double if the peak doubles?",
-            form="peak in half",
-        ),
-        mistake(
-            "peak_not_multiplied",
-            "The peak does not multiply the cosine.",
-            "What should double if the peak doubles?",
-            form="peak outside",
-        ),
-        *(
-            mistake("final_rate", f"Your rate ends at {low:g} of its peak.", "Where does the task let it end?", low=low)
-            for low in (0.1, 0.01, 0.001)
-        ),
-        *(
-            mistake("warm_up", "Your rate climbs before it falls.", "Where does the schedule start?", start=n)
-            for n in (2, 3, 5)
-        ),
+        mistake("peak_not_multiplied", "The peak does not multiply the cosine.",
+                "What should double if the peak doubles?", form="peak in half"),
+        mistake("peak_not_multiplied", "The peak does not multiply the cosine.",
+                "What should double if the peak doubles?", form="peak outside"),
+        *(mistake("final_rate", f"Your rate ends at {low:g} of its peak.", "Where does the task let it end?", low=low)
+                for low in (0.1, 0.01, 0.001)),
+        *(mistake("warm_up", "Your rate climbs before it falls.", "Where does the schedule start?", start=n)
+                for n in (2, 3, 5)),
     ),
 )
+# fmt: on
 COSINE_CASES = [
     (0, 2, 1.0),
     (1, 2, 1.0),
@@ -776,30 +624,18 @@ def _rates(
 
 GOES_ON = "Who tells the schedule to go on, and how often?"
 LOOPS = "How many loops are there, one inside the other?"
+# fmt: off
 RATES = (
-    mistake(
-        "schedule_per_batch",
-        "Your rate falls with every batch.",
-        "Is the schedule's unit a step or an epoch?",
-        advance="step",
-    ),
-    mistake(
-        "schedule_per_epoch",
-        "Your rate falls once an epoch.",
-        "Is the schedule's unit a step or an epoch?",
-        advance="epoch",
-    ),
+    mistake("schedule_per_batch", "Your rate falls with every batch.", "Is the schedule's unit a step or an epoch?",
+            advance="step"),
+    mistake("schedule_per_epoch", "Your rate falls once an epoch.", "Is the schedule's unit a step or an epoch?",
+            advance="epoch"),
     mistake("schedule_never", "Your rate never changes.", GOES_ON, advance="never"),
     mistake("schedule_at_end", "Your rate never changes while you train.", GOES_ON, advance="end"),
-    mistake(
-        "schedule_both", "Your rate falls with every batch, and once more with every epoch.", GOES_ON, advance="both"
-    ),
-    mistake(
-        "schedule_before_optimizer",
-        "Your first step does not have the schedule's first rate.",
-        "Which of the two goes first: the optimizer's step, or the schedule's?",
-        first=True,
-    ),
+    mistake("schedule_both", "Your rate falls with every batch, and once more with every epoch.", GOES_ON,
+            advance="both"),
+    mistake("schedule_before_optimizer", "Your first step does not have the schedule's first rate.",
+            "Which of the two goes first: the optimizer's step, or the schedule's?", first=True),
     mistake("schedule_twice", "The schedule goes on by two at a time.", GOES_ON, times=2),
     mistake("one_epoch_more", "You train for one epoch more.", LOOPS, more=1),
     mistake("one_epoch_less", "You train for one epoch less.", LOOPS, more=-1),
@@ -807,6 +643,7 @@ RATES = (
     mistake("first_batch_only", "Of each epoch you train on the first batch alone.", LOOPS, some=slice(1)),
     mistake("last_batch_dropped", "Of each epoch you leave out the last batch.", LOOPS, some=slice(-1)),
 )
+# fmt: on
 
 
 def _explain_rates(rates: list[float], advanced: int, per: str, epochs: int, steps: int) -> Finding | None:
@@ -886,43 +723,24 @@ def _resumed(first: Training, fresh: nn.Module, batches: Batches, make: Callable
 
 
 REMEMBERS = "What does an optimizer remember beside its rate?"
+# fmt: off
 FORGOTTEN = (
     mistake("resume_without_momentum", "The momentum starts at zero again.", REMEMBERS, momentum=True),
-    mistake(
-        "resume_without_momentum", "Rate and momentum start afresh.", "What does an optimizer remember?", optimizer=True
-    ),
-    mistake(
-        "resume_without_schedule",
-        "The schedule starts at its beginning again.",
-        "Who knows how many epochs have passed?",
-        schedule=True,
-    ),
-    mistake(
-        "resume_without_optimizer_and_schedule",
-        "Only the weights come back.",
-        "What else moves on in training?",
-        **{"optimizer": True, "schedule": True},
-    ),
-    mistake(
-        "resume_without_weights",
-        "The weights are those of a fresh network.",
-        "What becomes of the loaded state_dict?",
-        **{"weights": True, "buffers": True},
-    ),
-    mistake(
-        "resume_without_statistics",
-        "The running statistics of BatchNorm are lost.",
-        "What is there beside parameters()?",
-        buffers=True,
-    ),
-    mistake(
-        "resume_without_parameters",
-        "The weights are those of a fresh network, and only its statistics come back.",
-        "What becomes of the loaded state_dict?",
-        weights=True,
-    ),
+    mistake("resume_without_momentum", "Rate and momentum start afresh.", "What does an optimizer remember?",
+            optimizer=True),
+    mistake("resume_without_schedule", "The schedule starts at its beginning again.",
+            "Who knows how many epochs have passed?", schedule=True),
+    mistake("resume_without_optimizer_and_schedule", "Only the weights come back.", "What else moves on in training?",
+            **{"optimizer": True, "schedule": True}),
+    mistake("resume_without_weights", "The weights are those of a fresh network.",
+            "What becomes of the loaded state_dict?", **{"weights": True, "buffers": True}),
+    mistake("resume_without_statistics", "The running statistics of BatchNorm are lost.",
+            "What is there beside parameters()?", buffers=True),
+    mistake("resume_without_parameters", "The weights are those of a fresh network, and only its statistics come back.",
+            "What becomes of the loaded state_dict?", weights=True),
     mistake("resume_without_rate", "The rate starts afresh.", "Who changes the rate, and when?", rate=True),
 )
+# fmt: on
 
 
 def _explain_resumed(

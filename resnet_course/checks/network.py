@@ -55,68 +55,36 @@ CONTAINS = "Which part of the training already contains the softmax?"
 POOLING = "What does the table say about the last pooling?"
 
 
+# fmt: off
 def wirings_of_network(plan: Plan) -> tuple[Mistake, ...]:
     """The mistakes that can be made in wiring such a network."""
     return (
-        mistake(
-            "softmax_in_model",
-            "Your outputs are probabilities: each row adds up to 1.",
-            CONTAINS,
-            out=lambda x: x.softmax(1),
-        ),
-        mistake(
-            "log_softmax_in_model",
-            "Your outputs are logarithms of probabilities.",
-            CONTAINS,
-            out=lambda x: x.log_softmax(1),
-        ),
-        mistake(
-            "relu_on_logits",
-            "None of your logits is negative.",
-            "What follows the linear layer in the table?",
-            out=F.relu,
-        ),
+        mistake("softmax_in_model", "Your outputs are probabilities: each row adds up to 1.", CONTAINS,
+                out=lambda x: x.softmax(1)),
+        mistake("log_softmax_in_model", "Your outputs are logarithms of probabilities.", CONTAINS,
+                out=lambda x: x.log_softmax(1)),
+        mistake("relu_on_logits", "None of your logits is negative.", "What follows the linear layer in the table?",
+                out=F.relu),
         mistake("sigmoid_in_model", "Your outputs lie between 0 and 1.", CONTAINS, out=lambda x: x.sigmoid()),
-        mistake(
-            "no_relu_in_stem",
-            "Negative numbers enter your first block.",
-            "What follows the first convolution and its BatchNorm?",
-            stem_act=False,
-        ),
-        mistake(
-            "no_norm_in_stem",
-            "No BatchNorm follows your first convolution.",
-            "What follows every convolution of this network?",
-            stem_norm=False,
-        ),
-        mistake(
-            "pool_in_stem",
-            "Your stem pools before the first stage.",
-            SIZE,
-            stem_pool=lambda x: F.max_pool2d(x, 3, 2, 1),
-        ),
-        mistake(
-            "pool_in_stem", "Your stem pools before the first stage.", SIZE, stem_pool=lambda x: F.max_pool2d(x, 2)
-        ),
-        mistake(
-            "pool_before_relu",
-            "Your network pools first and applies the last ReLU to the means.",
-            "What does the last block end with, and what follows it?",
-            **{"last_end": False, "pooled_act": True},
-        ),
-        mistake(
-            "last_relu_missing",
-            "The feature maps that you pool have negative numbers.",
-            "Does the last block differ from the others?",
-            last_end=False,
-        ),
-        mistake(
-            "max_for_mean_pooling", "Your pooling keeps the largest number of each feature map.", POOLING, pool="max"
-        ),
+        mistake("no_relu_in_stem", "Negative numbers enter your first block.",
+                "What follows the first convolution and its BatchNorm?", stem_act=False),
+        mistake("no_norm_in_stem", "No BatchNorm follows your first convolution.",
+                "What follows every convolution of this network?", stem_norm=False),
+        mistake("pool_in_stem", "Your stem pools before the first stage.", SIZE,
+                stem_pool=lambda x: F.max_pool2d(x, 3, 2, 1)),
+        mistake("pool_in_stem", "Your stem pools before the first stage.", SIZE,
+                stem_pool=lambda x: F.max_pool2d(x, 2)),
+        mistake("pool_before_relu", "Your network pools first and applies the last ReLU to the means.",
+                "What does the last block end with, and what follows it?", **{"last_end": False, "pooled_act": True}),
+        mistake("last_relu_missing", "The feature maps that you pool have negative numbers.",
+                "Does the last block differ from the others?", last_end=False),
+        mistake("max_for_mean_pooling", "Your pooling keeps the largest number of each feature map.", POOLING,
+                pool="max"),
         mistake("sum_for_mean_pooling", "Your pooling adds up.", POOLING, pool="sum"),
         mistake("not_pooled", "Your linear layer reads every position.", POOLING, pool="none"),
         *wirings(plan),
     )
+# fmt: on
 
 
 LOOK_AT_STRIDES = "Which blocks of the table halve the size, and at which of the three stages?"

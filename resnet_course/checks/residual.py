@@ -161,12 +161,12 @@ def _same(x: Tensor) -> Tensor:
 
 SIDES = "How are the zeros spread over the two sides of the channel axis?"
 PICKS = "Does option A compute anything from its input, or only pick from it? Which positions?"
+# fmt: off
 PADS = (
     mistake("padding_at_end", "All new channels of zeros stand behind the old ones.", SIDES, before="none"),
     mistake("padding_at_start", "All new channels of zeros stand before the old ones.", SIDES, before="all"),
-    mistake(
-        "odd_zero_before", "If the number of zeros is odd, one more of them stands before.", SIDES, before="larger half"
-    ),
+    mistake("odd_zero_before", "If the number of zeros is odd, one more of them stands before.", SIDES,
+            before="larger half"),
     mistake("shortcut_pooled", "Your shortcut takes the mean of neighboring positions.", PICKS, pick="mean"),
     mistake("shortcut_max_pooled", "Your shortcut takes the largest of neighboring positions.", PICKS, pick="largest"),
     mistake("picks_second", "Your shortcut does not begin with the first position.", PICKS, pick="second"),
@@ -176,6 +176,7 @@ PADS = (
     mistake("picks_corner", "Your shortcut cuts out a corner of the image.", PICKS, pick="corner"),
     mistake("ones_for_zeros", "Your new channels are no zeros.", "With what does option A fill up?", fill="ones"),
 )
+# fmt: on
 ZEROS = Space(zero_padded, PADS)
 FIGURE = "On which side of the addition does the figure have its last ReLU?"
 READS = "What does the shortcut start from? Is the block's input still there, under a name of its own?"
@@ -196,183 +197,84 @@ OTHER_ACTS = (
 )
 
 
+# fmt: off
 def wirings(plan: Plan) -> tuple:
     """The mistakes that can be made in wiring such a block, the likelier ones first."""
     last = len(plan.convs) - 1
-    fourfold = mistake(
-        "expansion_off", "Four times the width is not what leaves your block.", EXPANSION, expects="what leaves"
-    )
+    fourfold = mistake("expansion_off", "Four times the width is not what leaves your block.", EXPANSION,
+                       expects="what leaves")
     ordinal = ("first", "second", "third") if last > 1 else ("first", "second")
     return (
         *((fourfold,) if last > 1 else ()),
         mistake("no_final_relu", "Your block gives negative numbers.", "What should come last?", end=_same),
-        mistake(
-            "relu_before_addition",
-            "Your block cuts the branch at zero before the two paths meet, and leaves their sum alone.",
-            FIGURE,
-            **{"branch_end": F.relu, "end": _same},
-        ),
-        mistake(
-            "relu_twice",
-            "Your branch can only add to the shortcut, never take away: it is cut at zero before they meet.",
-            "How many times is ReLU applied in the figure, and where?",
-            branch_end=F.relu,
-        ),
-        mistake(
-            "skip_from_branch",
-            "Your shortcut starts from what the branch computed, not from the block's input.",
-            READS,
-            skip_reads="branch",
-        ),
-        mistake(
-            "skip_from_first", "Your shortcut starts behind the first layers of the branch.", READS, skip_reads="first"
-        ),
-        mistake(
-            "shortcut_not_added",
-            "Your output depends on the branch alone, as in a plain network.",
-            "Where does the input meet the branch again?",
-            join="branch alone",
-        ),
-        mistake(
-            "branch_not_added",
-            "Your output depends on the shortcut alone.",
-            "Which variable holds what the branch computed, and is it the one that you add?",
-            join="shortcut alone",
-        ),
-        mistake(
-            "projection_by_stride_only",
-            "Nothing projects the shortcut where only the channels change.",
-            "Is the stride the only thing that changes a shape?",
-            projects="by stride",
-        ),
-        mistake(
-            "projection_by_channels_only",
-            "Nothing projects the shortcut where only the size changes.",
-            "Are the channels the only thing that changes a shape?",
-            projects="by channels",
-        ),
-        mistake(
-            "projection_never",
-            "Nothing projects the shortcut where the shape changes.",
-            "What does the option do where the two shapes differ?",
-            projects="never",
-        ),
-        mistake(
-            "projection_always",
-            "Your shortcut projects although the shape stays the same.",
-            "What is the shortcut where nothing has to change?",
-            **{"projects": "always", "change": "project"},
-        ),
+        mistake("relu_before_addition",
+                "Your block cuts the branch at zero before the two paths meet, and leaves their sum alone.", FIGURE,
+                **{"branch_end": F.relu, "end": _same}),
+        mistake("relu_twice",
+                "Your branch can only add to the shortcut, never take away: it is cut at zero before they meet.",
+                "How many times is ReLU applied in the figure, and where?", branch_end=F.relu),
+        mistake("skip_from_branch", "Your shortcut starts from what the branch computed, not from the block's input.",
+                READS, skip_reads="branch"),
+        mistake("skip_from_first", "Your shortcut starts behind the first layers of the branch.", READS,
+                skip_reads="first"),
+        mistake("shortcut_not_added", "Your output depends on the branch alone, as in a plain network.",
+                "Where does the input meet the branch again?", join="branch alone"),
+        mistake("branch_not_added", "Your output depends on the shortcut alone.",
+                "Which variable holds what the branch computed, and is it the one that you add?",
+                join="shortcut alone"),
+        mistake("projection_by_stride_only", "Nothing projects the shortcut where only the channels change.",
+                "Is the stride the only thing that changes a shape?", projects="by stride"),
+        mistake("projection_by_channels_only", "Nothing projects the shortcut where only the size changes.",
+                "Are the channels the only thing that changes a shape?", projects="by channels"),
+        mistake("projection_never", "Nothing projects the shortcut where the shape changes.",
+                "What does the option do where the two shapes differ?", projects="never"),
+        mistake("projection_always", "Your shortcut projects although the shape stays the same.",
+                "What is the shortcut where nothing has to change?", **{"projects": "always", "change": "project"}),
         mistake("no_norm_on_projection", "Your projection is a convolution alone.", NORMS, skip_norm=False),
-        mistake(
-            "no_norm",
-            "No BatchNorm acts in your branch.",
-            "What stands between each convolution and what follows it?",
-            no_norm=tuple(range(last + 1)),
-        ),
-        *(
-            mistake(
-                "norm_missing",
-                f"No BatchNorm follows the {ordinal[i]} convolution of your branch.",
-                NORMS,
-                no_norm=(i,),
-            )
-            for i in range(last + 1)
-        ),
-        mistake(
-            "no_relu_between",
-            "Your branch is linear: nothing bends between its convolutions.",
-            BENDS,
-            linear=tuple(range(last + 1)),
-        ),
-        *(
-            mistake(
-                "relu_missing", f"Nothing bends behind the {ordinal[i]} convolution of your branch.", BENDS, linear=(i,)
-            )
-            for i in range(last if last > 1 else 0)
-        ),
-        mistake(
-            "relu_on_projection",
-            "Your projection is cut at zero before it is added.",
-            "Does a shortcut have a ReLU of its own?",
-            projection_end=F.relu,
-        ),
-        mistake(
-            "relu_on_shortcut",
-            "Negative numbers do not pass your shortcut.",
-            "What does the figure write on the shortcut's line?",
-            skip_end=F.relu,
-        ),
+        mistake("no_norm", "No BatchNorm acts in your branch.",
+                "What stands between each convolution and what follows it?", no_norm=tuple(range(last + 1))),
+        *(mistake("norm_missing", f"No BatchNorm follows the {ordinal[i]} convolution of your branch.", NORMS,
+                no_norm=(i,)) for i in range(last + 1)),
+        mistake("no_relu_between", "Your branch is linear: nothing bends between its convolutions.", BENDS,
+                linear=tuple(range(last + 1))),
+        *(mistake("relu_missing", f"Nothing bends behind the {ordinal[i]} convolution of your branch.", BENDS,
+                linear=(i,)) for i in range(last if last > 1 else 0)),
+        mistake("relu_on_projection", "Your projection is cut at zero before it is added.",
+                "Does a shortcut have a ReLU of its own?", projection_end=F.relu),
+        mistake("relu_on_shortcut", "Negative numbers do not pass your shortcut.",
+                "What does the figure write on the shortcut's line?", skip_end=F.relu),
         mistake("input_bent", "Your shortcut starts from the input behind a ReLU.", READS, skip_reads="input bent"),
-        mistake(
-            "shortcut_twice",
-            "The shortcut counts twice in your sum.",
-            "Is there a second addition, perhaps in place?",
-            join=lambda a, b: a + 2 * b,
-        ),
-        mistake(
-            "branch_twice",
-            "The branch counts twice in your sum.",
-            "Is there a second addition, perhaps in place?",
-            join=lambda a, b: 2 * a + b,
-        ),
+        mistake("shortcut_twice", "The shortcut counts twice in your sum.",
+                "Is there a second addition, perhaps in place?", join=lambda a, b: a + 2 * b),
+        mistake("branch_twice", "The branch counts twice in your sum.", "Is there a second addition, perhaps in place?",
+                join=lambda a, b: 2 * a + b),
         mistake("shortcut_subtracted", "Your block subtracts the shortcut from the branch.", MEET, join=torch.sub),
-        mistake(
-            "branch_subtracted", "Your block subtracts the branch from the shortcut.", MEET, join=lambda a, b: b - a
-        ),
+        mistake("branch_subtracted", "Your block subtracts the branch from the shortcut.", MEET,
+                join=lambda a, b: b - a),
         mistake("multiplied", "Your two paths are multiplied.", MEET, join=torch.mul),
         mistake("averaged", "You take the mean of the two paths.", MEET, join=lambda a, b: (a + b) / 2),
-        mistake(
-            "concatenated",
-            "You put the two paths side by side.",
-            "Does a residual block add, or concatenate?",
-            join=lambda a, b: torch.cat((a, b), dim=1),
-        ),
-        mistake(
-            "norm_after_addition",
-            "Your last BatchNorm also normalizes the shortcut.",
-            "Does the figure normalize the branch, or the sum?",
-            sum_norm=True,
-        ),
+        mistake("concatenated", "You put the two paths side by side.", "Does a residual block add, or concatenate?",
+                join=lambda a, b: torch.cat((a, b), dim=1)),
+        mistake("norm_after_addition", "Your last BatchNorm also normalizes the shortcut.",
+                "Does the figure normalize the branch, or the sum?", sum_norm=True),
         mistake("norm_after_relu", "In your branch, ReLU comes before BatchNorm.", ORDER, unit="conv act norm"),
-        mistake(
-            "pre_activation",
-            "Your block normalizes before each convolution, as the pre-activation form of the later paper does.",
-            "Which of the two papers' figures does the task name?",
-            **{"unit": "norm act conv", "end": _same},
-        ),
+        mistake("pre_activation",
+                "Your block normalizes before each convolution, as the pre-activation form of the later paper does.",
+                "Which of the two papers' figures does the task name?", **{"unit": "norm act conv", "end": _same}),
         mistake("pre_activation", "Your block normalizes before each convolution.", ORDER, unit="norm act conv"),
-        mistake(
-            "projection_for_padding",
-            "Your shortcut projects with weights of its own.",
-            "How many parameters does option A have?",
-            change="project",
-        ),
-        mistake(
-            "padding_for_projection",
-            "Your shortcut pads with zeros where the shape changes.",
-            "Which of the options A and B learns its shortcut?",
-            change="pad",
-        ),
-        *(
-            mistake("other_activation", f"Between your layers stands {noun}.", FUNCTION, act=function)
-            for _, function, noun in OTHER_ACTS
-        ),
-        *(
-            mistake("other_end", f"Your block ends with {noun}.", "What should come last?", end=function)
-            for _, function, noun in OTHER_ACTS
-        ),
-        *(
-            mistake(
-                "other_everywhere",
-                f"In place of ReLU your block has {noun}.",
-                FUNCTION,
-                **{"act": function, "end": function},
-            )
-            for _, function, noun in OTHER_ACTS
-        ),
+        mistake("projection_for_padding", "Your shortcut projects with weights of its own.",
+                "How many parameters does option A have?", change="project"),
+        mistake("padding_for_projection", "Your shortcut pads with zeros where the shape changes.",
+                "Which of the options A and B learns its shortcut?", change="pad"),
+        *(mistake("other_activation", f"Between your layers stands {noun}.", FUNCTION, act=function)
+                for _, function, noun in OTHER_ACTS),
+        *(mistake("other_end", f"Your block ends with {noun}.", "What should come last?", end=function)
+                for _, function, noun in OTHER_ACTS),
+        *(mistake("other_everywhere", f"In place of ReLU your block has {noun}.", FUNCTION,
+                **{"act": function, "end": function}) for _, function, noun in OTHER_ACTS),
         *(mistake(one.finding.key, one.finding.seen, one.finding.look, pads=one.options) for one in PADS),
     )
+# fmt: on
 
 
 def settings(plan: Plan, roles: Mapping[str, Call], width: int, stride: int) -> list[Finding]:
