@@ -53,23 +53,18 @@ STRIDE_IGNORED = mistake(
     "With stride 2, how many of the positions are visited?",
     strided=False,
 )
+# fmt: off
 PADDING = (
-    mistake(
-        "padding_once",
-        "Your sizes fit a border on one side only.",
-        "How many sides of the image does padding widen?",
-        sides=1,
-    ),
-    mistake(
-        "no_padding",
-        "Your sizes do not depend on the padding.",
-        "What does padding do to the size that the kernel walks over?",
-        sides=0,
-    ),
+    mistake("padding_once", "Your sizes fit a border on one side only.",
+            "How many sides of the image does padding widen?", sides=1),
+    mistake("no_padding", "Your sizes do not depend on the padding.",
+            "What does padding do to the size that the kernel walks over?", sides=0),
     STRIDE_IGNORED,
 )
+# fmt: on
 HANGS_OVER = "May the kernel's last step hang over the border?"
 ENDS = "A kernel as large as the image: how many positions does it have?"
+# fmt: off
 SIZE = Space(
     _size,
     (
@@ -77,25 +72,18 @@ SIZE = Space(
         mistake("one_position_short", "Your sizes are one too small.", ENDS, plus=0),
         mistake("rounded_up", "Where the stride does not divide evenly, you round up.", HANGS_OVER, divide=_up),
         mistake("not_whole", "Your sizes are not always whole.", HANGS_OVER, divide=operator.truediv),
-        mistake(
-            "added_before_division",
-            "You add the 1 before you divide.",
-            "Of what is the 1 one more: of the pixels left over, or of the steps?",
-            **{"extra": 1, "plus": 0},
-        ),
+        mistake("added_before_division", "You add the 1 before you divide.",
+                "Of what is the 1 one more: of the pixels left over, or of the steps?", **{"extra": 1, "plus": 0}),
         mistake("one_pixel_less", "You take one pixel too many off before you divide.", ENDS, extra=-1),
-        mistake(
-            "kernel_ignored",
-            "Your sizes do not depend on the kernel.",
-            "At how many places does a kernel of 3 fit into a row of 5?",
-            **{"reach": 0, "plus": 0},
-        ),
+        mistake("kernel_ignored", "Your sizes do not depend on the kernel.",
+                "At how many places does a kernel of 3 fit into a row of 5?", **{"reach": 0, "plus": 0}),
         mistake("rounded_to_nearest", "You round to the nearest number.", HANGS_OVER, divide=lambda a, b: round(a / b)),
         mistake("kernel_ignored", "Your sizes do not depend on the kernel.", "How wide is what steps?", reach=0),
         mistake("one_position_long", "Your sizes are one too large.", ENDS, plus=2),
         mistake("kernel_twice", "You subtract the kernel twice.", "How much of a row does one kernel cover?", reach=2),
     ),
 )
+# fmt: on
 
 
 def _parameters(
@@ -110,25 +98,16 @@ def _parameters(
 
 
 BIAS = "What does the last argument say?"
+# fmt: off
 WEIGHTS = (
-    mistake(
-        "kernel_not_squared", "You count one row of each kernel.", "How many numbers does a kernel of 3 have?", side=1
-    ),
-    mistake(
-        "one_channel_in",
-        "Your count does not depend on the channels that come in.",
-        "How many channels does each filter read?",
-        inputs=False,
-    ),
-    mistake(
-        "one_filter",
-        "Your count does not depend on the channels that leave.",
-        "How many filters does the layer have?",
-        outputs=False,
-    ),
-    mistake(
-        "kernel_doubled", "You count twice the side of a kernel.", "How many numbers are in a square?", side="twice"
-    ),
+    mistake("kernel_not_squared", "You count one row of each kernel.", "How many numbers does a kernel of 3 have?",
+            side=1),
+    mistake("one_channel_in", "Your count does not depend on the channels that come in.",
+            "How many channels does each filter read?", inputs=False),
+    mistake("one_filter", "Your count does not depend on the channels that leave.",
+            "How many filters does the layer have?", outputs=False),
+    mistake("kernel_doubled", "You count twice the side of a kernel.", "How many numbers are in a square?",
+            side="twice"),
     mistake("kernel_ignored", "Your count does not depend on the kernel.", "How many numbers has one kernel?", side=0),
     mistake("kernel_cubed", "The side of your kernel comes in three times.", "How many sides has a kernel?", side=3),
 )
@@ -137,34 +116,19 @@ PARAMETERS = Space(
     (
         mistake("bias_always", "You count a bias also where there is none.", BIAS, shift=lambda i, o, k, b: o),
         mistake("bias_never", "You never count the bias.", BIAS, shift=lambda i, o, k, b: 0),
-        mistake(
-            "bias_of_inputs",
-            "You count one bias for each channel that comes in.",
-            "To what is the bias added: to what comes in, or to what leaves?",
-            shift=lambda i, o, k, b: b * i,
-        ),
-        mistake(
-            "one_bias",
-            "You count a single bias for the whole layer.",
-            "Do all filters share one?",
-            shift=lambda i, o, k, b: int(b),
-        ),
+        mistake("bias_of_inputs", "You count one bias for each channel that comes in.",
+                "To what is the bias added: to what comes in, or to what leaves?", shift=lambda i, o, k, b: b * i),
+        mistake("one_bias", "You count a single bias for the whole layer.", "Do all filters share one?",
+                shift=lambda i, o, k, b: int(b)),
         *WEIGHTS,
-        mistake(
-            "bias_per_kernel",
-            "You count a bias for each pair of channels.",
-            "How many biases does one filter have?",
-            shift=lambda i, o, k, b: b * i * o,
-        ),
-        mistake(
-            "bias_per_weight",
-            "You count a bias for each weight of a kernel.",
-            "How many biases does one filter have?",
-            shift=lambda i, o, k, b: b * o * k * k,
-        ),
+        mistake("bias_per_kernel", "You count a bias for each pair of channels.",
+                "How many biases does one filter have?", shift=lambda i, o, k, b: b * i * o),
+        mistake("bias_per_weight", "You count a bias for each weight of a kernel.",
+                "How many biases does one filter have?", shift=lambda i, o, k, b: b * o * k * k),
         mistake("bias_turned", "You count the bias where there is none.", BIAS, shift=lambda i, o, k, b: (not b) * o),
     ),
 )
+# fmt: on
 
 
 def _macs(
@@ -176,41 +140,27 @@ def _macs(
     return times * (weights + bias * channels_out) * positions**where
 
 
+# fmt: off
 MACS = Space(
     _macs,
     (
-        mistake(
-            "size_of_input",
-            "You count the positions of what comes in.",
-            "How often is the kernel applied: once for each position of the input, or of the output?",
-            counted="comes in",
-        ),
-        mistake(
-            "flops",
-            "Your counts are twice as high.",
-            "Is a multiplication with its addition one operation here, or two?",
-            times=2,
-        ),
-        mistake(
-            "one_row",
-            "You count the positions of one row.",
-            "How many positions does a square feature map have?",
-            where=1,
-        ),
-        mistake(
-            "parameters_for_macs",
-            "You count each weight once, as if it were applied at one position.",
-            "At how many positions is the same kernel applied?",
-            where=0,
-        ),
-        mistake(
-            "bias_added", "You count a bias, too.", "Does this convolution have one, and is it multiplied?", bias=1
-        ),
+        mistake("size_of_input", "You count the positions of what comes in.",
+                "How often is the kernel applied: once for each position of the input, or of the output?",
+                counted="comes in"),
+        mistake("flops", "Your counts are twice as high.",
+                "Is a multiplication with its addition one operation here, or two?", times=2),
+        mistake("one_row", "You count the positions of one row.", "How many positions does a square feature map have?",
+                where=1),
+        mistake("parameters_for_macs", "You count each weight once, as if it were applied at one position.",
+                "At how many positions is the same kernel applied?", where=0),
+        mistake("bias_added", "You count a bias, too.", "Does this convolution have one, and is it multiplied?",
+                bias=1),
         *PADDING,
         *WEIGHTS,
         *SIZE.mistakes[3:],
     ),
 )
+# fmt: on
 
 
 def _field(layers: Sequence[tuple[int, int]], *, step=None, start=1, grow=lambda k: k - 1, turned=False, last=0) -> int:
@@ -225,49 +175,33 @@ def _before(strides: Sequence[int], i: int) -> int:
 
 
 APART = "Behind a stride of 2, how many pixels apart do two neighbors look? And behind two of them?"
+# fmt: off
 FIELD = Space(
     _field,
     (
         mistake("strides_ignored", "Your receptive fields do not depend on the strides.", APART, step=lambda s, i: 1),
-        mistake(
-            "own_stride_counted",
-            "A layer's own stride already widens its own kernel in your count.",
-            "Does a layer's stride act on what it reads, or on what the next layer reads?",
-            step=lambda s, i: math.prod(s[: i + 1]),
-        ),
-        mistake(
-            "all_strides",
-            "Every kernel is widened by the strides of all layers.",
-            "Does a later layer's stride change what an earlier one sees?",
-            step=lambda s, i: math.prod(s),
-        ),
+        mistake("own_stride_counted", "A layer's own stride already widens its own kernel in your count.",
+                "Does a layer's stride act on what it reads, or on what the next layer reads?",
+                step=lambda s, i: math.prod(s[: i + 1])),
+        mistake("all_strides", "Every kernel is widened by the strides of all layers.",
+                "Does a later layer's stride change what an earlier one sees?", step=lambda s, i: math.prod(s)),
         mistake("last_stride_only", "Only the stride just before counts.", APART, step=lambda s, i: ([1, *s])[i]),
         mistake("own_stride_only", "Each kernel is widened by its own stride alone.", APART, step=lambda s, i: s[i]),
         mistake("strides_added", "You add the strides up.", APART, step=lambda s, i: 1 + sum(s[:i])),
         mistake("strides_added", "You add the strides up.", APART, step=lambda s, i: sum(s[:i]) or 1),
         mistake("walked_backwards", "You begin at the last layer.", "Which layer reads the pixels?", turned=True),
-        mistake(
-            "kernels_added",
-            "You add the kernels up.",
-            "Two 3×3 convolutions, one behind the other: how many pixels of a row does one output see?",
-            **{"start": 0, "grow": lambda k: k, "step": lambda s, i: 1},
-        ),
-        mistake(
-            "last_kernel_only",
-            "You give the kernel of the last layer.",
-            "What did each number that the last layer reads see itself?",
-            **{"last": 1, "step": lambda s, i: 1},
-        ),
+        mistake("kernels_added", "You add the kernels up.",
+                "Two 3×3 convolutions, one behind the other: how many pixels of a row does one output see?",
+                **{"start": 0, "grow": lambda k: k, "step": lambda s, i: 1}),
+        mistake("last_kernel_only", "You give the kernel of the last layer.",
+                "What did each number that the last layer reads see itself?", **{"last": 1, "step": lambda s, i: 1}),
         mistake("pixel_missing", "You are one pixel short.", "What does a 1×1 convolution see?", start=0),
         mistake("kernel_for_growth", "Each layer adds its whole kernel.", "Which pixel was there already?", grow=int),
-        mistake(
-            "half_kernel",
-            "Each layer adds half of its kernel.",
-            "To how many sides does a kernel look?",
-            grow=lambda k: k // 2,
-        ),
+        mistake("half_kernel", "Each layer adds half of its kernel.", "To how many sides does a kernel look?",
+                grow=lambda k: k // 2),
     ),
 )
+# fmt: on
 
 
 def _by_hand(
@@ -284,81 +218,46 @@ def _by_hand(
 VISITED = "Which positions does the kernel visit, down and to the right?"
 ZEROS = "Where do the zeros around the image enter, and on how many sides?"
 SUM = "Over which indices does the sum run?"
+# fmt: off
 BY_HAND = Space(
     _by_hand,
     (
-        mistake(
-            "kernel_flipped",
-            "Your kernel is turned by half a circle before it is applied.",
-            "Does a layer of a network flip its kernel, as signal processing does?",
-            turn=lambda w: w.flip(2, 3),
-        ),
-        mistake(
-            "kernel_transposed",
-            "Rows and columns of your kernel have changed places.",
-            "Which index of the weight goes down, and which goes right?",
-            turn=lambda w: w.mT,
-        ),
-        mistake(
-            "first_channel_only",
-            "Your output depends on the first channel alone.",
-            SUM,
-            mix=lambda x, w: (x[:, :1], w[:, :1]),
-        ),
-        mistake(
-            "last_channel_only",
-            "Your output depends on the last channel alone.",
-            SUM,
-            mix=lambda x, w: (x[:, -1:], w[:, -1:]),
-        ),
-        mistake(
-            "mean_for_sum", "Your outputs are means of the products.", "Is anything divided in the formula?", scale=0
-        ),
+        mistake("kernel_flipped", "Your kernel is turned by half a circle before it is applied.",
+                "Does a layer of a network flip its kernel, as signal processing does?", turn=lambda w: w.flip(2, 3)),
+        mistake("kernel_transposed", "Rows and columns of your kernel have changed places.",
+                "Which index of the weight goes down, and which goes right?", turn=lambda w: w.mT),
+        mistake("first_channel_only", "Your output depends on the first channel alone.", SUM,
+                mix=lambda x, w: (x[:, :1], w[:, :1])),
+        mistake("last_channel_only", "Your output depends on the last channel alone.", SUM,
+                mix=lambda x, w: (x[:, -1:], w[:, -1:])),
+        mistake("mean_for_sum", "Your outputs are means of the products.", "Is anything divided in the formula?",
+                scale=0),
         mistake("padding_ignored", "Your output is that without padding.", ZEROS, sides=(0, 0, 0, 0)),
         mistake("stride_ignored", "Your output is that with stride 1.", VISITED, steps=(False, False)),
-        mistake(
-            "edge_for_zeros",
-            "Around the image you repeat its border.",
-            "With what does the task pad?",
-            border="replicate",
-        ),
-        mistake(
-            "reflected_for_zeros", "Around the image you mirror it.", "With what does the task pad?", border="reflect"
-        ),
+        mistake("edge_for_zeros", "Around the image you repeat its border.", "With what does the task pad?",
+                border="replicate"),
+        mistake("reflected_for_zeros", "Around the image you mirror it.", "With what does the task pad?",
+                border="reflect"),
         mistake("padded_before", "You pad above and on the left only.", ZEROS, sides=(1, 0, 1, 0)),
         mistake("padded_behind", "You pad below and on the right only.", ZEROS, sides=(0, 1, 0, 1)),
         mistake("padded_sideways", "You pad on the left and right only.", ZEROS, sides=(1, 1, 0, 0)),
         mistake("padded_up_and_down", "You pad above and below only.", ZEROS, sides=(0, 0, 1, 1)),
         mistake("stride_down_only", "You step by the stride only from row to row.", VISITED, steps=(True, False)),
-        mistake(
-            "stride_right_only", "You step by the stride only from column to column.", VISITED, steps=(False, True)
-        ),
-        mistake(
-            "kernel_mirrored",
-            "Your kernel is mirrored from left to right.",
-            "Which index goes right?",
-            turn=lambda w: w.flip(3),
-        ),
-        mistake(
-            "kernel_upside_down", "Your kernel stands on its head.", "Which index goes down?", turn=lambda w: w.flip(2)
-        ),
-        mistake(
-            "one_filter", "All channels of your output are alike.", "Which filter makes which channel?", first=True
-        ),
-        mistake(
-            "channels_summed_first",
-            "You add the channels up before you weight them.",
-            "Does each channel have its own weights?",
-            mix=lambda x, w: (x.sum(1, keepdim=True), w[:, :1]),
-        ),
-        mistake(
-            "channels_reversed",
-            "Each channel meets the weights of another one.",
-            "Which index do image and weight share?",
-            mix=lambda x, w: (x.flip(1), w),
-        ),
+        mistake("stride_right_only", "You step by the stride only from column to column.", VISITED,
+                steps=(False, True)),
+        mistake("kernel_mirrored", "Your kernel is mirrored from left to right.", "Which index goes right?",
+                turn=lambda w: w.flip(3)),
+        mistake("kernel_upside_down", "Your kernel stands on its head.", "Which index goes down?",
+                turn=lambda w: w.flip(2)),
+        mistake("one_filter", "All channels of your output are alike.", "Which filter makes which channel?",
+                first=True),
+        mistake("channels_summed_first", "You add the channels up before you weight them.",
+                "Does each channel have its own weights?", mix=lambda x, w: (x.sum(1, keepdim=True), w[:, :1])),
+        mistake("channels_reversed", "Each channel meets the weights of another one.",
+                "Which index do image and weight share?", mix=lambda x, w: (x.flip(1), w)),
     ),
 )
+# fmt: on
 
 
 def output_size(function: Callable[[int, int, int, int], int], *, more: Sequence = (), points: float = 2) -> Result:

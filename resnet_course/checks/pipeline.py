@@ -47,65 +47,35 @@ def _statistics(
 LOOK_AT = "Which images may a decision that is made before testing look at?"
 UNIT = "In which unit does the task want them?"
 OVER = "Which numbers should the deviation be taken over: images, or pixels?"
+# fmt: off
 STATISTICS = Space(
     _statistics,
     (
         mistake("statistics_of_test", "Your numbers are those of the test images.", LOOK_AT, of="test"),
         mistake("statistics_of_both", "The test images take part in your numbers.", LOOK_AT, of="both"),
         mistake("mean_of_two_means", "You average the numbers of training and test images.", LOOK_AT, of="halves"),
-        mistake(
-            "one_for_all_channels",
-            "Your three channels have the same numbers.",
-            "Over which of the four axes do you take the mean?",
-            axes=None,
-        ),
+        mistake("one_for_all_channels", "Your three channels have the same numbers.",
+                "Over which of the four axes do you take the mean?", axes=None),
         mistake("not_scaled", "Your numbers go with images from 0 to 255.", UNIT, unit=1),
         mistake("divided_by_256", "You divide by 256.", "What is the largest number of a byte?", unit=256),
-        mistake(
-            "variance_for_std",
-            "Your second row is the square of what is wanted.",
-            "What is the last step from the variance to the standard deviation?",
-            spread="variance",
-        ),
-        mistake(
-            "mean_of_stds",
-            "Your deviations are means over those of single images.",
-            "Do two images that are each of one color spread?",
-            spread="of images",
-        ),
+        mistake("variance_for_std", "Your second row is the square of what is wanted.",
+                "What is the last step from the variance to the standard deviation?", spread="variance"),
+        mistake("mean_of_stds", "Your deviations are means over those of single images.",
+                "Do two images that are each of one color spread?", spread="of images"),
         mistake("std_of_means", "Your deviations are those of the images' means.", OVER, spread="of means"),
-        mistake(
-            "std_before_mean",
-            "Your deviations come before the means.",
-            "In which order are the two wanted?",
-            turned=True,
-        ),
-        mistake(
-            "squares_in_bytes",
-            "Your squares are taken in bytes, which begin again at 256.",
-            "What is 16 times 16 in uint8?",
-            spread="bytes",
-        ),
-        mistake(
-            "absolute_deviation",
-            "Your deviations are means of distances.",
-            "What is done to each distance?",
-            spread="distance",
-        ),
-        mistake(
-            "mean_not_subtracted",
-            "Your deviations are taken from 0.",
-            "From where are distances taken?",
-            spread="squares",
-        ),
-        mistake(
-            "divided_by_all",
-            "Your numbers are a third of what they should be.",
-            "How many numbers has one channel?",
-            count=1 / 3,
-        ),
+        mistake("std_before_mean", "Your deviations come before the means.", "In which order are the two wanted?",
+                turned=True),
+        mistake("squares_in_bytes", "Your squares are taken in bytes, which begin again at 256.",
+                "What is 16 times 16 in uint8?", spread="bytes"),
+        mistake("absolute_deviation", "Your deviations are means of distances.", "What is done to each distance?",
+                spread="distance"),
+        mistake("mean_not_subtracted", "Your deviations are taken from 0.", "From where are distances taken?",
+                spread="squares"),
+        mistake("divided_by_all", "Your numbers are a third of what they should be.",
+                "How many numbers has one channel?", count=1 / 3),
     ),
 )
+# fmt: on
 
 
 def _normalized(
@@ -128,68 +98,39 @@ def _normalized(
 
 CENTER, WIDTH = "What should the mean of the result be?", "What should the standard deviation of the result be?"
 MOVE = "Does reshape move an axis, or only count the same numbers anew?"
+# fmt: off
 NORMALIZED = Space(
     _normalized,
     (
-        mistake(
-            "view_for_permute", "Your shape is right, but colors and positions are mixed up.", MOVE, moved="reshape"
-        ),
-        mistake(
-            "not_scaled",
-            "You subtract from and divide numbers from 0 to 255.",
-            "In which unit are mean and standard deviation given?",
-            unit=1,
-        ),
+        mistake("view_for_permute", "Your shape is right, but colors and positions are mixed up.", MOVE,
+                moved="reshape"),
+        mistake("not_scaled", "You subtract from and divide numbers from 0 to 255.",
+                "In which unit are mean and standard deviation given?", unit=1),
         mistake("divided_by_256", "You divide by 256.", "What is the largest number of a byte?", unit=256),
         mistake("std_before_mean", "You divide before you subtract.", CENTER, first="std"),
         mistake("mean_ignored", "Your result has no negative numbers.", CENTER, center=False),
         mistake("std_ignored", "Your result is centered, but its spread is that of the images.", WIDTH, spread="none"),
         mistake("std_multiplied", "You multiply by the standard deviation.", WIDTH, spread="multiplied"),
         mistake("variance_for_std", "You divide by the squared standard deviation.", WIDTH, spread="variance"),
-        mistake(
-            "root_of_std", "You divide by the root of the standard deviation.", "Is std already a root?", spread="root"
-        ),
-        mistake(
-            "scaled_only",
-            "Your result does not depend on mean and standard deviation.",
-            "What are the other two arguments for?",
-            **{"center": False, "spread": "none"},
-        ),
-        mistake(
-            "colors_reversed",
-            "Red and blue have changed places.",
-            "Which order of the colors do the images have?",
-            colors=-1,
-        ),
-        mistake(
-            "axes_swapped",
-            "Your images lie on their side.",
-            "Which axis is the height, before and after?",
-            axes=(0, 3, 2, 1),
-        ),
-        mistake(
-            "channels_last",
-            "Your channels are still the last axis.",
-            "Which order of axes does the task want?",
-            moved=False,
-        ),
-        mistake(
-            "arguments_swapped",
-            "You subtract std and divide by mean.",
-            "In which order do the arguments come?",
-            swapped=True,
-        ),
-        mistake(
-            "own_statistics",
-            "You normalize with the statistics of the batch itself.",
-            "What are the other two arguments for?",
-            own="batch",
-        ),
-        mistake(
-            "whole_division", "Your division leaves only 0 and 1.", "Which division keeps the fraction?", own="bytes"
-        ),
+        mistake("root_of_std", "You divide by the root of the standard deviation.", "Is std already a root?",
+                spread="root"),
+        mistake("scaled_only", "Your result does not depend on mean and standard deviation.",
+                "What are the other two arguments for?", **{"center": False, "spread": "none"}),
+        mistake("colors_reversed", "Red and blue have changed places.", "Which order of the colors do the images have?",
+                colors=-1),
+        mistake("axes_swapped", "Your images lie on their side.", "Which axis is the height, before and after?",
+                axes=(0, 3, 2, 1)),
+        mistake("channels_last", "Your channels are still the last axis.", "Which order of axes does the task want?",
+                moved=False),
+        mistake("arguments_swapped", "You subtract std and divide by mean.", "In which order do the arguments come?",
+                swapped=True),
+        mistake("own_statistics", "You normalize with the statistics of the batch itself.",
+                "What are the other two arguments for?", own="batch"),
+        mistake("whole_division", "Your division leaves only 0 and 1.", "Which division keeps the fraction?",
+                own="bytes"),
     ),
 )
+# fmt: on
 
 
 def statistics(function: Callable[[Tensor, Tensor], Any], *, points: float = 3) -> Result:
@@ -496,6 +437,7 @@ def _draws(images: Tensor, augmented: Tensor, *, mode="constant", value=0, dim=2
 
 BORDER = "With what does the task pad, and how far?"
 AXIS = "Which axis of N × H × W × C is the width?"
+# fmt: off
 WINDOWS = (
     mistake("flip_upside_down", "Your images are mirrored from top to bottom.", AXIS, dim=1),
     mistake("flip_of_colors", "You mirror the colors: red and blue change places.", AXIS, dim=3),
@@ -505,15 +447,12 @@ WINDOWS = (
     mistake("border_white", "The border around your images is white.", BORDER, value=255),
     mistake("border_gray", "The border around your images is gray.", BORDER, value=128),
     mistake("border_gray", "The border around your images is gray.", BORDER, value=127),
-    mistake(
-        "order_changed",
-        "Images have changed places in the batch.",
-        "Do the labels know of it? Which axis do you flip?",
-        order=-1,
-    ),
+    mistake("order_changed", "Images have changed places in the batch.",
+            "Do the labels know of it? Which axis do you flip?", order=-1),
     mistake("colors_reversed", "Red and blue have changed places.", AXIS, colors=-1),
     *(mistake("pad_size", f"You pad {pad} pixels on each side.", BORDER, pad=pad) for pad in (5, 6, 8)),
 )
+# fmt: on
 
 
 def _explain_images(augmented: Any, images: Tensor, kept: Tensor) -> Finding | None:

@@ -194,11 +194,11 @@ def grade(
     missing = [step for step in steps if step is not None and step.key in NOTHING]
     if missing:  # there is nothing else to say, and nothing to earn
         steps, share = missing[:1], 0.0
-    elif _noticed:  # a mistake like a step of its own
+    share = min(share, most) if any(steps) else share
+    if _noticed and not missing:  # a mistake like a step of its own
         steps, share = [*steps, *_noticed], share * len(steps) / (len(steps) + 1)
     _noticed.clear()
     findings = {step.key: step for step in reversed(steps) if step is not None}
-    share = min(share, most) if findings else share
     result = Result(task, round(possible * share, 2), possible, tuple(reversed(findings.values())))
     _results[task] = result
     result.show()

@@ -12,7 +12,7 @@ from typing import Any
 
 from .report import Finding
 
-SECONDS = 1.0  # for pairs and triples; single mistakes are always tried
+SECONDS = 1.0  # of computing, for pairs and triples; single mistakes are always tried
 MOST = 3
 NUMBERS = {2: "Two", 3: "Three"}
 
@@ -49,25 +49,31 @@ class Space:
 
 
 def search(
-    mistakes: Sequence[Mistake], explains: Callable[..., bool], *, least: int = 1, most: int = MOST
+    mistakes: Sequence[Mistake], explains: Callable[..., float], *, least: int = 1, most: int = MOST
 ) -> Finding | None:
     """Find the fewest mistakes that explain an answer.
 
     Args:
         mistakes: rows of a table.
-        explains: whether the answer is what these options compute.
+        explains: whether the answer is what these options compute; if not, it may say how much of it is, from 0 to 1,
+            and mistakes that explain much are tried together first.
         least, most: how many mistakes at once.
     """
-    end = time.monotonic() + SECONDS
-    for n in range(least, most + 1):
-        for made in itertools.combinations(mistakes, n):
-            options = {name: value for one in made for name, value in one.options.items()}
-            if len(options) < sum(len(one.options) for one in made):  # one option cannot have two values
+    end, worth = time.thread_time() + SECONDS, dict.fromkeys(range(len(mistakes)), 0.0)
+    for n in range(1, most + 1):
+        tried = itertools.combinations(range(len(mistakes)), n)
+        for made in sorted(tried, key=lambda made: -sum(map(worth.get, made))):
+            rows = [mistakes[i] for i in made]
+            options = {name: value for one in rows for name, value in one.options.items()}
+            if len(options) < sum(len(one.options) for one in rows):  # one option cannot have two values
                 continue
-            if n > 1 and time.monotonic() > end:
+            if n > 1 and time.thread_time() > end:
                 return None
-            if explains(**options):
-                return together([one.finding for one in made])
+            explained = explains(**options)
+            if n == 1:
+                worth[made[0]] = float(explained)
+            if explained >= 1 and n >= least:
+                return together([one.finding for one in rows])
     return None
 
 

@@ -38,52 +38,39 @@ def _spread(values: Values, *, less=1, root="last", power=2, center=statistics.f
     return spread / len(values) ** each
 
 
+# fmt: off
 SPREADS = (
     mistake("population_sd", "Your spread is that of these runs alone, not an estimate for others.", FURTHER, less=0),
     mistake("variance_for_sd", "Your spread is in squared percent.", LAST_STEP, root="none"),
-    mistake(
-        "root_too_early",
-        "You take the root before you divide.",
-        "In which order do root and division stand?",
-        root="early",
-    ),
+    mistake("root_too_early", "You take the root before you divide.", "In which order do root and division stand?",
+            root="early"),
     mistake("less_two", "You divide by n − 2.", FURTHER, less=2),
     mistake("more_one", "You divide by n + 1.", FURTHER, less=-1),
     mistake("not_divided", "You do not divide the sum.", FURTHER, less=None),
-    mistake(
-        "absolute_deviation",
-        "You take the mean of the distances from the mean.",
-        "What is done to each distance before they are added up?",
-        **{"power": 1, "root": "none", "less": 0},
-    ),
+    mistake("absolute_deviation", "You take the mean of the distances from the mean.",
+            "What is done to each distance before they are added up?", **{"power": 1, "root": "none", "less": 0}),
     mistake("not_squared", "You do not square the distances.", "What is done to each before adding?", power=1),
     mistake("around_zero", "You square the values themselves.", "From where are distances taken?", center=lambda v: 0),
-    mistake(
-        "around_median",
-        "You take distances from the middle run.",
-        "From where are they taken?",
-        center=statistics.median,
-    ),
-    mistake(
-        "around_first", "You take distances from the first run.", "From where are they taken?", center=lambda v: v[0]
-    ),
+    mistake("around_median", "You take distances from the middle run.", "From where are they taken?",
+            center=statistics.median),
+    mistake("around_first", "You take distances from the first run.", "From where are they taken?",
+            center=lambda v: v[0]),
 )
+# fmt: on
 OF_MEAN = "Is the task about the spread of single runs, or of their mean?"
+# fmt: off
 DEVIATION = Space(
     _spread,
     (
         *SPREADS,
         mistake("standard_error_for_sd", "Your spread shrinks when runs are added.", OF_MEAN, each=0.5),
         mistake("divided_twice", "Your spread is divided by the runs once more.", OF_MEAN, each=1),
-        mistake(
-            "range_for_sd",
-            "Your spread is the distance from the worst run to the best.",
-            "Which runs enter the standard deviation?",
-            kind=lambda v: max(v) - min(v),
-        ),
+        mistake("range_for_sd", "Your spread is the distance from the worst run to the best.",
+                "Which runs enter the standard deviation?", kind=lambda v: max(v) - min(v)),
         mistake("mean_for_spread", "You give the mean.", "How far from it do the runs lie?", kind=statistics.fmean),
     ),
 )
+# fmt: on
 
 
 def _mean(values: Values, *, figure=None, less=0, some=slice(None)) -> float:
@@ -91,6 +78,7 @@ def _mean(values: Values, *, figure=None, less=0, some=slice(None)) -> float:
 
 
 FIGURE = "Which runs should enter the figure?"
+# fmt: off
 MEAN = Space(
     _mean,
     (
@@ -100,21 +88,17 @@ MEAN = Space(
         mistake("last_for_mean", "You report the last run.", FIGURE, figure=lambda v: v[-1]),
         mistake("first_for_mean", "You report the first run.", FIGURE, figure=lambda v: v[0]),
         mistake("sum_for_mean", "You report the sum of the runs.", "What is missing after the sum?", figure=sum),
-        mistake(
-            "middle_of_range",
-            "You report the middle of best and worst.",
-            FIGURE,
-            figure=lambda v: (max(v) + min(v)) / 2,
-        ),
+        mistake("middle_of_range", "You report the middle of best and worst.", FIGURE,
+                figure=lambda v: (max(v) + min(v)) / 2),
         mistake("divided_by_less", "You divide by n − 1.", "How many values are added up?", less=1),
         mistake("divided_by_more", "You divide by n + 1.", "How many values are added up?", less=-1),
         mistake("first_left_out", "The first run does not enter your sum.", FIGURE, some=slice(1, None)),
         mistake("last_left_out", "The last run does not enter your sum.", FIGURE, some=slice(-1)),
-        mistake(
-            "whole_numbers", "You round down.", "Which division keeps the fraction?", figure=lambda v: sum(v) // len(v)
-        ),
+        mistake("whole_numbers", "You round down.", "Which division keeps the fraction?",
+                figure=lambda v: sum(v) // len(v)),
     ),
 )
+# fmt: on
 
 
 def _interval(
@@ -131,15 +115,12 @@ def _interval(
 FEW_RUNS = "Which distribution knows that the spread, too, was estimated?"
 COST = "What did estimating the mean cost?"
 SIDES = "A quantile of 0.95 leaves 5 % on one side: how much does an interval leave on each?"
+# fmt: off
 QUANTILES = (
     mistake("normal_for_t", "Your interval is too narrow for so few runs.", FEW_RUNS, quantile=1.96),
     mistake("two_for_t", "Your interval takes two standard errors, however few the runs are.", FEW_RUNS, quantile=2.0),
-    mistake(
-        "one_standard_error",
-        "You give mean ± one standard error.",
-        "How often does it hold the true mean?",
-        quantile=1.0,
-    ),
+    mistake("one_standard_error", "You give mean ± one standard error.", "How often does it hold the true mean?",
+            quantile=1.0),
     mistake("three_for_t", "Your interval takes three standard errors, always.", FEW_RUNS, quantile=3.0),
     mistake("one_sided_normal", "Your quantile is 1.645, however few the runs are.", FEW_RUNS, quantile=1.645),
     mistake("one_sided", "Your interval holds the mean 90 times in 100.", SIDES, level=0.9),
@@ -147,21 +128,18 @@ QUANTILES = (
     mistake("level_99", "Your interval holds the mean 99 times in 100.", "Which share does the task name?", level=0.99),
     mistake("level_68", "Your interval holds the mean 68 times in 100.", "Which share does the task name?", level=0.68),
 )
+# fmt: on
 OF_A_MEAN = "What is the standard deviation of a mean of n runs?"
+# fmt: off
 INTERVAL = Space(
     _interval,
     (
         *QUANTILES[:3],
-        mistake(
-            "spread_for_interval",
-            "You give mean ± standard deviation.",
-            "Where do single runs lie, and where does their mean?",
-            **{"quantile": 1.0, "each": 0},
-        ),
+        mistake("spread_for_interval", "You give mean ± standard deviation.",
+                "Where do single runs lie, and where does their mean?", **{"quantile": 1.0, "each": 0}),
         mistake("interval_of_runs", "Your interval does not shrink when runs are added.", OF_A_MEAN, each=0),
-        mistake(
-            "population_sd", "Your interval starts from a spread that is too small.", FURTHER, **SPREADS[0].options
-        ),
+        mistake("population_sd", "Your interval starts from a spread that is too small.", FURTHER,
+                **SPREADS[0].options),
         mistake("variance_for_sd", "Your interval starts from a spread in squared percent.", LAST_STEP, root="none"),
         mistake("freedom_off", "Your quantile has one degree of freedom too many.", COST, lost=0),
         mistake("freedom_less", "Your quantile has one degree of freedom too few.", COST, lost=2),
@@ -171,23 +149,16 @@ INTERVAL = Space(
         mistake("whole_width", "Your interval is twice as wide.", "How far is each end from the mean?", half=2),
         mistake("half_width", "Your interval is half as wide.", "How far is each end from the mean?", half=0.5),
         mistake("ends_turned", "Your upper end comes first.", "In which order are the ends wanted?", half=-1),
-        mistake(
-            "around_median",
-            "Your interval lies around the middle run.",
-            "Around what should it?",
-            center=statistics.median,
-        ),
+        mistake("around_median", "Your interval lies around the middle run.", "Around what should it?",
+                center=statistics.median),
         mistake("around_best", "Your interval lies around the best run.", "Around what should it?", center=max),
         mistake("around_zero", "Your interval lies around 0.", "Around what should it?", center=lambda v: 0),
-        mistake(
-            "smallest_to_largest",
-            "Your interval goes from the worst run to the best.",
-            "What would a further run do to it?",
-            kind=lambda v: (min(v), max(v)),
-        ),
+        mistake("smallest_to_largest", "Your interval goes from the worst run to the best.",
+                "What would a further run do to it?", kind=lambda v: (min(v), max(v))),
         *SPREADS[2:6],
     ),
 )
+# fmt: on
 
 
 def _difference(
@@ -224,62 +195,41 @@ FROM = "Which of the two is subtracted from which?"
 FREEDOM = "Which number of degrees of freedom does the formula give?"
 ASKED = "In which order does the task want the three numbers?"
 BEST = "What does a group with more runs gain by that?"
+# fmt: off
 DIFFERENCE = Space(
     _difference,
     (
         mistake("sign_turned", "Your difference has the other sign.", FROM, sign=-1),
-        mistake(
-            "never_negative", "Your difference is never negative.", FROM, gap=lambda a, b: abs(_mean(b) - _mean(a))
-        ),
+        mistake("never_negative", "Your difference is never negative.", FROM,
+                gap=lambda a, b: abs(_mean(b) - _mean(a))),
         mistake("intervals_added", "The two half widths are added up.", COMBINE, add="intervals"),
         mistake("deviations_added", "The two standard errors are added up.", COMBINE, add="deviations"),
         mistake("subtracted", "You subtract one variance from the other.", COMBINE, add="subtracted"),
         mistake("pooled", "You assume that both groups spread alike.", "Does Welch's formula assume it?", add="pooled"),
-        mistake(
-            "root_missing", "The root is missing from your half width.", "In which unit is a variance?", add="no root"
-        ),
-        mistake(
-            "best_against_best",
-            "You compare the best run of one with the best of the other.",
-            BEST,
-            **{"gap": lambda a, b: max(b) - max(a), "around": "means"},
-        ),
-        mistake(
-            "best_against_best",
-            "You compare the best run of one with the best of the other.",
-            BEST,
-            gap=lambda a, b: max(b) - max(a),
-        ),
-        mistake(
-            "medians",
-            "You compare the runs in the middle.",
-            FIGURE,
-            gap=lambda a, b: statistics.median(b) - statistics.median(a),
-        ),
+        mistake("root_missing", "The root is missing from your half width.", "In which unit is a variance?",
+                add="no root"),
+        mistake("best_against_best", "You compare the best run of one with the best of the other.", BEST,
+                **{"gap": lambda a, b: max(b) - max(a), "around": "means"}),
+        mistake("best_against_best", "You compare the best run of one with the best of the other.", BEST,
+                gap=lambda a, b: max(b) - max(a)),
+        mistake("medians", "You compare the runs in the middle.", FIGURE,
+                gap=lambda a, b: statistics.median(b) - statistics.median(a)),
         *QUANTILES,
-        mistake(
-            "freedom_together", "You take n₁ + n₂ − 2 degrees of freedom.", FREEDOM, freedom=lambda n, m: n + m - 2
-        ),
-        mistake(
-            "freedom_smaller",
-            "You take the smaller group's degrees of freedom.",
-            FREEDOM,
-            freedom=lambda n, m: min(n, m) - 1,
-        ),
+        mistake("freedom_together", "You take n₁ + n₂ − 2 degrees of freedom.", FREEDOM,
+                freedom=lambda n, m: n + m - 2),
+        mistake("freedom_smaller", "You take the smaller group's degrees of freedom.", FREEDOM,
+                freedom=lambda n, m: min(n, m) - 1),
         mistake("freedom_first", "You take the first group's degrees of freedom.", FREEDOM, freedom=lambda n, m: n - 1),
-        mistake(
-            "freedom_second", "You take the second group's degrees of freedom.", FREEDOM, freedom=lambda n, m: m - 1
-        ),
+        mistake("freedom_second", "You take the second group's degrees of freedom.", FREEDOM,
+                freedom=lambda n, m: m - 1),
         mistake("freedom_all", "You take n₁ + n₂ degrees of freedom.", FREEDOM, freedom=lambda n, m: n + m),
-        mistake(
-            "freedom_all_less_one", "You take n₁ + n₂ − 1 degrees of freedom.", FREEDOM, freedom=lambda n, m: n + m - 1
-        ),
+        mistake("freedom_all_less_one", "You take n₁ + n₂ − 1 degrees of freedom.", FREEDOM,
+                freedom=lambda n, m: n + m - 1),
         mistake("interval_of_runs", "Your interval does not shrink when runs are added.", OF_A_MEAN, each=0),
         mistake("divided_by_square", "You divide the variances by n squared.", OF_A_MEAN, each=2),
         mistake("population_sd", "Your interval starts from spreads that are too small.", FURTHER, less=0),
-        mistake(
-            "variance_squared", "You square the variances once more.", "What are s and s² in the formula?", root="none"
-        ),
+        mistake("variance_squared", "You square the variances once more.", "What are s and s² in the formula?",
+                root="none"),
         mistake("whole_width", "Your interval is twice as wide.", "How far is each end from the difference?", half=2),
         mistake("half_width", "Your interval is half as wide.", "How far is each end from the difference?", half=0.5),
         mistake("ends_turned", "Your upper end comes before the lower.", ASKED, half=-1),
@@ -288,6 +238,7 @@ DIFFERENCE = Space(
         mistake("around_zero", "Your interval lies around 0.", "Of which number is it the interval?", around=False),
     ),
 )
+# fmt: on
 
 
 def _verdict(first: Values, second: Values, *, by=None, turned=False, says=str, **difference: Any) -> str:
@@ -319,98 +270,49 @@ def _by_ranges(first: Values, second: Values) -> str:
 
 ONE_NUMBER = "Of which one number do you need the interval, and on which side of 0 does it lie?"
 THREE = "Which three things can the interval of a difference show?"
+# fmt: off
 VERDICT = Space(
     _verdict,
     (
-        mistake(
-            "by_means",
-            "You decide by the two means alone.",
-            "Might other seeds turn the sign?",
-            by=lambda a, b: _sign(_mean(b) - _mean(a)),
-        ),
+        mistake("by_means", "You decide by the two means alone.", "Might other seeds turn the sign?",
+                by=lambda a, b: _sign(_mean(b) - _mean(a))),
         mistake("by_overlap", "You are undecided whenever the two intervals overlap.", ONE_NUMBER, by=_by_overlap),
-        mistake(
-            "by_best", "You compare the best runs.", "What do the others say?", by=lambda a, b: _sign(max(b) - max(a))
-        ),
+        mistake("by_best", "You compare the best runs.", "What do the others say?",
+                by=lambda a, b: _sign(max(b) - max(a))),
         mistake("by_ranges", "You are undecided whenever the runs overlap.", ONE_NUMBER, by=_by_ranges),
-        mistake(
-            "verdict_turned", "Your verdict points the other way.", "Which of the two is the task about?", turned=True
-        ),
-        mistake(
-            "never_decided",
-            "You are always undecided.",
-            "When does an interval leave no doubt?",
-            says=lambda w: "undecided",
-        ),
-        mistake(
-            "always_decided",
-            "You always say the same.",
-            "What does your function do with its arguments?",
-            says=lambda w: "higher",
-        ),
-        mistake(
-            "always_decided",
-            "You always say the same.",
-            "What does your function do with its arguments?",
-            says=lambda w: "lower",
-        ),
+        mistake("verdict_turned", "Your verdict points the other way.", "Which of the two is the task about?",
+                turned=True),
+        mistake("never_decided", "You are always undecided.", "When does an interval leave no doubt?",
+                says=lambda w: "undecided"),
+        mistake("always_decided", "You always say the same.", "What does your function do with its arguments?",
+                says=lambda w: "higher"),
+        mistake("always_decided", "You always say the same.", "What does your function do with its arguments?",
+                says=lambda w: "lower"),
         mistake("never_lower", "You never say lower.", THREE, says=lambda w: w.replace("lower", "undecided")),
         mistake("never_higher", "You never say higher.", THREE, says=lambda w: w.replace("higher", "undecided")),
-        mistake(
-            "sign_lost", "You say higher whenever the two differ.", THREE, says=lambda w: w.replace("lower", "higher")
-        ),
-        mistake(
-            "undecided_is_lower",
-            "You say lower where the interval holds 0.",
-            THREE,
-            says=lambda w: w.replace("undecided", "lower"),
-        ),
-        mistake(
-            "undecided_is_higher",
-            "You say higher where the interval holds 0.",
-            THREE,
-            says=lambda w: w.replace("undecided", "higher"),
-        ),
-        mistake(
-            "by_all_runs",
-            "You want a gap larger than the spread of all runs together.",
-            ONE_NUMBER,
-            by=_beyond(lambda a, b: statistics.stdev([*a, *b])),
-        ),
-        mistake(
-            "by_spreads",
-            "You want a gap larger than both spreads together.",
-            ONE_NUMBER,
-            by=_beyond(lambda a, b: _spread(a) + _spread(b)),
-        ),
-        mistake(
-            "by_larger_spread",
-            "You want a gap larger than the larger spread.",
-            ONE_NUMBER,
-            by=_beyond(lambda a, b: max(_spread(a), _spread(b))),
-        ),
-        mistake(
-            "by_limit",
-            "You want a gap of a fixed size, however the runs spread.",
-            ONE_NUMBER,
-            by=_beyond(lambda a, b: 1),
-        ),
-        mistake(
-            "by_limit",
-            "You want a gap of a fixed size, however the runs spread.",
-            ONE_NUMBER,
-            by=_beyond(lambda a, b: 0.5),
-        ),
-        mistake(
-            "by_limit",
-            "You want a gap of a fixed size, however the runs spread.",
-            ONE_NUMBER,
-            by=_beyond(lambda a, b: 2),
-        ),
+        mistake("sign_lost", "You say higher whenever the two differ.", THREE,
+                says=lambda w: w.replace("lower", "higher")),
+        mistake("undecided_is_lower", "You say lower where the interval holds 0.", THREE,
+                says=lambda w: w.replace("undecided", "lower")),
+        mistake("undecided_is_higher", "You say higher where the interval holds 0.", THREE,
+                says=lambda w: w.replace("undecided", "higher")),
+        mistake("by_all_runs", "You want a gap larger than the spread of all runs together.", ONE_NUMBER,
+                by=_beyond(lambda a, b: statistics.stdev([*a, *b]))),
+        mistake("by_spreads", "You want a gap larger than both spreads together.", ONE_NUMBER,
+                by=_beyond(lambda a, b: _spread(a) + _spread(b))),
+        mistake("by_larger_spread", "You want a gap larger than the larger spread.", ONE_NUMBER,
+                by=_beyond(lambda a, b: max(_spread(a), _spread(b)))),
+        mistake("by_limit", "You want a gap of a fixed size, however the runs spread.", ONE_NUMBER,
+                by=_beyond(lambda a, b: 1)),
+        mistake("by_limit", "You want a gap of a fixed size, however the runs spread.", ONE_NUMBER,
+                by=_beyond(lambda a, b: 0.5)),
+        mistake("by_limit", "You want a gap of a fixed size, however the runs spread.", ONE_NUMBER,
+                by=_beyond(lambda a, b: 2)),
         *DIFFERENCE.mistakes[2:6],
         *QUANTILES[:3],
     ),
 )
+# fmt: on
 VERDICTS = ("higher", "lower", "undecided")
 SPREAD = [88.7, 89.4, 90.0, 90.6, 91.3]
 GROUPS = (

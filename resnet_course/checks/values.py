@@ -118,7 +118,7 @@ def describe(value: Any) -> str:
     if isinstance(value, Tensor):
         few = value.numel() <= FEW and value.ndim <= 4
         return f"{_plain(value)}" if few else f"a tensor of shape {tuple(value.shape)}"
-    if isinstance(value, tuple | list) and len(value) > FEW:
+    if isinstance(value, tuple | list) and (len(value) > FEW or "tensor(" in repr(value)):
         return f"a {type(value).__name__} of {len(value)}"
     if isinstance(value, float):
         return f"{value:g}"

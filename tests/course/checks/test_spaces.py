@@ -6,20 +6,24 @@ import random
 import pytest
 import torch
 
-from resnet_course.checks import convolution, pipeline, study
+from resnet_course.checks import convolution, loop, pipeline, study
 from resnet_course.checks.space import mistake, search, together
 from resnet_course.checks.values import compare_values
 
 generator = torch.Generator().manual_seed(0)
 TRAIN, TEST = torch.randint(0, 256, (2, 10, 6, 6, 3), generator=generator, dtype=torch.uint8)
+BRIGHT = torch.tensor([1, 2, 3], dtype=torch.uint8)
 MEAN, STD = torch.tensor([[0.2, 0.5, 0.4], [0.3, 0.2, 0.25]], dtype=torch.float64)
+ACCURACY = [([loop._scored(n, share, generator) for n, share in shares],) for shares in loop.SHARES]
 VALUES = {
     "size": (convolution.SIZE, convolution.SIZE_CASES, 1e-6),
     "parameters": (convolution.PARAMETERS, convolution.PARAMETER_CASES, 1e-6),
     "macs": (convolution.MACS, convolution.MACS_CASES, 1e-6),
     "field": (convolution.FIELD, convolution.FIELD_CASES, 1e-6),
-    "statistics": (pipeline.STATISTICS, [(TRAIN // torch.tensor([1, 2, 3]), TEST[:4] // 2)], 1e-6),
+    "statistics": (pipeline.STATISTICS, [(TRAIN // BRIGHT, TEST[:4] // 2)], 1e-6),
     "normalize": (pipeline.NORMALIZED, [(TRAIN[:, :4], MEAN, STD), (TEST, STD, MEAN)], 1e-6),
+    "accuracy": (loop.ACCURACY, ACCURACY, 1e-6),
+    "cosine": (loop.COSINE, loop.COSINE_CASES, 1e-6),
     "mean": (study.MEAN, study.RUNS, 1e-6),
     "deviation": (study.DEVIATION, study.RUNS, 1e-6),
     "interval": (study.INTERVAL, study.RUNS, study.TABLE),
