@@ -34,9 +34,8 @@ import yaml
 from tqdm import tqdm
 
 from resnet_tutorial import ImageDataset, InputError, TrainConfig, Trainer, get_architecture, load_dataset
-from resnet_tutorial.figures.evidence import read_results
 from resnet_tutorial.files import write_atomic
-from resnet_tutorial.training import Recipe, RunRecord, Stopped, load_checkpoint, load_recipe
+from resnet_tutorial.training import Recipe, RunRecord, Stopped, load_checkpoint, load_recipe, read_record
 from resnet_tutorial.training.checkpoint import has_checkpoint, save_checkpoint
 from resnet_tutorial.training.recipe import recipe_from_dict, typed
 from resnet_tutorial.training.signals import Signals
@@ -274,7 +273,7 @@ def main(argv: list[str] | None = None) -> int:
         runs = [run for run in expand(args.plan, data_word(parts[0].name)) if fnmatch(run.name, args.only)]
         if not runs:
             raise InputError(f"no run of {args.plan} is called {args.only}: see --list without --only")
-        records = read_results(args.out)
+        records = {path.stem: read_record(path) for path in sorted(args.out.glob("*.json"))}
         found = {run.name: find_record(run, records, parts) for run in runs}
         todo = [run for run in runs if not found[run.name]]
         if args.list:

@@ -35,10 +35,10 @@ from resnet_tutorial.training import (
     Step,
     TrainConfig,
     describe_machine,
-    evaluate,
     make_optimizer,
     pick_device,
     train_epoch,
+    validate,
 )
 from resnet_tutorial.training.graphs import GraphedStep
 
@@ -128,7 +128,7 @@ def measure_evaluation(name: str, rounds: int, steps: int | None) -> None:
     model = create_model(name).to(ours.device)
     ways = {"ordinary loop": partial(ordinary_evaluation, model, ordinary_loader(dataset, False), ours.device)}
     loader = BatchLoader(dataset, ours.eval_batch, Transform(MEAN, STD), device=ours.device)
-    ways["ours"] = partial(evaluate, ours.place(create_model(name)), loader, ours)
+    ways["ours"] = partial(validate, ours.place(create_model(name)), loader, ours)
     report(f"{name}, evaluation", ways, len(dataset), rounds)
 
 

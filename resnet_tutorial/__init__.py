@@ -12,8 +12,9 @@ from .lazy import lazy_imports
 
 if TYPE_CHECKING:
     from .data import ImageDataset, load_dataset
+    from .figures.results import compare
     from .models import ResNet, summarize
-    from .training import Recipe, TrainConfig, Trainer, load_trained, train
+    from .training import Recipe, TrainConfig, Trainer, evaluate, load_trained, train
     from .version import __version__ as __version__
     from .weights import (
         create_model,
@@ -38,7 +39,9 @@ __all__ = [
     "ResNet",
     "TrainConfig",
     "Trainer",
+    "compare",
     "create_model",
+    "evaluate",
     "export_weights",
     "get_architecture",
     "identify",

@@ -1,14 +1,28 @@
-"""Reading files with one line for every failure; writing them whole or not at all."""
+"""Files by patterns; reading them with one line for every failure; writing them whole or not at all."""
 
 import contextlib
 import errno
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from glob import glob, has_magic
 from pathlib import Path
 from typing import BinaryIO
 
 from .errors import InputError
+
+
+def expand(paths: Iterable[Path]) -> list[Path]:
+    """Resolve patterns such as ``runs/*``, which the shells of Windows, and Python, leave to the program.
+
+    A pattern that nothing matches stays as it is, for the error message.
+    """
+    expanded = []
+    for path in paths:
+        pattern = has_magic(str(path)) and not path.exists()
+        found = sorted(map(Path, glob(str(path)))) if pattern else []
+        expanded += found or [path]
+    return expanded
 
 
 def cannot_write(path: Path, error: OSError) -> InputError:

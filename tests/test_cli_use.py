@@ -164,8 +164,8 @@ def test_compare(trained, tmp_path, capsys, name):
 
 def test_compare_for_programs(trained, capsys):
     _, out, _ = run(capsys, "compare", trained, "--json")
-    (table,) = json.loads(out)["tables"]
-    assert table["rows"][0]["name"] == "resnet8" and table["rows"][0]["seeds"] == [0]
+    (row,) = json.loads(out)["experiments"]
+    assert row["network"] == "resnet8" and row["seeds"] == [0]
 
 
 def test_compare_needs_the_record_only(trained, tmp_path, capsys):

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from resnet_course.command import STEPS
-from resnet_tutorial import ARCHITECTURES, cli, create_model, export_weights, summarize
+from resnet_tutorial import ARCHITECTURES, cli, create_model, export_weights, load_dataset, summarize
 from resnet_tutorial.cli.parser import parse
 from resnet_tutorial.models import total
 from resnet_tutorial.training import load_recipe, read_record
@@ -46,14 +46,16 @@ def test_the_results_are_those_of_the_records():
     assert len(re.findall(r"Net-|Plain-", fifteen)) == 4
 
 
-def test_the_six_lines_run(tmp_path, monkeypatch):
-    """The README's Python, with a run of one epoch on few images."""
+def test_the_eight_lines_run(tmp_path, monkeypatch):
+    """The README's Python, with a run of one epoch on few images, and few to score."""
     code = re.findall(r"```python\n(.*?)```", README, re.S)[0].replace("train_size=5000", "**SHORT")
     short = {"train_size": 40, "precision": "fp32", "recipe": replace(load_recipe("quick"), epochs=1, batch_size=20)}
-    names = {"SHORT": short}
+    names = {"SHORT": short, "FEW": [part.subset(200) for part in load_dataset()]}
+    code = code.replace("rt.load_dataset()", "FEW")
     monkeypatch.chdir(tmp_path)
     exec(code.replace('recipe="quick", ', ""), names)
     assert names["trained"].run["record"]["test"] == names["record"].test
+    assert names["scores"].accuracy == names["record"].test["accuracy"] == names["table"].frame["test"].item()
     assert torch.equal(names["trained"].model.fc.weight, names["model"].fc.weight)
 
 

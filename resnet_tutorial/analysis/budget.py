@@ -14,8 +14,8 @@ from pathlib import Path
 from ..architectures import get_architecture
 from ..errors import InputError
 from ..models.cost import BYTES_IN_FLOAT32, summarize_architecture, total, total_activations
+from ..text import duration, text_table
 from ..training.bench import FORWARD_AND_BACKWARD, format_rate, nearest
-from ..training.compare import duration
 from ..training.recipe import recipe_from_dict
 from ..training.record import RunRecord, read_record
 
@@ -114,7 +114,7 @@ class Plan:
     def __str__(self) -> str:
         texts = self.as_text()
         lines = [texts.pop("summary"), texts.pop("basis")]
-        return "\n".join([*lines, *(f"  {name:20} {text:>12}" for name, text in texts.items())])
+        return "\n".join([*lines, text_table((("", name, text) for name, text in texts.items()), "<<>")])
 
     def as_text(self) -> dict[str, str]:
         """Each result in words, with its unit."""

@@ -1,9 +1,7 @@
-"""What the commands share: the one line of an error, patterns of files, the run that is meant if none is named."""
+"""What the commands share: the one line of an error, the run that is meant if none is named."""
 
 import os
 import sys
-from collections.abc import Iterable
-from glob import glob, has_magic
 from pathlib import Path
 
 from .. import training  # loads what is asked for, and torch only then
@@ -21,19 +19,6 @@ def fail(message: str, status: int = 1) -> int:
             return status
     print(f"error: {message}", file=sys.stderr)
     return status
-
-
-def expand(paths: Iterable[Path]) -> list[Path]:
-    """Resolve patterns such as ``runs/*``, which the shells of Windows leave to the program.
-
-    A pattern that nothing matches stays as it is, for the error message.
-    """
-    expanded = []
-    for path in paths:
-        pattern = has_magic(str(path)) and not path.exists()
-        found = sorted(map(Path, glob(str(path)))) if pattern else []
-        expanded += found or [path]
-    return expanded
 
 
 def load(path: Path | None, weights: WeightsArgs) -> "training.TrainedModel":

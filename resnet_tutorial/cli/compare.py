@@ -5,10 +5,9 @@ import json
 import sys
 
 from ..errors import InputError
+from ..figures.results import compare
 from ..files import write_atomic
-from ..training.compare import compare, read_run
 from .arguments import CompareArgs
-from .common import expand
 
 PICTURES = (".png", ".svg", ".pdf")
 
@@ -18,8 +17,7 @@ def run(args: CompareArgs) -> None:
         raise InputError("no runs named: give folders of runs or records (.json), as in runs/*")
     if args.plot and args.plot.suffix not in PICTURES:
         raise InputError(f"a plot is written as .png, .svg or .pdf, not {args.plot.name}")
-    records = [read_run(path) for path in expand(args.runs)]
-    comparison = compare(records)
+    comparison = compare(args.runs)
     print(json.dumps(comparison.as_dict(), indent=2, ensure_ascii=False) if args.json else comparison)
     if args.plot:
         try:
@@ -27,6 +25,7 @@ def run(args: CompareArgs) -> None:
         except ImportError as error:
             raise InputError(f"plots need the package {error.name}: pip install 'resnet-tutorial[book]'") from None
         content = io.BytesIO()
-        show_runs(records).savefig(content, format=args.plot.suffix[1:], dpi=150)
+        runs = [run for each in comparison.experiments for run in each.runs]
+        show_runs(runs).figure.savefig(content, format=args.plot.suffix[1:], dpi=150)
         write_atomic(args.plot, content.getvalue())
         print(f"curves: {args.plot}", file=sys.stderr if args.json else sys.stdout)

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from ..data.pictures import SUFFIXES
 from ..errors import InputError
+from ..files import expand
 from ..training import predict
 from .arguments import PredictArgs
-from .common import expand, fail, load
+from .common import fail, load
 
 
 def run(args: PredictArgs) -> None:

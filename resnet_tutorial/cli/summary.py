@@ -7,6 +7,7 @@ from typing import Any
 from ..architectures import Architecture, get_architecture
 from ..errors import InputError
 from ..models import LayerCost, format_table, summarize_architecture, total, total_activations
+from ..text import text_table
 from ..weights import list_models
 from .arguments import SummaryArgs
 
@@ -21,17 +22,19 @@ def run(args: SummaryArgs) -> None:
     network = args.network
     archs = [get_architecture(name).with_options(network.shortcut, network.stem, network.width) for name in names]
     options = {"in_channels": args.in_channels, "checkpoint_activations": network.checkpoint_activations}
-    answers = []
+    answers, lines = [], []
     for arch in archs:
         rows = summarize_architecture(arch, args.num_classes, args.image_size, layers=args.layers, **options)
         if args.json:
             answers.append(_as_dict(arch, rows, args))
         elif many:
             parameters, macs = total(rows)
-            size = f"{parameters:>12,} parameters {macs / 1e6:>9,.1f} million MACs"
-            print(f"{arch.name:12} {arch.family:12} {arch.block:11} {size}")
+            numbers = (f"{parameters:,}", "parameters", f"{macs / 1e6:,.1f}", "million MACs")
+            lines.append((arch.name, arch.family, arch.block, *numbers))
         else:
             print(_table(arch, rows, args))
+    if lines:
+        print(text_table(lines, "<<<><><", gap=" "))
     if args.json:
         print(json.dumps(answers if many else answers[0], indent=2, ensure_ascii=False))
 

@@ -215,7 +215,7 @@
     if (turn !== latest) return; // another picture was chosen meanwhile
     const shares = softmax(logits), order = shares.map((_, k) => k).sort((a, b) => shares[b] - shares[a]);
     shares.forEach((share, k) => {
-      const row = part("answers").rows[k];
+      const row = part("table").querySelector("table").rows[k];
       row.cells[1].textContent = percent(share);
       row.cells[1].style.setProperty("--share", `${100 * share}%`);
       row.classList.toggle("rt-best", k === order[0]);

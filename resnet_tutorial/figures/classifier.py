@@ -8,14 +8,14 @@ import base64
 import json
 import os
 import random
-from html import escape
 from pathlib import Path
 from urllib.parse import quote
 
 from ..errors import InputError
 from ..training.trained import load_trained
 from ..weights import list_pretrained, pretrained_file
-from .widgets.page import NUMBER, STATIC, STYLE
+from .tables import NUMBER, html_table
+from .widgets.page import STATIC, STYLE
 
 SCRIPT = Path(__file__).with_suffix(".js")
 CLASSIFIER_STYLE = """
@@ -34,7 +34,7 @@ CLASSIFIER_STYLE = """
   border: 1px solid #888; border-radius: 0.2em; cursor: pointer; }
 .rt-classifier :is(button, input):focus-visible { outline: 2px solid currentColor; }
 .rt-classifier input[type=file] { max-width: 100%; font: inherit; }
-.rt-classifier.rt-classifier table.rt-answers { width: 100%; max-width: 30em; }
+.rt-classifier.rt-classifier .rt-answers table { width: 100%; max-width: 30em; }
 .rt-classifier.rt-classifier .rt-answers th { width: 7em; font-weight: normal; }
 .rt-classifier.rt-classifier .rt-answers td { --share: 0%;
   background: linear-gradient(to right, #888a var(--share), transparent var(--share)); }
@@ -127,9 +127,9 @@ class BrowserClassifier:
             f'<span><input type="radio" name="rt-example"{" checked" if i == 0 else ""}> {name}</span></label>'
             for i, (name, drawing) in enumerate(EXAMPLES.items())
         )
-        rows = "".join(
-            f'<tr><th scope="row">{escape(name)}</th><td {NUMBER}></td></tr>' for name in self.trained.class_names
-        )
+        columns = {"class": self.trained.class_names, "probability": [""] * len(self.trained.class_names)}
+        numbers = {"probability": NUMBER}
+        table = html_table(columns, "Probability of each class", attributes=numbers, head=False)
         return (
             '<form method="dialog" data-part="form" hidden>'
             f'<p><button type="button" data-part="load">Load the network ({size:.1f} MB)</button></p>'
@@ -145,8 +145,7 @@ class BrowserClassifier:
             f"<figcaption>what the network sees: {self.trained.image_size}×{self.trained.image_size}</figcaption>"
             "</figure></div></div>"
             '<p role="status" data-part="status">Nothing is loaded before you press the button.</p>'
-            '<table class="rt-answers" data-part="table" hidden><caption>Probability of each class</caption>'
-            f'<tbody data-part="answers">{rows}</tbody></table></form>'
+            f'<div class="rt-answers" data-part="table" hidden>{table}</div></form>'
         )
 
     def _text(self) -> str:

@@ -1,13 +1,15 @@
 """The paper ledger: what was published for CIFAR-10 beside what the book's run records measured."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape
 
 from ..architectures import get_architecture
 from ..models.cost import summarize_architecture, total
-from ..training.compare import Row, Spread, compare, duration, group_runs, run_name
+from ..text import duration
 from ..training.record import RunRecord
+from .results import Experiment, experiments
+from .tables import COVERED, Cell, html_table, plain_table, scrolling
 
 DATA = "CIFAR-10"  # the data set of all published figures
 LEAST_EPOCHS = 5  # shorter runs were made for their speed
@@ -80,28 +82,7 @@ PUBLISHED = {
     "plain110": Published("", "above 60", "He et al. 2016, figure 6", recipe="paper_resnet110"),
 }
 
-
-@dataclass(frozen=True)
-class Measured:
-    """An experiment of this project: runs of one network that differ in nothing but their seed.
-
-    Attributes:
-        data: name of the data set.
-        recipe: name of the shipped recipe, and what was changed in it.
-        epochs: length of a run.
-        row: accuracies, seeds and times, as `resnet_tutorial.training.compare.compare` has them.
-        machine: what a run was trained on.
-        commits: of the package.
-        command: repeats the first run.
-    """
-
-    data: str
-    recipe: str
-    epochs: int
-    row: Row
-    machine: str
-    commits: tuple[str, ...]
-    command: str
+NOWHERE = Published("", "", "–")
 
 
 @dataclass(frozen=True)
@@ -110,29 +91,41 @@ class Entry:
 
     Attributes:
         name: the network with its options.
-        parameters: trainable numbers of this package's network, for ten classes or as recorded.
-        published: None for a network that the papers do not have on CIFAR-10.
-        measured: the experiments that the records hold.
-        command: trains a network that has no record, as the paper does.
+        published: `NOWHERE` for a network that the papers do not have on CIFAR-10.
+        measured: the experiments that the records hold, first the one that saw most images.
     """
 
     name: str
-    parameters: int
-    published: Published | None
-    measured: tuple[Measured, ...]
-    command: str
+    published: Published
+    measured: tuple[Experiment, ...]
+
+    @property
+    def parameters(self) -> int:
+        """Trainable numbers of this package's network, for ten classes or as recorded."""
+        if self.measured:
+            return self.measured[0].first.parameters
+        return total(summarize_architecture(get_architecture(self.name)))[0]
+
+    @property
+    def command(self) -> str:
+        """Trains a published network as the paper does."""
+        return f"resnet-tutorial train -c {self.published.recipe} --seeds 5 --model {self.name} DATA"
 
 
 class Ledger:
-    """What `ledger` returns: it shows itself in a notebook, and as text elsewhere."""
+    """What `ledger` returns: it shows itself in a notebook, and elsewhere as the text of its overview.
 
-    def __init__(self, entries: Sequence[Entry]):
+    Attributes:
+        entries: the published networks, and behind them the others of the records.
+    """
+
+    def __init__(self, entries: Iterable[Entry]):
         self.entries = tuple(entries)
 
     @property
     def notes(self) -> list[str]:
         """What one has to know to read the table."""
-        names = dict.fromkeys(measured.data for entry in self.entries for measured in entry.measured)
+        names = dict.fromkeys(each.first.data["name"] for entry in self.entries for each in entry.measured)
         return [
             f"Measured here on {name}. The published figures are those of {DATA}: between the two, accuracies do not "
             "compare."
@@ -140,65 +133,42 @@ class Ledger:
             if name != DATA
         ]
 
-    def __str__(self) -> str:
-        lines = [line for entry in self.entries for line in _as_text(entry)]
-        return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
-
-    __repr__ = __str__
-
     def overview(self) -> "Overview":
         """A line for each network, with the experiment that saw most images; networks with options are left out."""
         networks = [entry for entry in self.entries if "," not in entry.name]
-        return Overview(sorted(networks, key=_by_kind_and_depth))
+        return Overview([_overview_row(entry) for entry in sorted(networks, key=_by_kind_and_depth)])
+
+    def __repr__(self) -> str:
+        return "\n".join([repr(self.overview()), *(f"note: {note}" for note in self.notes)])
 
     def _repr_html_(self) -> str:
-        head = "".join(f'<th scope="col">{name}</th>' for name in HEAD + RUNS + REST)
-        body = "".join(map(_as_rows, self.entries))
+        rows = [_row(entry, each) for entry in self.entries for each in entry.measured or [None]]
+        table = html_table({name: [row[name] for row in rows] for name in rows[0]}, merged=rows[0].keys() - HERE.keys())
         notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes)
         about = (
             f"<p>Test accuracy in percent: published for {DATA}, and measured here on the data set that is named. "
             "± is the standard deviation over seeds. The column of the best epoch alone has accuracies on the "
             "validation images that chose the epoch, and these flatter.</p>"
         )
-        return (
-            f'<div class="rt-ledger">{about}<div role="group" aria-label="Published and measured" tabindex="0" '
-            f'style="overflow-x: auto"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
-            f"{notes}</div>"
-        )
+        return f'<div class="rt-ledger">{about}{scrolling(table, "Published and measured")}{notes}</div>'
 
 
 class Overview:
     """The table of networks: what each costs, and what it reached in the paper, elsewhere and here.
 
     Attributes:
-        rows: for each network, the texts of its line.
+        rows: for each network, the texts of its line by the headings.
     """
 
-    head = ("network", f"paper, {DATA}", f"reproduced, {DATA}", "here", "measured on", "training images", "epochs")
-    head += ("seeds", "parameters", "million MACs")
+    def __init__(self, rows: list[dict[str, str]]):
+        self.rows = rows
+        self._columns = {name: [row[name] for row in rows] for name in rows[0]}
 
-    def __init__(self, entries: Iterable[Entry]):
-        self.rows = [_overview_row(entry) for entry in entries]
-
-    def __str__(self) -> str:
-        widths = [max(map(len, column)) for column in zip(self.head, *self.rows, strict=True)]
-        lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in (self.head, *self.rows))
-        return "\n".join(lines)
-
-    __repr__ = __str__
+    def __repr__(self) -> str:
+        return plain_table(self._columns)
 
     def _repr_html_(self) -> str:
-        head = "".join(f'<th scope="col">{name}</th>' for name in self.head)
-        cells = (
-            f'<th scope="row">{escape(name)}</th>' + "".join(f"<td>{escape(t)}</td>" for t in texts)
-            for name, *texts in self.rows
-        )
-        body = "".join(f"<tr>{row}</tr>" for row in cells)
-        return (
-            '<div class="rt-ledger rt-overview"><div role="group" aria-label="The networks" tabindex="0" '
-            'style="overflow-x: auto">'
-            f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div></div>"
-        )
+        return f'<div class="rt-ledger rt-overview">{scrolling(html_table(self._columns), "The networks")}</div>'
 
 
 def ledger(records: Iterable[RunRecord]) -> Ledger:
@@ -207,13 +177,16 @@ def ledger(records: Iterable[RunRecord]) -> Ledger:
     Runs of fewer than five epochs are left out: they were made for their speed. So are those that are not finished.
 
     Args:
-        records: any runs, such as the values of `resnet_tutorial.figures.evidence.read_results`.
+        records: any runs, such as those of `resnet_tutorial.figures.results.read_records`.
     """
     finished = [record for record in records if record.test is not None and len(record.history) >= LEAST_EPOCHS]
-    groups: dict[str, list[list[RunRecord]]] = {name: [] for name in PUBLISHED}
-    for runs in group_runs(finished):
-        groups.setdefault(run_name(runs[0]), []).append(runs)
-    return Ledger([_entry(name, experiments) for name, experiments in groups.items()])
+    measured: dict[str, list[Experiment]] = {name: [] for name in PUBLISHED}
+    for each in experiments(finished):
+        measured.setdefault(each.first.network, []).append(each)
+    return Ledger(
+        Entry(name, PUBLISHED.get(name, NOWHERE), tuple(sorted(found, key=_images_seen, reverse=True)))
+        for name, found in measured.items()
+    )
 
 
 def published_accuracies() -> dict[str, str]:
@@ -227,40 +200,39 @@ def published_accuracies() -> dict[str, str]:
     return found
 
 
-def _entry(name: str, experiments: list[list[RunRecord]]) -> Entry:
-    published = PUBLISHED.get(name)
-    if experiments:
-        parameters = experiments[0][0].parameters
+def _row(entry: Entry, each: Experiment | None) -> dict[str, object]:
+    """One row of the ledger, by the headings."""
+    published = entry.published
+    if each:
+        here = {name: value(each) for name, value in HERE.items()}
     else:
-        parameters = total(summarize_architecture(get_architecture(name)))[0]
-    recipe = published.recipe if published else ""
-    command = f"resnet-tutorial train -c {recipe} --seeds 5 --model {name} DATA" if published else ""
-    longest_first = sorted(experiments, key=lambda runs: -len(runs[0].history) * runs[0].data["train"])
-    return Entry(name, parameters, published, tuple(map(_measured, longest_first)), command)
+        missing = f"not measured yet: <code>{escape(entry.command)}</code>"
+        here = dict.fromkeys(HERE, COVERED) | {next(iter(HERE)): Cell("–", missing, f'colspan="{len(HERE)}"')}
+    return {
+        "network": entry.name,
+        f"paper, {DATA}": _paper(published),
+        **here,
+        f"reproduction, {DATA}": f"{published.elsewhere} ({published.elsewhere_source})"
+        if published.elsewhere
+        else "–",
+        "parameters: paper": f"{published.parameters} M" if published.parameters else "–",
+        "parameters: here": f"{entry.parameters:,}",
+    }
 
 
-def _measured(runs: list[RunRecord]) -> Measured:
-    first = runs[0]
-    (table,) = compare(runs).tables
-    machine = first.machine
-    device = machine["processor"] if machine["accelerator"] == "cpu" else machine["accelerator"]
-    return Measured(
-        first.data["name"],
-        first.recipe_name,
-        len(first.history),
-        table.rows[0],
-        f"{device}, {first.precision}",
-        tuple(dict.fromkeys(run.commit or "installed package" for run in runs)),
-        first.command,
-    )
-
-
-# As text and as HTML
-
-HEAD = ("network", f"paper, {DATA}")
-RUNS = ("here, last epoch (test)", "measured on", "training images", "epochs", "seeds", "recipe")
-RUNS += ("here, best epoch (validation)", "time of a run", "commit")
-REST = (f"reproduction, {DATA}", "parameters: paper", "parameters: here")
+def _overview_row(entry: Entry) -> dict[str, object]:
+    _, macs = total(summarize_architecture(get_architecture(entry.name)))
+    published, here = entry.published, dict.fromkeys(IN_SHORT, "–")
+    if entry.measured:
+        here = {heading: HERE[name](entry.measured[0]) for heading, name in IN_SHORT.items()}
+    return {
+        "network": entry.name,
+        f"paper, {DATA}": _paper_in_short(published),
+        f"reproduced, {DATA}": published.elsewhere.split(" last epoch")[0] or "–",
+        **here,
+        "parameters": f"{entry.parameters:,}",
+        "million MACs": f"{macs / 1e6:,.1f}",
+    }
 
 
 def _accuracy(error: str) -> str:
@@ -281,28 +253,6 @@ def _paper(published: Published) -> str:
     return f"{accuracy} (error {printed}; {published.source})"
 
 
-def _elsewhere(published: Published) -> str:
-    return f"{published.elsewhere} ({published.elsewhere_source})" if published.elsewhere else "–"
-
-
-def _spread(spread: Spread | None) -> str:
-    if spread is None:
-        return "–"
-    return f"{spread.mean:.2f}" + ("" if spread.sd is None else f" ± {spread.sd:.2f}")
-
-
-def _overview_row(entry: Entry) -> tuple[str, ...]:
-    _, macs = total(summarize_architecture(get_architecture(entry.name)))
-    paper, elsewhere, here = "–", "–", ("–",) * 5
-    if entry.published:
-        paper, elsewhere = _paper_in_short(entry.published), entry.published.elsewhere.split(" last epoch")[0] or "–"
-    if entry.measured:
-        measured, row = entry.measured[0], entry.measured[0].row
-        seeds = ", ".join(map(str, row.seeds))
-        here = (_spread(row.test), measured.data, f"{row.train_images:,}", str(measured.epochs), seeds)
-    return (entry.name, paper, elsewhere, *here, f"{entry.parameters:,}", f"{macs / 1e6:,.1f}")
-
-
 def _paper_in_short(published: Published) -> str:
     """The mean of several runs where it is given; else the single figure, and which of several runs it is."""
     if published.mean_error:
@@ -314,53 +264,38 @@ def _paper_in_short(published: Published) -> str:
 
 def _by_kind_and_depth(entry: Entry) -> tuple[int, str, int]:
     arch = get_architecture(entry.name)
-    kind = next(i for i, kind in enumerate(("resnet", "plain", "preact")) if entry.name.startswith(kind))
-    return kind, arch.family, arch.depth
+    return ("resnet", "plain", "preact").index(arch.kind), arch.family, arch.depth
 
 
-def _cells(measured: Measured) -> tuple[str, ...]:
-    row = measured.row
-    epochs = f" (epoch {', '.join(map(str, row.best_epochs))})" if row.best_epochs else ""
-    return (
-        _spread(row.test),
-        measured.data,
-        f"{row.train_images:,}",
-        str(measured.epochs),
-        ", ".join(map(str, row.seeds)),
-        measured.recipe,
-        _spread(row.validation) + epochs,
-        f"{duration(row.seconds.mean)} ({measured.machine})"
-        if row.seconds
-        else f"not timed ({measured.machine}, shared)",
-        ", ".join(measured.commits),
-    )
+def _images_seen(each: Experiment) -> int:
+    return len(each.first.history) * each.first.data["train"]
 
 
-def _as_text(entry: Entry) -> list[str]:
-    lines = [f"{entry.name}: {entry.parameters:,} parameters"]
-    if published := entry.published:
-        lines[0] += f", {published.parameters} million in the paper" if published.parameters else ""
-        lines.append(f"  paper, {DATA}: {_paper(published)}")
-        lines += [f"  reproduction, {DATA}: {_elsewhere(published)}"] if published.elsewhere else []
-    for measured in entry.measured:
-        last, data, images, epochs, seeds, recipe, best, time, commit = _cells(measured)
-        run = f"{recipe}, {epochs} epochs of {images} images, seeds {seeds}"
-        lines.append(f"  here, {data}: {last} in the last epoch; best by validation {best}; {run}; {time}; {commit}")
-    return lines if entry.measured else [*lines, f"  not measured yet: {entry.command}"]
+def _best(each: Experiment) -> str:
+    chosen = ", ".join(str(row["epoch"]) for row in each.best)
+    return f"{each.validation} (epoch {chosen})" if chosen else "–"
 
 
-def _as_rows(entry: Entry) -> str:
-    """A line for each experiment; what was published stands beside all of them."""
-    published = entry.published
-    span = f' rowspan="{max(1, len(entry.measured))}"'
-    paper, elsewhere, parameters = "–", "–", "–"
-    if published:
-        paper, elsewhere = _paper(published), _elsewhere(published)
-        parameters = f"{published.parameters} M" if published.parameters else "–"
-    first = f'<th scope="row"{span}>{escape(entry.name)}</th><td{span}>{escape(paper)}</td>'
-    rest = "".join(f"<td{span}>{escape(text)}</td>" for text in (elsewhere, parameters, f"{entry.parameters:,}"))
-    if not entry.measured:
-        missing = f"not measured yet: <code>{escape(entry.command)}</code>"
-        return f'<tr>{first}<td colspan="{len(RUNS)}">{missing}</td>{rest}</tr>'
-    lines = ["".join(f"<td>{escape(text)}</td>" for text in _cells(measured)) for measured in entry.measured]
-    return "".join(f"<tr>{first}{line}{rest}</tr>" if i == 0 else f"<tr>{line}</tr>" for i, line in enumerate(lines))
+def _time(each: Experiment) -> str:
+    machine = each.first.machine
+    device = machine["processor"] if machine["accelerator"] == "cpu" else machine["accelerator"]
+    device += f", {each.first.precision}"
+    return f"{duration(each.seconds.mean)} ({device})" if each.seconds else f"not timed ({device}, shared)"
+
+
+# What the ledger says of an experiment, by the headings.
+HERE = {
+    "here, last epoch (test)": lambda each: str(each.test),
+    "measured on": lambda each: each.first.data["name"],
+    "training images": lambda each: f"{each.first.data['train']:,}",
+    "epochs": lambda each: len(each.first.history),
+    "seeds": lambda each: ", ".join(str(run.seed) for run in each.runs),
+    "recipe": lambda each: each.first.recipe_name,
+    "here, best epoch (validation)": _best,
+    "time of a run": _time,
+    "commit": lambda each: ", ".join(dict.fromkeys(run.commit or "installed package" for run in each.runs)),
+}
+# The overview's headings, and which of these they stand for.
+IN_SHORT = {"here": "here, last epoch (test)"} | {
+    name: name for name in ("measured on", "training images", "epochs", "seeds")
+}

@@ -10,6 +10,7 @@ from torch.autograd.graph import saved_tensors_hooks
 
 from ..architectures import Architecture
 from ..errors import InputError
+from ..text import text_table
 from .resnet import ResNet
 from .shortcuts import ProjectionShortcut, ZeroPadShortcut
 
@@ -134,20 +135,13 @@ def format_table(rows: list[LayerCost]) -> str:
     cells = [head, *(_cells(row) for row in rows)]
     whole = (parameters, macs, total_activations(rows), rows[-1].receptive_field)
     cells.append(("all", "", "", *(f"{number:,}" for number in whole)))
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    return "\n".join(_line(row, widths) for row in cells)
+    return text_table(cells, "<<>", gap=" ")
 
 
 def _cells(row: LayerCost) -> tuple[str, ...]:
     size = f"{row.output}×{row.output}×{row.channels}"
     numbers = (row.parameters, row.macs, row.activations, row.receptive_field)
     return (row.name, row.what, size, *(f"{number:,}" for number in numbers))
-
-
-def _line(cells: tuple[str, ...], widths: list[int]) -> str:
-    """Words to the left, numbers to the right."""
-    pairs = list(zip(cells, widths, strict=True))
-    return " ".join([cell.ljust(n) for cell, n in pairs[:2]] + [cell.rjust(n) for cell, n in pairs[2:]])
 
 
 # --- Layer by layer ---

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from .checkpoint import load_checkpoint, model_from_checkpoint
     from .config import TrainConfig
     from .device import Device
-    from .engine import Step, evaluate, train_epoch
+    from .engine import Step, train_epoch, validate
     from .optim import make_optimizer, make_scheduler
     from .parts import Parts, make_parts, pick_device
     from .prediction import Prediction, predict
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .recipe_files import RecipeCard, list_recipes, load_card, load_recipe
     from .recipe_text import recipe_notes, recipe_summary
     from .record import RunRecord, describe_machine, read_record
-    from .scores import Scores, collect_logits, score
+    from .scores import Scores, collect_logits, evaluate, score
     from .signals import Stopped
     from .sums import Sums
     from .trained import TrainedModel, load_trained
@@ -59,4 +59,5 @@ __all__ = [
     "train",
     "train_epoch",
     "train_from",
+    "validate",
 ]

@@ -15,8 +15,8 @@ from ..architectures import get_architecture
 from ..data import ImageDataset
 from ..errors import InputError
 from ..models.cost import summarize_architecture, total
+from ..text import duration, text_table
 from ..weights import list_models
-from .compare import duration
 from .config import TrainConfig
 from .device import DTYPES, Device
 from .engine import train_epoch
@@ -311,28 +311,29 @@ def _format(report: Report) -> str:
     machine = report.machine
     where = machine["processor"] if machine["accelerator"] == "cpu" else machine["accelerator"]
     threads = machine["threads"]
+    peak, unit = _flops(report.peak_flops).split()
+    measured = [("  peak", peak, f"{unit} in a product of large matrices")]
+    measured.append(("  loader", f"{report.loader_images_per_second:,.0f}", "images/s prepared"))
+    for speed in report.speeds:
+        spread = f"images/s ({speed.slowest:,.0f} to {speed.fastest:,.0f}), batch {speed.batch_size}"
+        how = f"{spread}: {_flops(speed.flops)}, {speed.of_peak:.0%} of the peak"
+        measured.append((f"  {speed.model}", f"{speed.images_per_second:,.0f}", how))
+    estimated = []
+    for row in report.estimates:
+        rate = format_rate(row.images_per_second)
+        how = "its own step" if row.scaled_from is None else f"the step of {row.scaled_from}, scaled by MACs"
+        estimated.append((f"  {row.model}", rate, "images/s", f"{duration(row.seconds)},", f"from {how}"))
     lines = [
         f"{where}, {threads} thread{'s' * (threads != 1)}, torch {machine['torch']}, {report.precision}",
         "",
         "measured",
-        f"  peak         {_flops(report.peak_flops)} in a product of large matrices",
-        f"  loader       {report.loader_images_per_second:>9,.0f} images/s prepared",
-    ]
-    for speed in report.speeds:
-        lines.append(
-            f"  {speed.model:12} {speed.images_per_second:>9,.0f} images/s ({speed.slowest:,.0f} to "
-            f"{speed.fastest:,.0f}), batch {speed.batch_size}: {_flops(speed.flops)}, {speed.of_peak:.0%} of the peak"
-        )
-    lines += [
+        text_table(measured, "<><", gap=" "),
         "  (training steps: median, slowest and fastest repeat; operations: MACs × 2 × 3, for forward and backward)",
         "",
         f"estimated: a whole run on {report.images:,} training images, with validation and test",
         f"  recipe: {report.recipe}",
+        text_table(estimated, "<><><", gap=" "),
     ]
-    for row in report.estimates:
-        how = "its own step" if row.scaled_from is None else f"the step of {row.scaled_from}, scaled by MACs"
-        rate = format_rate(row.images_per_second)
-        lines.append(f"  {row.model:12} {rate:>9} images/s {duration(row.seconds):>10}, from {how}")
     return "\n".join(lines)
 
 

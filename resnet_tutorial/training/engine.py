@@ -121,7 +121,7 @@ def train_epoch(
 
 
 @torch.inference_mode()
-def evaluate(model: nn.Module, batches: Batches, device: Device) -> dict[str, float | torch.Tensor]:
+def validate(model: nn.Module, batches: Batches, device: Device) -> dict[str, float | torch.Tensor]:
     """Score a network on every image once. Several processes score each its share, and all get the whole result.
 
     Args:

@@ -6,7 +6,6 @@ A shipped file may hold ``variants``: further names, each with the lines in whic
 
 import difflib
 import functools
-import re
 from dataclasses import asdict, dataclass
 from importlib import resources
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 import yaml
 
 from ..errors import InputError
+from ..text import natural
 from .recipe import RECIPE_VERSION, Recipe, recipe_from_dict
 
 WORDS = ("about", "source", "expected", "model")
@@ -45,8 +45,7 @@ class RecipeCard:
 
 def list_recipes() -> list[str]:
     """Names of the recipes that come with the package."""
-    # Numbers in names are compared as numbers: resnet20 before resnet110.
-    return sorted(_shipped(), key=lambda name: re.sub(r"\d+", lambda digits: digits[0].zfill(6), name))
+    return sorted(_shipped(), key=natural)
 
 
 def load_recipe(name_or_file: str) -> Recipe:

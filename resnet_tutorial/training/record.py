@@ -80,6 +80,18 @@ class RunRecord:
     schema: int = SCHEMA
 
     @property
+    def network(self) -> str:
+        """The network with the options that are not the usual ones, such as ``resnet14, zero init residual``."""
+        words = {key: key.replace("_", " ") for key in self.options}
+        options = [words[key] if value is True else f"{words[key]} {value}" for key, value in self.options.items()]
+        return ", ".join([self.model, *options])
+
+    @property
+    def side_by_side(self) -> int:
+        """How many runs shared the machine, this one among them."""
+        return self.machine.get("side_by_side", 1)
+
+    @property
     def seconds(self) -> float:
         """Wall time of all epochs together, evaluation included."""
         return sum(row["seconds"] for row in self.history)

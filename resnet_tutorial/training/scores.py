@@ -3,14 +3,22 @@
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..data import BatchLoader, ImageDataset
+from ..errors import InputError
+from ..text import text_table
+from .config import TrainConfig
 from .engine import Device
+from .parts import pick_device
+from .trained import TrainedModel, load_trained
 
 TOP = 5
+FEW_CLASSES = 20  # as many columns of counts fit a line
 
 
 @dataclass(frozen=True)
@@ -53,6 +61,56 @@ class Scores:
     calibration_error: float
     classes: tuple[ClassScore, ...]
     confusion: tuple[tuple[int, ...], ...]
+
+    def __repr__(self) -> str:
+        low, high = self.interval
+        top5 = "" if self.top5 is None else f", top-5 {self.top5:.2f} %"
+        few = len(self.classes) <= FEW_CLASSES
+        mistakes = (f"{true} taken for {said} {n}" for n, true, said in confusions(self))
+        rows = [
+            [
+                "",
+                each.name,
+                "–" if each.accuracy is None else f"{each.accuracy:.2f} %",
+                *map(str, counts if few else ()),
+            ]
+            for each, counts in zip(self.classes, self.confusion, strict=True)
+        ]
+        lines = [
+            f"accuracy {self.accuracy:.2f} % (95 % interval {low:.2f} to {high:.2f}){top5}, loss {self.loss:.4f}",
+            f"expected calibration error {self.calibration_error:.2f} % (15 bins)",
+            "each class: share recognized, and its images by the answer, in the order of the classes"
+            if few
+            else f"most frequent mistakes: {'; '.join(mistakes) or 'none'}",
+            text_table(rows, "<<>"),
+        ]
+        return "\n".join(lines)
+
+
+def evaluate(
+    trained: TrainedModel | str | Path, test: ImageDataset, *, device: str = "auto", flip: bool = False
+) -> Scores:
+    """Score a trained network on a data set.
+
+    Args:
+        trained: the folder of a run, a checkpoint in it, a file of weights or a name from `list_pretrained`; for a file
+            that leaves something open, what `load_trained` makes of it.
+        test: images of the classes that the network knows, in the size that it was trained with.
+        device: ``cpu``, ``cuda``, ``mps``, or ``auto``, which takes a GPU if there is one.
+        flip: whether to run each image and its mirror image, and take the mean of the two answers.
+
+    Returns:
+        The scores. Those of a run on its own test part are the ones in its record.
+
+    Raises:
+        InputError: as of `load_trained`, or if the data do not fit the network.
+    """
+    trained = trained if isinstance(trained, TrainedModel) else load_trained(trained)
+    _check_fit(trained, test)
+    exact = trained.run and trained.run["record"]["precision"] == "fp32"  # to give what the record says
+    where = pick_device(TrainConfig(device=device, precision="fp32" if exact else "auto"))
+    batches = BatchLoader(test, where.eval_batch, trained.transform, num_workers=1)
+    return score(*collect_logits(where.place(trained.model), batches, where, flip=flip), test.classes)
 
 
 @torch.inference_mode()
@@ -169,6 +227,30 @@ def confusions(scores: Scores, most: int = 5) -> list[tuple[int, str, str]]:
         if n and true != predicted
     ]
     return sorted(pairs, key=lambda pair: -pair[0])[:most]
+
+
+def _check_fit(trained: TrainedModel, test: ImageDataset) -> None:
+    """Refuse a data set with other classes, or another size of images, than the network was trained with."""
+    if trained.classes is not None and test.classes != trained.classes:
+        meant = f"evaluate it on {trained.run['record']['data']['name']}" if trained.run else "name other data"
+        known, found = _some(trained.classes), _some(test.classes)
+        raise InputError(f"{test.name} has the classes {found}; the network knows {known}: {meant}")
+    if len(test.classes) != len(trained.class_names):
+        raise InputError(
+            f"{test.name} has {len(test.classes)} classes, the network {len(trained.class_names)}: name other data"
+        )
+    height, width, size = *test.images.shape[1:3], trained.image_size
+    if (height, width) != (size, size):
+        raise InputError(
+            f"{test.name} has images of {height}×{width} pixels, the network was trained with {size}×{size}: "
+            f"load_dataset(…, image_size={size}) scales them"
+        )
+
+
+def _some(classes: tuple[str, ...]) -> str:
+    """The names, or the first of very many."""
+    more = f" and {len(classes) - FEW_CLASSES} more" if len(classes) > FEW_CLASSES else ""
+    return f"{', '.join(classes[:FEW_CLASSES])}{more}"
 
 
 def _top5(logits: Tensor, labels: Tensor) -> float:

@@ -4,8 +4,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from ..errors import InputError
-from . import distributed
-from .compare import compare
 from .config import TrainConfig
 from .record import RunRecord
 from .run_folder import RunFolder
@@ -28,7 +26,7 @@ def choose_seeds(numbers: Sequence[int], first: int = 0) -> tuple[int, ...]:
 
 
 def train_seeds(config: TrainConfig, seeds: Sequence[int], log: Callable[[str], None] = print) -> list[RunRecord]:
-    """Run a training once for each seed, one after the other, and say what came out, as mean and standard deviation.
+    """Run a training once for each seed, one after the other.
 
     Each seed has a folder of its own: ``runs/<model>-<data>-seed<seed>``, or ``seed<seed>`` in the ``ckpt_dir`` of the
     config. A run that is finished there is left as it is, and one that was broken off goes on.
@@ -53,8 +51,6 @@ def train_seeds(config: TrainConfig, seeds: Sequence[int], log: Callable[[str], 
             )
             trainer.log = _silent if finished else trainer.log
             records.append(trainer.fit())
-        if distributed.read_world().rank == 0:
-            log(f"\n{compare(records)}")
     return records
 
 

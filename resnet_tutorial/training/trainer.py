@@ -23,7 +23,7 @@ from ..weights.own import is_own
 from . import distributed
 from .checkpoint import load_state, random_states, random_states_put_back, restore_random_states, run_folder
 from .config import TrainConfig
-from .engine import evaluate, train_epoch
+from .engine import train_epoch, validate
 from .meter import Meter
 from .optim import report_train_error
 from .parts import augmentation, build_model, check_name, chosen_kernels, connect, make_loader, make_parts, pick_device
@@ -301,7 +301,7 @@ class Trainer:
     def _evaluate(self, batches: BatchLoader) -> dict:
         model = self.parts.scored_model
         distributed.share_buffers(model)
-        return evaluate(model, batches, self.parts.device)
+        return validate(model, batches, self.parts.device)
 
     def _test(self) -> None:
         parts = self.parts

@@ -16,9 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from resnet_tutorial.figures.evidence import read_results
 from resnet_tutorial.figures.ledger import published_accuracies
-from resnet_tutorial.training.compare import compare
+from resnet_tutorial.figures.results import experiments, read_records
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "book").glob("*.md")), *sorted((ROOT / "book").glob("*.ipynb"))]
@@ -62,9 +61,8 @@ def claims(text: str) -> list[tuple[str, str]]:
 @functools.cache
 def recorded() -> set[str]:
     """Each figure of the records as a page would write it."""
-    records = list(read_results(ROOT / "book" / "results").values())
-    rows = [row for table in compare(records).tables for row in table.rows]
-    spreads = [spread for row in rows for spread in (row.test, row.validation) if spread]
+    records = read_records(ROOT / "book" / "results" / "*.json")
+    spreads = [spread for each in experiments(records) for spread in (each.test, each.validation) if spread]
     figures = [
         figure for spread in spreads for figure in (*spread.values, spread.mean, spread.sd) if figure is not None
     ]

@@ -7,8 +7,8 @@ import pytest
 
 from resnet_tutorial.cli import COMMANDS
 from resnet_tutorial.cli.parser import parse
-from resnet_tutorial.figures.evidence import read_results
-from resnet_tutorial.figures.ledger import DATA, PUBLISHED, ledger, published_accuracies
+from resnet_tutorial.figures.ledger import DATA, NOWHERE, PUBLISHED, ledger, published_accuracies
+from resnet_tutorial.figures.results import read_records
 from tests.figures.test_evidence import make_record
 
 RESULTS = Path(__file__).parents[2] / "book" / "results"
@@ -34,41 +34,50 @@ def test_published_errors_are_shown_as_accuracies():
     found = published_accuracies()
     assert found["91.25"] == found["8.75"] == "He et al. 2016, table 6"
     assert {"93.57", "93.39", "92.07", "92.56", "4.92"} <= found.keys()
-    text = str(ledger([]))
+    text = ledger([])._repr_html_()
     assert "93.39 ± 0.16, 93.57 the best of five (error 6.61 ± 0.16, 6.43; He et al. 2016, table 6)" in text
 
 
 def test_an_experiment_is_recomputed_from_its_runs():
     (measured,) = entries([a_run(seed=1, accuracy=91.0), a_run(seed=0, accuracy=94.0)])["resnet20"].measured
-    assert measured.row.test.mean == statistics.mean([91.0, 94.0])
-    assert measured.row.test.sd == statistics.stdev([91.0, 94.0])
-    assert (measured.row.seeds, measured.epochs, measured.row.train_images) == ((0, 1), 5, 1000)
-    assert (measured.data, measured.recipe, measured.commits) == ("Corners <b>", "quick", ("abc123",))
+    assert (measured.test.mean, measured.test.sd) == (statistics.mean([91.0, 94.0]), statistics.stdev([91.0, 94.0]))
+    html = ledger(measured.runs)._repr_html_()
+    here = [
+        "92.50 ± 2.12",
+        "Corners &lt;b&gt;",
+        "1,000",
+        "5",
+        "0, 1",
+        "quick",
+        "–",
+        "not timed (Some CPU, fp32, shared)",
+    ]
+    assert "".join(f"<td>{text}</td>" for text in [*here, "abc123"]) in html
 
 
 def test_the_ledger_of_the_book_is_that_of_its_records():
-    records = read_results(RESULTS)
+    records = read_records(RESULTS / "*.json")
     shown = {
         (entry.name, seed): value
-        for entry in ledger(records.values()).entries
+        for entry in ledger(records).entries
         for measured in entry.measured
-        for seed, value in zip(measured.row.seeds, measured.row.test.values, strict=True)
+        for seed, value in zip((run.seed for run in measured.runs), measured.test.values, strict=True)
     }
-    assert shown and all(value in [r.test["accuracy"] for r in records.values()] for value in shown.values())
+    assert shown and all(value in [r.test["accuracy"] for r in records] for value in shown.values())
 
 
 def test_a_network_without_record_names_the_command_that_would_make_one():
     found = entries([a_run("resnet20")])
-    assert not found["resnet32"].measured and "not measured yet: resnet-tutorial train -c paper" in str(ledger([]))
-    for entry in found.values():
-        if entry.command:
-            _, command, *words = entry.command.split()
-            parse(COMMANDS[command], command, words)
+    html = ledger([])._repr_html_()
+    assert not found["resnet32"].measured and "not measured yet: <code>resnet-tutorial train -c paper" in html
+    for name in PUBLISHED:
+        _, command, *words = found[name].command.split()
+        parse(COMMANDS[command], command, words)
 
 
 def test_options_and_unpublished_networks_follow_the_published_ones():
     found = entries([a_run("resnet8"), a_run("resnet20", shortcut="B")])
-    assert list(found)[-2:] == ["resnet8", "resnet20, shortcut B"] and found["resnet8"].published is None
+    assert list(found)[-2:] == ["resnet8", "resnet20, shortcut B"] and found["resnet8"].published is NOWHERE
 
 
 def test_short_and_unfinished_runs_are_no_results():
@@ -97,11 +106,11 @@ def test_the_table_has_a_cell_for_each_head():
 def test_the_overview_has_one_line_for_each_network():
     runs = [a_run(seed=0, accuracy=90.0), a_run(seed=1, accuracy=91.0), a_run(epochs=9, accuracy=95.0)]
     overview = ledger([*runs, a_run("resnet8"), a_run("resnet20", shortcut="B")]).overview()
-    rows = {name: row for name, *row in overview.rows}
+    rows = {row["network"]: list(row.values())[1:] for row in overview.rows}
     assert len(rows) == len(overview.rows)
     assert list(rows)[:6] == ["resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "resnet8"]
     assert not any("," in name for name in rows), "options stand in the whole ledger"
-    reached = ["91.25", "92.56", "95.00", "Corners <b>", "1,000", "9", "0"]
+    reached = ["91.25", "92.56", "95.00", "Corners <b>", "1,000", 9, "0"]
     assert rows["resnet20"][:-2] == reached and rows["resnet20"][-1] == "40.6"
     assert rows["resnet110"][:3] == ["93.39 ± 0.16", "93.68 best", "–"] and rows["plain110"][0] == "–"
     html = overview._repr_html_()

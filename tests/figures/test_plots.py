@@ -6,29 +6,33 @@ from dataclasses import asdict, replace
 
 import pytest
 import torch
+from matplotlib.figure import Figure
 
 from resnet_tutorial import Recipe
 from resnet_tutorial.analysis import ConfidenceBin, Estimate
 from resnet_tutorial.figures import plots
+from resnet_tutorial.figures.tables import DataTable
 from tests.conftest import make_dataset
-from tests.training.test_compare import a_run
+from tests.figures.test_results import a_run
 
 
 def test_confusion_shows_the_percentages_of_each_row():
-    figure = plots.show_confusion(torch.tensor([[3, 1], [0, 5]]), ("left", "right"))
+    figure = plots.show_confusion(torch.tensor([[3, 1], [0, 5]]), ("left", "right")).figure
     assert [text.get_text() for text in figure.axes[0].texts] == ["75", "25", "0", "100"]
     assert figure.axes[0].get_ylabel() == "true" and figure.axes[0].get_xlabel() == "predicted"
 
 
 def test_schedules_are_the_real_ones():
-    figure = plots.show_schedules({"drops": Recipe(epochs=4, lr=0.1, lr_scheduler="MultiStepLR", milestones=(2,))})
+    figure = plots.show_schedules(
+        {"drops": Recipe(epochs=4, lr=0.1, lr_scheduler="MultiStepLR", milestones=(2,))}
+    ).figure
     rates = figure.axes[0].lines[0].get_ydata()
     assert rates[0] == rates[39] == pytest.approx(0.1) and rates[40] == rates[-1] == pytest.approx(0.01)
 
 
 def test_a_ladder_shows_ratios_and_why_a_rung_is_missing():
     ladders = {"here": {"loop": 200.0, "+ layout": 300.0, "+ graphs": "no GPU"}, "there": {"loop": 1000.0}}
-    here, there = plots.show_ladder(ladders).axes
+    here, there = plots.show_ladder(ladders).figure.axes
     assert [text.get_text().strip() for text in here.texts] == ["200 (× 1.00)", "300 (× 1.50)", "no GPU"]
     assert [label.get_text() for label in here.get_yticklabels()] == ["loop", "+ layout", "+ graphs"]
     assert [bar.get_width() for bar in here.patches] == [200, 300] and here.yaxis_inverted()
@@ -44,14 +48,14 @@ def test_classes_stand_in_their_rows():
 
 
 def test_costs_name_every_network():
-    figure = plots.show_costs({"resnet20": (269_722, 40_551_040), "resnet18": (11_173_962, 555_422_720)})
+    figure = plots.show_costs({"resnet20": (269_722, 40_551_040), "resnet18": (11_173_962, 555_422_720)}).figure
     assert [text.get_text() for text in figure.axes[0].texts] == ["ResNet-20", "ResNet-18"]
     assert figure.axes[0].get_xscale() == figure.axes[0].get_yscale() == "log"
 
 
 def test_intervals_stand_in_rows_with_their_single_values():
     estimates = {"first": Estimate(90.0, 89.0, 91.0), "second": Estimate(92.0, 90.0, 94.0)}
-    (axis,) = plots.show_intervals(estimates, "accuracy (%)", {"second": [91.0, 93.0]}, line=90.5).axes
+    (axis,) = plots.show_intervals(estimates, "accuracy (%)", {"second": [91.0, 93.0]}, line=90.5).figure.axes
     drawn = [(list(line.get_xdata()), set(line.get_ydata())) for line in axis.lines]
     assert ([89.0, 91.0], {0}) in drawn and ([90.0, 94.0], {1}) in drawn and ([91.0, 93.0], {1}) in drawn
     assert [label.get_text() for label in axis.get_yticklabels()] == ["first", "second"] and axis.yaxis_inverted()
@@ -59,23 +63,25 @@ def test_intervals_stand_in_rows_with_their_single_values():
 
 
 def test_each_run_has_a_mark_in_the_row_of_its_network_and_a_stroke_at_their_mean():
-    axis = plots.show_seeds({"A": [7.0, 9.0], "B": [8.5]}, "test error (%)").axes[0]
+    chart = plots.show_seeds([a_run(0, 93.0), a_run(1, 91.0), a_run(0, 91.5, model="plain20")])
+    axis = chart.figure.axes[0]
     first, mean, second, _ = axis.lines
     assert list(first.get_xdata()) == [7, 9] and list(first.get_ydata()) == [0, 0] and list(second.get_ydata()) == [1]
     assert list(mean.get_xdata()) == [8, 8] and first.get_marker() != second.get_marker()
-    assert [label.get_text() for label in axis.get_yticklabels()] == ["A", "B"] and axis.yaxis_inverted()
+    assert [label.get_text() for label in axis.get_yticklabels()] == ["resnet20", "plain20"] and axis.yaxis_inverted()
+    assert tables_of(chart)[0]["seed"] == [0, 1, 0] and tables_of(chart)[0]["test error (%)"] == [7, 9, 8.5]
 
 
 def test_counts_and_images():
     dataset = make_dataset(20)
-    assert plots.show_counts(dataset, make_dataset(4, "test")).axes
+    assert plots.show_counts(dataset, make_dataset(4, "test")).figure.axes
     figure = plots.show_images(dataset.images[:5], titles=list("abcde"), columns=2)
     assert [axis.get_title() for axis in figure.axes if axis.images] == list("abcde")
 
 
 def test_runs_share_the_color_of_their_experiment():
     records = [a_run(0), a_run(1), a_run(0, model="resnet32"), a_run(0, precision="bf16")]
-    loss, accuracy = plots.show_runs(records).axes
+    loss, accuracy = plots.show_runs(records).figure.axes
     colors = [line.get_color() for line in accuracy.lines]
     assert len(set(colors[:4])) == 1 and len(set(colors)) == 3 and len(loss.lines) == len(accuracy.lines) == 8
     validation, training = accuracy.lines[:2]
@@ -85,7 +91,7 @@ def test_runs_share_the_color_of_their_experiment():
         ("validation", "-"),
         ("training", ":"),
         ("resnet20, fp32, 2 seeds", "-"),
-        ("resnet32, fp32", "-"),
+        ("resnet32", "-"),
         ("resnet20, bf16", "-"),
     ]
 
@@ -101,7 +107,7 @@ def legend(figure):
 def test_runs_are_named_by_the_letters_of_compare_and_no_two_look_alike():
     records = [a_run(recipe=asdict(Recipe(epochs=n))) for n in range(1, 10)]
     started = replace(records[0], recipe=asdict(Recipe(epochs=99)), history=[])
-    figure = plots.show_runs([started, *records])
+    figure = plots.show_runs([started, *records]).figure
     assert [name for name, _ in legend(figure)[2:]] == [f"resnet20, recipe {letter}" for letter in "bcdefghij"]
     assert len({(line.get_color(), line.get_marker()) for line in figure.axes[0].lines}) == 9
 
@@ -125,7 +131,7 @@ def test_heat_lies_on_the_image_at_its_place():
 def test_surfaces_share_their_levels_and_the_first_direction_runs_to_the_right():
     along = [-1.0, 0.0, 1.0]
     slope = torch.tensor([1.0, 2.0, 4.0])[:, None].expand(3, 3)  # rises along the first direction
-    left, right = plots.show_surfaces({"a": slope, "b": 2 * slope}, along).axes
+    left, right = plots.show_surfaces({"a": slope, "b": 2 * slope}, along).figure.axes
     assert list(left.collections[0].levels) == list(right.collections[0].levels)
     verticals = [path.vertices for path in left.collections[1].get_paths() if len(path.vertices)]
     assert all(abs(v[:, 0] - v[0, 0]).max() < 1e-6 for v in verticals)
@@ -133,59 +139,105 @@ def test_surfaces_share_their_levels_and_the_first_direction_runs_to_the_right()
 
 def test_reliability_shows_accuracy_and_number_of_each_bin():
     bins = [ConfidenceBin(0.4, 0.5, 3, 0.45, 0.25), ConfidenceBin(0.9, 1.0, 7, 0.99, 0.9)]
-    [axis] = plots.show_reliability({"trained": bins}).axes
+    chart = plots.show_reliability({"trained": bins})
+    [axis] = chart.figure.axes
     assert [(bar.get_x(), bar.get_height()) for bar in axis.patches] == [(0.4, 0.25), (0.9, 0.9)]
     assert [text.get_text() for text in axis.texts] == ["3", "7"]
+    assert list(tables_of(chart)[0]) == ["network", "from", "to", "answers", "confidence", "right"]
 
 
 def test_a_table_shows_the_numbers_of_a_figure():
-    table = plots.data_table({"block": ["1.1", "a < b"], "loss": [0.123456, 2]})
-    assert "<td>0.1235</td>" in table._repr_html_() and "a &lt; b" in table._repr_html_()
-    assert table._repr_html_().startswith('<details class="rt-data"><summary>The data of this figure</summary>')
-    assert repr(table).splitlines()[1:] == ["block  loss", "1.1  0.1235", "a < b  2"]
+    table = DataTable({"block": ["1.1", "a < b"], "loss": [0.123456, float("nan")]})
+    html = table._repr_html_()
+    assert '<th scope="row">a &lt; b</th><td>–</td>' in html and "<td>0.1235</td>" in html
+    assert html.startswith('<details class="rt-data"><summary>The data of this figure</summary>')
+    assert repr(table).splitlines()[1:] == ["block  loss", "1.1    0.1235", "a < b  –"]
 
 
-def tables_of(figure):
-    return [dict(zip(table.head, zip(*table.rows, strict=True), strict=True)) for table in plots.with_data(figure)]
+def test_a_chart_shows_its_picture_and_its_tables(monkeypatch):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", lambda *objects: shown.extend(objects))
+    chart = plots.show_curves({"a": ([1, 2], [3.0, 4.0])}, "step", "loss")
+    chart._ipython_display_()
+    assert shown[0] is chart.figure and [table.caption for table in shown[1:]] == ["The data of this figure"]
+    assert repr(chart).splitlines()[1:] == ["step  a", "1     3", "2     4"]
 
 
-def test_the_numbers_of_curves_are_read_off_the_figure():
-    [table] = tables_of(plots.show_curves({"a": ([1, 2], [3.0, 4.0]), "b": ([1, 2], [5.0, 6.5])}, "step", "loss"))
-    assert table == {"step": ("1", "2"), "a": ("3", "4"), "b": ("5", "6.5")}
+def test_whatever_draws_numbers_comes_with_a_table():
+    pictures = {"show_images", "show_classes", "show_maps", "show_heat"}
+    for name, function in vars(plots).items():
+        if name.startswith("show_"):
+            assert function.__annotations__["return"] is (Figure if name in pictures else plots.Chart), name
 
 
-def test_curves_with_places_of_their_own_stand_below_each_other():
-    [table] = tables_of(plots.show_curves({"a": ([1, 2], [3.0, 4.0]), "b": ([7], [5.0])}, "step", "loss"))
-    assert table == {"line": ("a", "a", "b"), "step": ("1", "2", "7"), "loss": ("3", "4", "5")}
+def tables_of(chart):
+    return [frame.to_dict("list") for frame in chart.frames.values()]
 
 
-def test_long_curves_are_thinned_out():
-    [table] = tables_of(plots.show_curves({"a": (list(range(400)), [0.0] * 400)}, "step", "loss"))
-    assert table["step"][:3] == ("0", "10", "20")
-    assert len(table["step"]) == 40
+def test_curves_and_their_table():
+    chart = plots.show_curves({"a": ([1, 2], [3.0, 4.0]), "b": ([1, 2], [5.0, 6.5])}, "step", "loss")
+    assert tables_of(chart) == [{"step": [1, 2], "a": [3, 4], "b": [5, 6.5]}]
+    assert [list(line.get_ydata()) for line in chart.figure.axes[0].lines] == [[3, 4], [5, 6.5]]
 
 
-def test_the_numbers_of_bars_and_matrices_are_read_off_the_figure():
+def test_curves_with_places_of_their_own():
+    chart = plots.show_curves({"a": ([1, 2], [3.0, 4.0]), "b": ([7, 2], [5.0, 6.0])}, "step", "loss")
+    assert str(chart).splitlines()[1:] == ["step  a  b", "1     3  –", "2     4  6", "7     –  5"]
+    assert [list(line.get_xdata()) for line in chart.figure.axes[0].lines] == [[1, 2], [7, 2]]
+
+
+def test_a_gap_in_a_curve_stays_a_gap():
+    chart = plots.show_curves({"a": ([1, 2, 3], [3.0, float("nan"), 4.0])}, "step", "loss")
+    assert len(chart.figure.axes[0].lines[0].get_xdata()) == 3 and "2     –" in str(chart)
+
+
+def test_long_curves_are_thinned_out_in_the_table():
+    chart = plots.show_curves({"a": (list(range(400)), [0.0] * 400)}, "step", "loss")
+    assert tables_of(chart)[0]["step"] == list(range(0, 400, 10))
+    assert len(chart.figure.axes[0].lines[0].get_xdata()) == 400
+
+
+def test_the_numbers_of_bars_and_matrices():
     [counts] = tables_of(plots.show_counts(make_dataset(20), make_dataset(4, "test")))
-    assert counts == {"": ("left", "right"), "train": ("10", "10"), "test": ("2", "2")}
+    assert counts == {"class": ["left", "right"], "train": [10, 10], "test": [2, 2]}
     [ladder] = tables_of(plots.show_ladder({"here": {"loop": 10.0, "fast": "no GPU", "faster": 25.0}}))
-    assert ladder == {"": ("loop", "fast", "faster"), "images per second": ("10", "–", "25")}
+    assert ladder == {"rung": ["loop", "fast", "faster"], "images per second": [10, "no GPU", 25]}
     [confusion] = tables_of(plots.show_confusion(torch.tensor([[3, 1], [0, 2]]), ("cat", "dog")))
-    assert confusion == {"true ↓ predicted →": ("cat", "dog"), "cat": ("75", "0"), "dog": ("25", "100")}
+    assert confusion == {"true ↓ predicted →": ["cat", "dog"], "cat": [75, 0], "dog": [25, 100]}
+    estimates = {"first": Estimate(90.0, 89.0, 91.0)}
+    [intervals] = tables_of(plots.show_intervals(estimates, "accuracy (%)", {"first": [89.5, 90.5]}))
+    assert list(intervals) == ["", "accuracy (%)", "low", "high", "single values"]
+    assert [column[0] for column in intervals.values()] == ["first", 90, 89, 91, "89.5, 90.5"]
 
 
-def test_panels_that_share_an_axis_have_a_table_each():
-    counts = torch.arange(18).view(2, 3, 3)
-    tables = tables_of(plots.show_offsets(counts, ["as it is", "mirrored"]))
-    assert list(tables[1])[1:] == ["-1", "0", "1"]
-    assert [next(iter(table.values())) for table in tables] == [("-1", "0", "1")] * 2
-    assert tables[1]["1"] == ("11", "14", "17")
+def test_panels_have_a_table_each():
+    chart = plots.show_offsets(torch.arange(18).view(2, 3, 3), ["as it is", "mirrored"])
+    assert [table.caption.rpartition(": ")[2] for table in chart.tables] == ["as it is", "mirrored"]
+    assert tables_of(chart)[1] == {
+        "downwards ↓ to the right →": [-1, 0, 1],
+        -1: [9, 12, 15],
+        0: [10, 13, 16],
+        1: [11, 14, 17],
+    }
 
 
 def test_a_histogram_has_its_marks_and_bins_listed():
-    marks, bins = tables_of(plots.show_histogram(torch.tensor([0.0, 1.0, 1.0]), {"mean": 0.5}, "value", bins=2))
-    assert marks == {"mark": ("mean",), "value": ("0.5",)}
-    assert bins == {"from": ("0", "0.5"), "to": ("0.5", "1"), "count": ("1", "2")}
+    chart = plots.show_histogram(torch.tensor([0.0, 1.0, 1.0]), {"mean": 0.5}, "value", bins=2)
+    marks, bins = tables_of(chart)
+    assert marks == {"mark": ["mean"], "value": [0.5]}
+    assert bins == {"from": [0, 0.5], "to": [0.5, 1], "count": [1, 2]}
+    assert [table.caption for table in chart.tables] == ["The data of this figure: marks", "The data of this figure"]
+    assert chart.figure.axes[0].patches[0].get_data().values.tolist() == [1, 2]
+
+
+def test_a_run_is_listed_by_epoch():
+    [table] = tables_of(plots.show_training(a_run()))
+    names = ["training loss (nats)", "validation loss (nats)", "training accuracy (%)", "validation accuracy (%)"]
+    assert list(table) == ["epoch", *names, "learning rate at the start"] and table[names[3]] == [50, 91, 90]
+    alone = a_run()
+    for row in alone.history:
+        del row["val_loss"], row["val_accuracy"]
+    assert not any("validation" in name for name in tables_of(plots.show_training(alone))[0])
 
 
 def seeds(model, *accuracies, **changes):
@@ -193,49 +245,40 @@ def seeds(model, *accuracies, **changes):
 
 
 def test_degradation_shows_training_errors_with_a_band_over_the_seeds():
-    runs = {"plain20": seeds("plain20", 60.0, 70.0), "resnet20": seeds("resnet20", 80.0)}
-    for i, run in enumerate(runs["plain20"]):
+    runs = [*seeds("plain20", 60.0, 70.0), *seeds("resnet20", 80.0)]
+    for i, run in enumerate(runs[:2]):
         run.history = [row | {"train_accuracy": 40.0 + 10 * i} for row in run.history]
-    plain, residual = plots.show_degradation(runs).axes
+    chart = plots.show_degradation(runs)
+    plain, residual = chart.figure.axes
     assert [plain.get_title(), residual.get_title()] == ["plain", "residual"]
     assert [line.get_linestyle() for line in (plain.lines[0], residual.lines[0])] == ["--", "-"]
     assert plain.lines[0].get_ydata().tolist() == [55.0] * 3 and plain.lines[0].get_label() == "plain20, 2 seeds"
     band = plain.collections[0].get_paths()[0].get_extents()
     assert (band.ymin, band.ymax) == (50.0, 60.0)
-    assert str(plots.curves_table(runs)).splitlines()[2].split() == ["1", "55", "50"]
+    assert str(chart).splitlines()[:3:2] == ["The data of this figure: training error (%)", "1      55       50"]
 
 
 def test_an_own_run_lies_over_the_recorded_ones_by_images_seen():
-    figure = plots.show_degradation({"plain20": seeds("plain20", 60.0)}, own={"mine": a_run()})
-    (axis,) = figure.axes
+    chart = plots.show_degradation(seeds("plain20", 60.0), own={"mine": a_run()})
+    (axis,) = chart.figure.axes
     assert [line.get_label() for line in axis.lines] == ["plain20", "mine"]
     assert axis.get_xlabel() == "images seen" and axis.lines[1].get_xdata().tolist() == [40, 80, 120]
+    assert tables_of(chart) == [{"epoch": [1, 2, 3], "plain20": [50] * 3, "mine": [50] * 3}]
 
 
 def test_depths_show_means_and_standard_deviations():
-    runs = {
-        "plain56": seeds("plain56", 50.0),
-        "plain20": seeds("plain20", 60.0, 70.0),
-        "resnet20": seeds("resnet20", 80),
-    }
-    training, test = plots.show_depths(runs).axes
+    chart = plots.show_depths([*seeds("plain56", 50.0), *seeds("plain20", 60.0, 70.0), *seeds("resnet20", 80)])
+    training, test = chart.figure.axes
     assert training.get_ylabel() == "training error (%)" and test.get_ylabel() == "test error (%)"
     plain, residual = (container[0] for container in test.containers)
     assert plain.get_xdata().tolist() == [20, 56] and plain.get_ydata().tolist() == [35.0, 50.0]
     assert residual.get_ydata().tolist() == [20.0] and residual.get_linestyle() == "-"
     bar = test.containers[0][2][0].get_segments()[0][:, 1]
     assert bar.tolist() == pytest.approx([35 - 50**0.5, 35 + 50**0.5])
-    assert str(plots.depths_table(runs)).splitlines()[3].split() == ["plain20", "2", "50", "0", "35", "7.071"]
+    assert str(chart).splitlines()[3].split() == ["plain20", "2", "50", "0", "35", "7.071"]
 
 
 def test_figures_of_no_runs_are_empty_and_not_an_error():
-    assert not plots.show_degradation({}).axes[0].lines and not plots.show_depths({}).axes[1].containers
-    assert len(str(plots.curves_table({})).splitlines()) == len(str(plots.depths_table({})).splitlines()) == 2
-
-
-def test_tables_of_several_panels_are_told_apart():
-    captions = [table.caption for table in plots.with_data(plots.show_training(a_run()))]
-    assert len(captions) == len(set(captions)) == 3
-    figure = plots.show_histogram(torch.tensor([0.0, 1.0, 1.0]), {"mean": 0.5}, "value", bins=2)
-    captions = [table.caption for table in plots.with_data(figure)]
-    assert captions == ["The data of this figure: marks", "The data of this figure"]
+    charts = plots.show_degradation([]), plots.show_depths([]), plots.show_seeds([]), plots.show_runs([])
+    assert not any(axis.lines or axis.containers for chart in charts for axis in chart.figure.axes)
+    assert all(len(str(chart).splitlines()) == 2 for chart in charts)

@@ -16,7 +16,7 @@ from resnet_tutorial.figures import widgets
 from resnet_tutorial.models import total
 from resnet_tutorial.training import Stopped, load_checkpoint
 from tests.conftest import make_dataset
-from tests.training.test_compare import a_run as a_record
+from tests.figures.test_results import a_run as a_record
 
 # Parameters, and millions of multiply-accumulates, worked out apart from this package
 FACTS = {
@@ -446,17 +446,18 @@ def test_the_planner_in_jupyterlab(monkeypatch):
         widgets.explore_budget(PLANNED)
 
 
-def recorded_runs() -> dict:
+def recorded_runs() -> list:
     """Two networks with three and two seeds, and one with a single seed and nothing held out."""
     single = a_record(0, 70.0, model="plain20")
     single.best = None
     for row in single.history:
         del row["val_loss"], row["val_accuracy"]
-    return {
-        "resnet20": [a_record(seed, accuracy) for seed, accuracy in enumerate((90.0, 91.0, 92.0))],
-        "resnet20, <b>": [a_record(seed, 80.0, options={"shortcut": "B"}, parameters=272_474) for seed in (0, 1)],
-        "plain20": [single],
-    }
+    options = {"options": {"<b>": True}, "parameters": 272_474}
+    return [
+        *(a_record(seed, accuracy) for seed, accuracy in enumerate((90.0, 91.0, 92.0))),
+        *(a_record(seed, 80.0, **options) for seed in (0, 1)),
+        single,
+    ]
 
 
 def test_the_run_explorer_shows_each_network_in_each_chart_and_its_figures():
@@ -475,8 +476,8 @@ def test_the_run_explorer_shows_each_network_in_each_chart_and_its_figures():
 
 
 def test_the_run_explorer_draws_the_mean_and_a_band_from_the_lowest_to_the_highest():
-    runs = {"resnet20": recorded_runs()["resnet20"]}
-    html = widgets.run_explorer(runs).chart("validation error", "all epochs", runs)
+    runs = recorded_runs()[:3]
+    html = widgets.run_explorer(runs).chart("validation error", "all epochs", ["resnet20"])
     (points,) = re.findall(r'<polyline points="([^"]+)"', html)
     (band,) = re.findall(r'<polygon points="([^"]+)"', html)
     scale = [float(text) for text in re.findall(r'top: [\d.]+%">(\d+)</span>', html)]
@@ -488,14 +489,14 @@ def test_the_run_explorer_draws_the_mean_and_a_band_from_the_lowest_to_the_highe
     assert edges[2] - heights[2] == pytest.approx(-100 / max(scale), abs=0.01)  # a point of error above and below
     assert edges[3] - heights[2] == pytest.approx(100 / max(scale), abs=0.01)
     assert "in the last one: resnet20 9.00" in html
-    single = {"resnet20": runs["resnet20"][:1]}
-    assert "<polygon" not in widgets.run_explorer(single).chart("validation error", "all epochs", single)
+    single = widgets.run_explorer(runs[:1]).chart("validation error", "all epochs", ["resnet20"])
+    assert "<polygon" not in single
 
 
 def test_a_long_run_is_thinned_and_its_last_epoch_stays():
     run = a_record()
     run.history = [run.history[0] | {"epoch": i + 1} for i in range(1000)]
-    explorer = widgets.run_explorer({"resnet20": [run]})
+    explorer = widgets.run_explorer([run])
     for span, first in (("all epochs", 0), ("second half, enlarged", 500)):
         (points,) = re.findall(r'<polyline points="([^"]+)"', explorer.chart("training loss", span, ["resnet20"]))
         assert 25 <= len(points.split()) <= 40 and points.split()[-1].startswith("100.0,"), first
@@ -509,7 +510,9 @@ def test_the_run_explorer_needs_no_script_and_no_other_host_and_stays_whole_with
     assert len(charts) == 8 and all("in the last one: resnet20" in attrs["aria-label"] for _, attrs, _ in charts)
     assert page.find("p", role="status") and len(page.find("form", method="dialog")) == 1
     assert repr(widgets.run_explorer(recorded_runs())).count("\n") == 3
-    for none in ({}, {"resnet20": []}):
+    started = a_record()
+    started.history = []
+    for none in ([], [started]):
         assert "No run of these networks is recorded yet." in widgets.run_explorer(none)._repr_html_()
 
 
@@ -524,9 +527,9 @@ def test_recorded_runs_in_jupyterlab(monkeypatch):
     boxes[1].value = boxes[2].value = False
     assert "Choose at least one network." in shown.value
     monkeypatch.setitem(sys.modules, "ipywidgets", None)
-    with pytest.raises(InputError, match=r"run_explorer\(groups\)"):
+    with pytest.raises(InputError, match=r"run_explorer\(records\)"):
         widgets.explore_runs(recorded_runs())
-    assert isinstance(widgets.explore_runs({}), widgets.RunExplorer)
+    assert isinstance(widgets.explore_runs([]), widgets.RunExplorer)
     monkeypatch.setenv(widgets.STATIC, "1")
     assert isinstance(widgets.explore_runs(recorded_runs()), widgets.RunExplorer)
 

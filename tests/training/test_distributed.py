@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from resnet_tutorial import TrainConfig, Trainer
-from resnet_tutorial.training import distributed, evaluate
+from resnet_tutorial.training import distributed, validate
 from tests.training.two_processes import CPU, PLAIN, RECIPE, TEST, TRAIN, BatchLoader, create_model
 
 ROOT = Path(__file__).parents[2]
@@ -44,7 +44,7 @@ def test_every_image_is_trained_on_once_and_scored_once(found):
     images = found["images"]
     assert images["trained once each"] and images["scored"] == len(TEST)
     torch.manual_seed(0)
-    alone = evaluate(create_model("resnet8", num_classes=2, width=0.25), BatchLoader(TEST, 6, PLAIN), CPU)
+    alone = validate(create_model("resnet8", num_classes=2, width=0.25), BatchLoader(TEST, 6, PLAIN), CPU)
     assert images["confusion"] == alone["confusion"].tolist() and images["loss"] == pytest.approx(alone["loss"])
 
 

@@ -7,7 +7,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from resnet_tutorial import create_model
 from resnet_tutorial.data import BatchLoader, Transform
-from resnet_tutorial.training import Device, Step, Sums, evaluate, train_epoch
+from resnet_tutorial.training import Device, Step, Sums, train_epoch, validate
 from resnet_tutorial.training.average import MovingAverage
 from resnet_tutorial.training.graphs import GraphedStep
 from tests.conftest import make_dataset
@@ -59,7 +59,7 @@ def test_evaluation_counts_every_image_once_and_leaves_the_network_as_it_was():
     model = create_model("resnet20", num_classes=2)
     before = {k: v.clone() for k, v in model.state_dict().items()}
     dataset = make_dataset(21)
-    scores = evaluate(model, BatchLoader(dataset, 8, PLAIN), CPU)
+    scores = validate(model, BatchLoader(dataset, 8, PLAIN), CPU)
     assert model.training
     assert all(torch.equal(before[k], v) for k, v in model.state_dict().items())
     assert torch.equal(scores["confusion"].sum(dim=1), dataset.counts())
@@ -70,7 +70,7 @@ def test_evaluation_counts_every_image_once_and_leaves_the_network_as_it_was():
     accuracy = (logits.argmax(dim=1) == dataset.labels).double().mean().item()
     assert scores["accuracy"] == pytest.approx(100 * accuracy)
     assert scores["loss"] == pytest.approx(F.cross_entropy(logits, dataset.labels).item(), rel=1e-5)
-    assert not model.training  # evaluate() restored what it found, and eval() here is ours
+    assert not model.training  # validate() restored what it found, and eval() here is ours
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
@@ -83,7 +83,7 @@ def test_a_network_learns(precision):
     for epoch in range(12):
         loader.epoch = epoch
         train_epoch(model, loader, optimizer, device)
-    assert evaluate(model, BatchLoader(make_dataset(40, "test", 1), 40, PLAIN), device)["accuracy"] > 90
+    assert validate(model, BatchLoader(make_dataset(40, "test", 1), 40, PLAIN), device)["accuracy"] > 90
 
 
 def test_memory_format_and_precision_do_not_change_the_function():
@@ -208,7 +208,7 @@ def test_no_step_waits_for_the_device(options):
         train_epoch(model, batches, optimizer, CPU, sums=sums, stop=lambda: sums.measured[-1][0].item() < 0)
 
     def score(model, batches, optimizer):
-        evaluate(model, batches, CPU)
+        validate(model, batches, CPU)
 
     assert waits(4, train) == waits(2, train)
     assert waits(4, score) == waits(2, score)

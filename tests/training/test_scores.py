@@ -1,13 +1,15 @@
 import json
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
 
+from resnet_tutorial import InputError, Recipe, TrainConfig, Trainer, evaluate, load_trained, save_weights
 from resnet_tutorial.data import BatchLoader, Transform, normalize
-from resnet_tutorial.training import Device, evaluate
+from resnet_tutorial.training import Device, read_record, validate
 from resnet_tutorial.training.scores import calibration_error, collect_logits, confusions, score, wilson_interval
 from tests.conftest import make_dataset
 
@@ -32,9 +34,52 @@ def test_every_image_is_scored_once_in_order():
 def test_scores_agree_with_the_engine():
     dataset, model = make_dataset(40), small_network()
     batches = BatchLoader(dataset, 16, Transform(*MEAN_STD))
-    scores, theirs = score(*collect_logits(model, batches, CPU), dataset.classes), evaluate(model, batches, CPU)
+    scores, theirs = score(*collect_logits(model, batches, CPU), dataset.classes), validate(model, batches, CPU)
     assert scores.accuracy == theirs["accuracy"] and scores.loss == pytest.approx(theirs["loss"], rel=1e-5)
     assert [list(row) for row in scores.confusion] == theirs["confusion"].tolist()
+
+
+@pytest.fixture
+def run(tmp_path):
+    """The folder of a run, and its test part."""
+    config = TrainConfig("resnet8", width=0.25, recipe=Recipe(epochs=1, batch_size=20), ckpt_dir=tmp_path / "run")
+    test = make_dataset(20, "test", 1)
+    Trainer(config, make_dataset(40), test, log=lambda line: None).fit()
+    return config.ckpt_dir, test
+
+
+def test_a_run_scores_on_its_test_part_what_its_record_says(run):
+    folder, test = run
+    scores = evaluate(folder, test)
+    assert scores.accuracy == read_record(folder / "record.json").test["accuracy"] and scores.images == 20
+    assert evaluate(load_trained(folder), test, device="cpu") == scores
+    assert repr(scores).startswith(f"accuracy {scores.accuracy:.2f} % (95 % interval ")
+
+
+def test_a_file_of_weights_is_scored(run, tmp_path):
+    folder, test = run
+    trained = load_trained(folder)
+    save_weights(trained.model, tmp_path / "net.safetensors", mean=trained.mean, std=trained.std)
+    assert evaluate(str(tmp_path / "net.safetensors"), test) == evaluate(folder, test)
+
+
+def test_data_that_do_not_fit_are_refused(run):
+    folder, test = run
+    with pytest.raises(InputError, match="the network knows left, right: evaluate it on "):
+        evaluate(folder, replace(test, classes=("up", "down")))
+    with pytest.raises(InputError, match=r"images of 16×16 pixels, the network was trained with 32×32"):
+        evaluate(folder, replace(test, images=test.images[:, ::2, ::2].contiguous()))
+    with pytest.raises(InputError, match="no weights at "):
+        evaluate(folder / "gone", test)
+
+
+def test_scores_as_text():
+    few = str(score(LOGITS, LABELS, tuple("abcdef"))).splitlines()
+    assert few[0].startswith("accuracy 50.00 % (95 % interval 15.00 to 85.00), top-5 75.00 %, loss ")
+    assert few[3].split() == ["a", "50.00", "%", "1", "0", "0", "0", "0", "1"] and few[6].split()[:2] == ["d", "–"]
+    many = str(score(torch.eye(25), torch.arange(25).roll(1), [f"class {k}" for k in range(25)])).splitlines()
+    assert many[2].startswith("most frequent mistakes: class 0 taken for class 1 1; ")
+    assert many[3].split() == ["class", "0", "0.00", "%"]
 
 
 def test_the_mode_of_the_network_is_restored():

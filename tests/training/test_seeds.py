@@ -27,13 +27,10 @@ def config(tmp_path, monkeypatch):
 
 
 def test_each_seed_in_a_folder_of_its_own(config):
-    lines = []
-    records = train_seeds(config, (0, 2), lines.append)
+    records = train_seeds(config, (0, 2), lambda line: None)
     assert [record.seed for record in records] == [0, 2] and all(record.test for record in records)
     assert sorted(path.name for path in config.ckpt_dir.iterdir()) == ["seed0", "seed2"]
     assert records[0].history[0]["loss"] != records[1].history[0]["loss"]
-    mean = sum(record.test["accuracy"] for record in records) / 2
-    assert f"{mean:.2f} ± " in lines[-1] and "0 2" in lines[-1]
 
 
 def test_finished_seeds_are_left_alone_and_broken_ones_go_on(config, monkeypatch):

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 
 from resnet_tutorial import InputError, Recipe, TrainConfig, Trainer, create_model
 from resnet_tutorial.data import BatchLoader, Transform
-from resnet_tutorial.training import Device, Step, evaluate, train_epoch, trainer
+from resnet_tutorial.training import Device, Step, train_epoch, trainer, validate
 from resnet_tutorial.training import distributed as d
 from tests.conftest import make_dataset
 
@@ -72,7 +72,7 @@ def check_images(world: d.World, folder: Path) -> dict:
     every = PLAIN(TRAIN.images, torch.Generator()).sum((1, 2, 3))
     torch.manual_seed(0)
     model = create_model("resnet8", num_classes=2, width=0.25)
-    shared = evaluate(model, BatchLoader(TEST, 6, PLAIN, rank=world.rank, world_size=world.size), CPU)
+    shared = validate(model, BatchLoader(TEST, 6, PLAIN, rank=world.rank, world_size=world.size), CPU)
     return {
         "trained once each": torch.allclose(seen.sort().values, every.sort().values),
         "training accuracy": scores["accuracy"],

@@ -5,9 +5,10 @@ import threading
 from html import escape
 
 from ...errors import InputError
+from ...text import duration
 from ...training import RunRecord, Trainer
-from ...training.compare import duration
-from .page import NUMBER, STATIC, STYLE
+from ..tables import NUMBER, html_table
+from .page import STATIC, STYLE
 
 MONITOR_STYLE = """
 .rt-nets progress { width: 100%; max-width: 36em; }
@@ -135,12 +136,9 @@ NUMBERS = {  # of an epoch, with the format of each
 
 def _latest(row: dict) -> str:
     """The numbers of an epoch in a table."""
-    lines = [
-        f'<tr><th scope="row">{name}</th><td {NUMBER}>{text.format(row[key])}</td></tr>'
-        for key, (name, text) in NUMBERS.items()
-        if key in row
-    ]
-    return f"<table><caption>Epoch {row['epoch']}</caption>{''.join(lines)}</table>"
+    texts = {name: text.format(row[key]) for key, (name, text) in NUMBERS.items() if key in row}
+    columns = {"name": texts.keys(), "value": texts.values()}
+    return html_table(columns, f"Epoch {row['epoch']}", attributes={"value": NUMBER}, head=False)
 
 
 def _charts(history: list[dict], epochs: int) -> str:

@@ -12,7 +12,8 @@ from ...architectures import Architecture, get_architecture
 from ...errors import InputError
 from ...models.cost import BYTES_IN_FLOAT32, LayerCost, summarize_architecture, total, total_activations
 from ...weights import list_models
-from .page import NUMBER, STATIC, STYLE, WORDS, scrolling
+from ..tables import NUMBER, Cell, html_table, scrolling
+from .page import STATIC, STYLE, WORDS
 
 KINDS = {"resnet": "ResNet", "plain": "plain networks", "preact": "pre-activation"}
 FAMILIES = {"four-stage": "four stages", "three-stage": "three stages"}
@@ -203,25 +204,17 @@ def _megabytes(network: Network) -> str:
 
 def _table(group: str, networks: list[Network]) -> str:
     """The networks of a group side by side, as in the paper's table 1."""
-    head = "".join(f'<th scope="col" data-net="{n.arch.name}">{n.label}</th>' for n in networks)
-    lines = [f'<tr><th scope="col">part</th><th scope="col">output</th>{head}</tr>']
-    for i, row in enumerate(networks[0].rows):
-        cells = {n.arch.name: _consists_of(n, n.rows[i]) for n in networks}
-        lines.append(_line(row.name, f"{row.output}×{row.output}", cells))
-    totals = {n.arch.name: total(n.rows) for n in networks}
-    lines += [
-        _line("parameters", "", {name: f"{parameters:,}" for name, (parameters, _) in totals.items()}),
-        _line("MACs", "million", {name: f"{macs / 1e6:,.1f}" for name, (_, macs) in totals.items()}),
-        _line("activations", "MB", {n.arch.name: _megabytes(n) for n in networks}),
-    ]
-    caption = "<caption>Side by side, for a 32×32 image. The chosen network is framed.</caption>"
-    table = scrolling(f"<table>{caption}{''.join(lines)}</table>", "Networks side by side")
-    return f'<div class="rt-hidden" data-group="{group}">{table}</div>'
-
-
-def _line(part: str, output: str, cells: dict[str, str]) -> str:
-    texts = "".join(f'<td data-net="{name}">{text}</td>' for name, text in cells.items())
-    return f'<tr><th scope="row">{part}</th><td>{output}</td>{texts}</tr>'
+    rows, totals = networks[0].rows, [total(n.rows) for n in networks]
+    columns = {
+        "part": [*(row.name for row in rows), "parameters", "MACs", "activations"],
+        "output": [*(f"{row.output}×{row.output}" for row in rows), "", "million", "MB"],
+    }
+    for network, (parameters, macs) in zip(networks, totals, strict=True):
+        whole = (f"{parameters:,}", f"{macs / 1e6:,.1f}", _megabytes(network))
+        columns[network.label] = [*(_consists_of(network, row) for row in network.rows), *whole]
+    chosen = {n.label: f'data-net="{n.arch.name}"' for n in networks}
+    table = html_table(columns, "Side by side, for a 32×32 image. The chosen network is framed.", attributes=chosen)
+    return f'<div class="rt-hidden" data-group="{group}">{scrolling(table, "Networks side by side")}</div>'
 
 
 def _consists_of(network: Network, row: LayerCost) -> str:
@@ -229,26 +222,26 @@ def _consists_of(network: Network, row: LayerCost) -> str:
     if row.name == "fc":
         return f"{network.arch.features} → {row.channels}"
     repeats, _, block = row.what.rpartition(" × [")
-    return f"[{block} × {repeats}".replace("; ", "<br>") if repeats else row.what
+    text = f"[{block} × {repeats}"
+    return Cell(text, text.replace("; ", "<br>")) if repeats else row.what
 
 
 def _panel(network: Network, visibility: str = "") -> str:
     """One network part by part, and how to build it."""
     title, (parameters, macs), kept = network.arch.title, total(network.rows), total_activations(network.rows)
-    heads = ("parameters", "MACs", "activations", "receptive field")
-    head = f'<th scope="col">part</th><th scope="col" {WORDS}>consists of</th><th scope="col">output</th>'
-    head += "".join(f'<th scope="col" {NUMBER}>{name}</th>' for name in heads)
-    lines = [f"<tr>{head}</tr>"]
-    for row in network.rows:
-        shares = ((row.parameters, parameters), (row.macs, macs), (row.activations, kept))
-        numbers = "".join(_share(*share) for share in shares)
-        field = f"<td {NUMBER}>{row.receptive_field:,}×{row.receptive_field:,}</td>"
-        texts = f'<th scope="row">{row.name}</th><td {WORDS}>{row.what}</td><td>{_shape(row)}</td>'
-        lines.append(f"<tr>{texts}{numbers}{field}</tr>")
-    cells = "".join(f"<td {NUMBER}>{number:,}</td>" for number in (parameters, macs, kept))
-    lines.append(f'<tr><th scope="row">all</th><td {WORDS}></td><td></td>{cells}<td></td></tr>')
-    caption = f"<caption>{title}, part by part: channels × height × width, and costs for one image</caption>"
-    table = scrolling(f"<table>{caption}{''.join(lines)}</table>", f"{title}, part by part")
+    rows = network.rows
+    columns = {
+        "part": [*(row.name for row in rows), "all"],
+        "consists of": [*(row.what for row in rows), ""],
+        "output": [*map(_shape, rows), ""],
+        "parameters": _shares([row.parameters for row in rows], parameters),
+        "MACs": _shares([row.macs for row in rows], macs),
+        "activations": _shares([row.activations for row in rows], kept),
+        "receptive field": [*(f"{row.receptive_field:,}×{row.receptive_field:,}" for row in rows), ""],
+    }
+    attributes = dict.fromkeys(columns, NUMBER) | {"part": "", "consists of": WORDS, "output": ""}
+    caption = f"{title}, part by part: channels × height × width, and costs for one image"
+    table = scrolling(html_table(columns, caption, attributes=attributes), f"{title}, part by part")
     code = f"<p>To build it, and to print this table:</p><pre><code>{escape(network.code, quote=False)}</code></pre>"
     return f'<div class="{visibility}" data-net="{network.arch.name}">{table}{code}</div>'
 
@@ -257,6 +250,7 @@ def _shape(row: LayerCost) -> str:
     return f"{row.channels}" if row.name == "fc" else f"{row.channels} × {row.output} × {row.output}"
 
 
-def _share(value: int, whole: int) -> str:
-    """A number with a bar for its share of the whole."""
-    return f'<td class="rt-number rt-share" style="--share: {100 * value / whole:.1f}%">{value:,}</td>'
+def _shares(values: list[int], whole: int) -> list[str]:
+    """Numbers, each with a bar for its share of the whole, which stands behind them."""
+    look = 'class="rt-number rt-share" style="--share: {:.1f}%"'
+    return [*(Cell(f"{value:,}", attributes=look.format(100 * value / whole)) for value in values), f"{whole:,}"]

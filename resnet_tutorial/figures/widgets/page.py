@@ -1,7 +1,6 @@
 """What the widgets share: style, and pieces of HTML."""
 
 STATIC = "RESNET_TUTORIAL_STATIC"  # set where pages without a kernel are built
-NUMBER = 'class="rt-number"'
 WORDS = 'class="rt-wide"'  # left out where it is narrow: the table above says the same
 
 # Colors come from the page, so that light and dark themes both work. Where a table is wider than the page, the chosen
@@ -22,7 +21,7 @@ STYLE = """
 .rt-nets .rt-scroll:focus-visible { outline: 2px solid currentColor; }
 .rt-nets label:has(:checked) { font-weight: bold; text-decoration: underline; }
 .rt-nets p { margin: 0.6em 0 0; }
-.rt-nets .rt-scroll { overflow-x: auto; margin: 0.6em 0; }
+.rt-nets .rt-scroll { margin: 0.6em 0; }
 .rt-nets.rt-nets table { border-collapse: separate; border-spacing: 0; width: auto; margin: 0; font-size: inherit;
   color: inherit; }
 .rt-nets.rt-nets caption { caption-side: top; padding: 0.2em 0; text-align: left; color: inherit; }
@@ -57,8 +56,3 @@ def radio_buttons(group: str, legend: str, choices: dict[str, str]) -> str:
 def in_words(group: str, choices: dict[str, str]) -> str:
     """The chosen one in words, which a screen reader speaks when it changes."""
     return "".join(f'<span class="rt-hidden" data-{group}="{value}">{text}</span>' for value, text in choices.items())
-
-
-def scrolling(table: str, label: str) -> str:
-    """A wide table scrolls by itself, also from the keyboard."""
-    return f'<div class="rt-scroll" role="group" aria-label="{label}" tabindex="0">{table}</div>'

@@ -11,8 +11,9 @@ from ...architectures import get_architecture
 from ...errors import InputError
 from ...models.cost import BYTES_IN_FLOAT32
 from ...weights import list_models
+from ..tables import NUMBER, Cell, html_table, scrolling
 from .networks import KINDS
-from .page import NUMBER, STATIC, STYLE, scrolling
+from .page import STATIC, STYLE
 
 PLAN_STYLE = """
 .rt-plan .rt-form { display: grid; gap: 0.6em 1em;
@@ -148,15 +149,13 @@ class RunPlanner:
 
     def _table(self) -> str:
         """Where there is no script: every network, for the numbers that the form begins with."""
-        heads = "".join(f'<th scope="col" {NUMBER}>{escape(name)}</th>' for name in self.machines)
-        lines = [f'<tr><th scope="col">network</th>{heads}</tr>']
-        for name in self.names:
-            plans = [plan(name, machine).as_text() for machine in self.machines.values()]
-            cells = "".join(f"<td {NUMBER}>{texts['time']}, {texts['memory']}</td>" for texts in plans)
-            lines.append(f'<tr><th scope="row">{get_architecture(name).title}</th>{cells}</tr>')
-        words = ", ".join(f"{name} {value:,}" for name, value in PLAN_NUMBERS.items())
-        caption = f"<caption>Time and memory: {words}</caption>"
-        return scrolling(f"<table>{caption}{''.join(lines)}</table>", "Time and memory of every network")
+        columns = {"network": [get_architecture(name).title for name in self.names]}
+        for title, machine in self.machines.items():
+            plans = [plan(name, machine).as_text() for name in self.names]
+            columns[title] = [f"{texts['time']}, {texts['memory']}" for texts in plans]
+        caption = "Time and memory: " + ", ".join(f"{name} {value:,}" for name, value in PLAN_NUMBERS.items())
+        numbers = dict.fromkeys(self.machines, NUMBER)
+        return scrolling(html_table(columns, caption, attributes=numbers), "Time and memory of every network")
 
 
 def run_planner(machines: dict[str, Machine], model: str = "resnet20") -> RunPlanner:
@@ -243,11 +242,10 @@ def _plan_html(planned: Plan) -> str:
     summary, basis = (f'<span data-plan="{name}">{escape(texts.pop(name))}</span>' for name in ("summary", "basis"))
     parts = {name: f"memory: {name}" for name in asdict(planned.memory)} | {"memory": "memory, all counted"}
     parts["copies"] = "memory: 16-bit copies of the weights"
-    whole = ("time", "memory")
-    lines = "".join(
-        f'<tr{" class=rt-whole" if name in whole else ""}><th scope="row">{parts.get(name, name)}</th>'
-        f'<td {NUMBER} data-plan="{name}">{text}</td></tr>'
-        for name, text in texts.items()
-    )
-    table = scrolling(f'<table class="rt-results">{lines}</table>', "Time and memory")
-    return f'<p role="status">{summary}</p>{table}<p>{basis}</p>'
+    columns = {
+        "part": [parts.get(name, name) for name in texts],
+        "takes": [Cell(text, attributes=f'{NUMBER} data-plan="{name}"') for name, text in texts.items()],
+    }
+    rows = ["class=rt-whole" if name in ("time", "memory") else "" for name in texts]
+    table = scrolling(html_table(columns, rows=rows, head=False), "Time and memory")
+    return f'<p role="status">{summary}</p><div class="rt-results">{table}</div><p>{basis}</p>'

@@ -2,16 +2,20 @@
 
 import math
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
-from statistics import fmean
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...errors import InputError
+from ...text import duration
 from ...training import RunRecord
-from ...training.compare import Spread, duration, spread_of, summarize_runs
-from .page import CHOICE_STYLE, NUMBER, STATIC, STYLE, in_words, radio_buttons, scrolling
+from ..results import Experiment, epochs, group_runs, spread_of
+from ..tables import NUMBER, Cell, html_table, plain_table, scrolling
+from .page import CHOICE_STYLE, STATIC, STYLE, in_words, radio_buttons
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 # Each has 3:1 against a white and a black page. Dashes tell the kind of network, markers and numbers each one.
 COLORS = ("currentColor", "#0072B2", "#D55E00", "#009E73", "#CC79A7")
@@ -60,8 +64,8 @@ class Quantity:
 
     Attributes:
         name: what it is called.
-        key: of a row of the history.
-        unit: ``%`` for an error, which is what is missing to 100 % of an accuracy, or ``nats``.
+        key: the column of `epochs`.
+        unit: ``%`` or ``nats``.
         note: how it was measured.
     """
 
@@ -70,44 +74,36 @@ class Quantity:
     unit: str
     note: str
 
-    def read(self, row: dict) -> float:
-        """Its value in an epoch."""
-        return 100 - row[self.key] if self.unit == "%" else row[self.key]
-
 
 WHILE_TRAINING = "measured while training, on augmented images and with weights that change"
 AFTER_EPOCH = "measured after each epoch, on images that were held out"
 QUANTITIES = (
-    Quantity("training error", "train_accuracy", "%", WHILE_TRAINING),
+    Quantity("training error", "train_error", "%", WHILE_TRAINING),
     Quantity("training loss", "loss", "nats", WHILE_TRAINING),
-    Quantity("validation error", "val_accuracy", "%", AFTER_EPOCH),
+    Quantity("validation error", "val_error", "%", AFTER_EPOCH),
     Quantity("validation loss", "val_loss", "nats", AFTER_EPOCH),
 )
 
 
 @dataclass(frozen=True)
 class Line:
-    """One network in a chart: for some epochs the lowest, mean and highest value over its seeds."""
+    """One network in a chart: by epoch the lowest (``min``), ``mean`` and highest value (``max``) over its seeds."""
 
     number: int
     name: str
-    epochs: tuple[int, ...]
-    values: tuple[tuple[float, float, float], ...]
+    values: "DataFrame"
 
 
 class RunExplorer:
     """What `run_explorer` returns: it shows itself in a notebook, and as text elsewhere."""
 
-    def __init__(self, groups: Mapping[str, Sequence[RunRecord]]):
-        started = {name: [run for run in runs if run.history] for name, runs in groups.items()}
-        self.groups = {name: runs for name, runs in started.items() if runs}
-        self.figures = {name: _cells(name, runs) for name, runs in self.groups.items()}
-        self.quantities = {
-            q.name: q for q in QUANTITIES if any(_has(q, run) for runs in self.groups.values() for run in runs)
-        }
+    def __init__(self, records: Iterable[RunRecord]):
+        self.groups = {name: runs for name, runs in group_runs(records).items() if runs[0].history}
+        self.frame = epochs(run for runs in self.groups.values() for run in runs)
+        self.quantities = {q.name: q for q in QUANTITIES if self.frame[q.key].notna().any()}
 
     def __repr__(self) -> str:
-        return "\n".join("  ".join(row) for row in [HEADS, *self.figures.values()])
+        return plain_table(self._columns(self.groups))
 
     def _repr_html_(self) -> str:
         if not self.groups:
@@ -147,10 +143,10 @@ class RunExplorer:
     def chart(self, quantity: str, span: str, names: Iterable[str]) -> str:
         """Curves of some networks over the epochs, as HTML around an SVG."""
         q = self.quantities[quantity]
-        drawn = {name: [run for run in self.groups[name] if _has(q, run)] for name in names}
+        frames = {name: self.frame[self.frame["network"] == name].dropna(subset=[q.key]) for name in names}
         numbers = list(self.groups)
-        lines = [_line(numbers.index(name), name, runs, q, span) for name, runs in drawn.items() if runs]
-        missing = ", ".join(name for name, runs in drawn.items() if not runs)
+        lines = [_line(numbers.index(name), name, frame, q, span) for name, frame in frames.items() if len(frame)]
+        missing = ", ".join(name for name, frame in frames.items() if frame.empty)
         without = f" Without images held out: {escape(missing)}." if missing else ""
         caption = (
             f"{q.name.capitalize()} ({q.unit}) by epoch, {q.note}. Where there are several seeds, the line is their "
@@ -160,38 +156,40 @@ class RunExplorer:
 
     def table(self, names: Iterable[str]) -> str:
         """The figures at the end, a row for each of some networks."""
-        numbers = list(self.groups)
-        head = "".join(f'<th scope="col"{"" if i == 0 else " " + NUMBER}>{name}</th>' for i, name in enumerate(HEADS))
-        lines = [f"<tr>{head}</tr>"]
-        for name in names:
-            number = numbers.index(name)
-            title, *cells = self.figures[name]
-            first = f'<th scope="row">{_mark(number, name)}{number + 1} {escape(title)}</th>'
-            texts = "".join(f"<td {NUMBER}>{text}</td>" for text in cells)
-            lines.append(f'<tr data-run="{number}">{first}{texts}</tr>')
-        caption = "<caption>After the last epoch: mean ± standard deviation over the seeds</caption>"
-        return scrolling(f"<table>{caption}{''.join(lines)}</table>", "Figures after the last epoch")
+        columns = self._columns(names)
+        numbers = {name: list(self.groups).index(name) for name in names}
+        columns["network"] = [Cell(name, f"{_mark(i, name)}{i + 1} {escape(name)}") for name, i in numbers.items()]
+        attributes = dict.fromkeys(columns, NUMBER) | {"network": ""}
+        rows = [f'data-run="{i}"' for i in numbers.values()]
+        caption = "After the last epoch: mean ± standard deviation over the seeds"
+        table = html_table(columns, caption, attributes=attributes, rows=rows)
+        return scrolling(table, "Figures after the last epoch")
+
+    def _columns(self, names: Iterable[str]) -> dict[str, list[str]]:
+        """The figures of some networks after the last epoch."""
+        rows = [_cells(name, self.groups[name]) for name in names]
+        return {head: [row[head] for row in rows] for head in rows[0]}
 
 
-def run_explorer(groups: Mapping[str, Sequence[RunRecord]]) -> RunExplorer:
+def run_explorer(records: Iterable[RunRecord]) -> RunExplorer:
     """Recorded runs to choose from: curves over the epochs, and a table of the figures at the end.
 
     It needs neither a kernel nor a script. Without a run it says that there is none.
 
     Args:
-        groups: for each network its runs, as `resnet_tutorial.figures.evidence.find_experiment` returns them.
+        records: runs of one experiment.
     """
-    return RunExplorer(groups)
+    return RunExplorer(records)
 
 
-def explore_runs(groups: Mapping[str, Sequence[RunRecord]]) -> Any:
+def explore_runs(records: Iterable[RunRecord]) -> Any:
     """Check boxes for networks, controls for quantity and epochs, and below them curves fitted to what is chosen.
 
     Where the environment variable ``RESNET_TUTORIAL_STATIC`` is set, as when the book is built, there will be no kernel
     behind the controls: then this is the `run_explorer`, as it is where there is no run to choose.
 
     Args:
-        groups: for each network its runs, as `resnet_tutorial.figures.evidence.find_experiment` returns them.
+        records: runs of one experiment.
 
     Returns:
         An ipywidgets box, or a `RunExplorer`.
@@ -199,14 +197,14 @@ def explore_runs(groups: Mapping[str, Sequence[RunRecord]]) -> Any:
     Raises:
         InputError: if ipywidgets is not installed.
     """
-    explorer = run_explorer(groups)
+    explorer = run_explorer(records)
     if os.environ.get(STATIC) or not explorer.groups:
         return explorer
     try:
         import ipywidgets as widgets
     except ImportError:
         raise InputError(
-            "the explorer needs ipywidgets: pip install ipywidgets, or take run_explorer(groups)"
+            "the explorer needs ipywidgets: pip install ipywidgets, or take run_explorer(records)"
         ) from None
     boxes = [
         widgets.Checkbox(value=True, description=f"{i} {name}", indent=False)
@@ -229,52 +227,36 @@ def explore_runs(groups: Mapping[str, Sequence[RunRecord]]) -> Any:
     return widgets.VBox([widgets.HBox(boxes, layout={"flex_flow": "row wrap"}), widgets.HBox([quantity, span]), shown])
 
 
-HEADS = ("network", "seeds", "test error (%)", "training error (%)", "parameters", "million MACs", "time of a run")
+def _cells(name: str, runs: Sequence[RunRecord]) -> dict[str, str]:
+    """The figures of a network after the last epoch, by the headings."""
+    experiment, first = Experiment(tuple(runs)), runs[0]
+    test = spread_of(100 - run.test["accuracy"] for run in experiment.finished)
+    return {
+        "network": name,
+        "seeds": f"{len(runs)}",
+        "test error (%)": str(test or "–"),
+        "training error (%)": str(spread_of(100 - run.last["train_accuracy"] for run in runs)),
+        "parameters": f"{first.parameters:,}",
+        "million MACs": f"{first.macs / 1e6:,.1f}",
+        "time of a run": duration(experiment.seconds.mean) if experiment.seconds else "–",
+    }
 
 
-def _cells(name: str, runs: Sequence[RunRecord]) -> tuple[str, ...]:
-    """The figures of a network after the last epoch, as `HEADS` names them."""
-    row = summarize_runs(runs)
-    training = spread_of(100 - run.last["train_accuracy"] for run in runs)
-    return (
-        name,
-        f"{len(runs)}",
-        _plus_minus(row.test and spread_of(100 - accuracy for accuracy in row.test.values)),
-        _plus_minus(training),
-        f"{row.parameters:,}",
-        f"{row.macs / 1e6:,.1f}",
-        "–" if row.seconds is None else duration(row.seconds.mean),
-    )
-
-
-def _plus_minus(spread: Spread | None) -> str:
-    if spread is None:
-        return "–"
-    return f"{spread.mean:.2f}" + ("" if spread.sd is None else f" ± {spread.sd:.2f}")
-
-
-def _has(quantity: Quantity, run: RunRecord) -> bool:
-    return quantity.key in run.history[0]  # not every run has a validation part
-
-
-def _line(number: int, name: str, runs: Sequence[RunRecord], quantity: Quantity, span: str) -> Line:
+def _line(number: int, name: str, frame: "DataFrame", quantity: Quantity, span: str) -> Line:
     """A network's values over its seeds, in a span of the epochs, thinned where there are many."""
-    length = min(len(run.history) for run in runs)
-    first = min(int(SPANS[span] * length), length - 1)
-    stride = -(-(length - first) // MOST_POINTS)
-    epochs = range(length - 1, first - 1, -stride)[::-1]  # with the last one
-    seeds = [[quantity.read(run.history[i]) for run in runs] for i in epochs]
-    values = tuple((min(each), fmean(each), max(each)) for each in seeds)
-    return Line(number, name, tuple(runs[0].history[i]["epoch"] for i in epochs), values)
+    values = frame.groupby("epoch")[quantity.key].agg(["min", "mean", "max"])
+    first = int(SPANS[span] * len(values))
+    stride = -(-(len(values) - first) // MOST_POINTS)
+    return Line(number, name, values.iloc[list(range(len(values) - 1, first - 1, -stride))[::-1]])  # with the last one
 
 
 def _plot(lines: list[Line], quantity: Quantity, span: str) -> str:
     """Axes, curves, and beside the end of each curve its number and name."""
     if not lines:
         return ""
-    lowest = min(low for line in lines for low, _, _ in line.values) if SPANS[span] else 0.0
-    rows = _ticks(lowest, max(high for line in lines for _, _, high in line.values))
-    left, right = min(line.epochs[0] for line in lines), max(line.epochs[-1] for line in lines)
+    lowest = min(line.values["min"].min() for line in lines) if SPANS[span] else 0.0
+    rows = _ticks(lowest, max(line.values["max"].max() for line in lines))
+    left, right = min(line.values.index[0] for line in lines), max(line.values.index[-1] for line in lines)
     columns = [tick for tick in _ticks(left, right) if left <= tick <= right and tick == int(tick)]
 
     def x(epoch: float) -> float:
@@ -285,7 +267,7 @@ def _plot(lines: list[Line], quantity: Quantity, span: str) -> str:
 
     grid = "".join(f'<path class="rt-grid" d="M0 {y(tick):.2f}H100"/>' for tick in rows)
     curves = "".join(_curve(line, x, y) for line in lines)
-    ends = _apart([y(line.values[-1][1]) for line in lines])
+    ends = _apart([y(line.values["mean"].iloc[-1]) for line in lines])
     names = "".join(
         f'<span data-run="{line.number}" style="top: {place:.1f}%">{_mark(line.number, line.name)}{line.number + 1}'
         f'<span class="rt-name"> {escape(line.name)}</span></span>'
@@ -293,7 +275,7 @@ def _plot(lines: list[Line], quantity: Quantity, span: str) -> str:
     )
     scale = "".join(f'<span style="top: {y(tick):.1f}%">{tick:.4g}</span>' for tick in rows)
     below = "".join(f'<span style="left: {x(tick):.1f}%">{tick:g}</span>' for tick in columns)
-    last = ", ".join(f"{line.name} {line.values[-1][1]:.2f}" for line in lines)
+    last = ", ".join(f"{line.name} {line.values['mean'].iloc[-1]:.2f}" for line in lines)
     label = escape(f"{quantity.name.capitalize()} ({quantity.unit}) by epoch; in the last one: {last}")
     width = max(len(line.name) for line in lines) + 8
     return (
@@ -305,8 +287,10 @@ def _plot(lines: list[Line], quantity: Quantity, span: str) -> str:
 
 def _curve(line: Line, x: Any, y: Any) -> str:
     """Band, line and some markers of one network, in percent of the plot."""
-    places = [x(epoch) for epoch in line.epochs]
-    low, mean, high = ([f"{y(value):.2f}" for value in values] for values in zip(*line.values, strict=True))
+    places = [x(epoch) for epoch in line.values.index]
+    low, mean, high = (
+        [f"{y(value):.2f}" for value in values] for values in map(line.values.get, ("min", "mean", "max"))
+    )
     color, dash, marker = _look(line.number, line.name)
     there = [f"{place:.1f},{value}" for place, value in zip(places, high, strict=True)]
     back = [f"{place:.1f},{value}" for place, value in zip(places, low, strict=True)][::-1]
