@@ -40,7 +40,8 @@ def install_cell() -> nbformat.NotebookNode:
 def put_install_cell(notebook: nbformat.NotebookNode) -> None:
     """Lay the cell below the chapter's opening text, in place of an older one."""
     others = [cell for cell in notebook.cells if cell.id != "install"]
-    notebook.cells = [others[0], install_cell(), *others[1:]]
+    first = next(number for number, cell in enumerate(others) if cell.cell_type == "code")
+    notebook.cells = [*others[:first], install_cell(), *others[first:]]
 
 
 def run(path: Path) -> None:

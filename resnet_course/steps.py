@@ -61,8 +61,10 @@ def _grade(args: GradeArgs) -> None:
 
 
 def _feedback(args: FeedbackArgs) -> None:
-    pages = write_feedback(Course.open(args.course), args.assignment)
-    print(f"{len(pages)} pages in {args.course / 'feedback'}")
+    written = write_feedback(Course.open(args.course), args.assignment)
+    for student, why in written.skipped.items():
+        print(f"{student}: no new page, because {why}")
+    print(f"{len(written.pages)} pages in {args.course / 'feedback'}")
 
 
 def _export(args: GradesArgs) -> None:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from resnet_tutorial import Recipe, TrainConfig, save_weights
+from resnet_tutorial import Recipe, TrainConfig, create_model, export_weights, save_weights
 from resnet_tutorial.training import describe_machine, load_trained, read_record, train_from
 from resnet_tutorial.training.bench import Report
 from tests.conftest import write_image_folder
@@ -73,6 +73,30 @@ def test_evaluate_weights(weights, image_folder, capsys):
     assert "leave out --mean, --std" in refused(capsys, "evaluate", "runs/resnet8-corners-seed0", *numbers)
     code, out, _ = run(capsys, "evaluate", weights, image_folder, *numbers)
     assert code == 0 and "note: the file does not name its classes" in out and "8 images" in out
+
+
+def test_a_guessed_mean_is_called_one_by_every_command(image_folder, tmp_path, capsys, own_cache):
+    state = export_weights(create_model("resnet8", num_classes=10, shortcut="B"), "chenyaofo")
+    torch.save(state, tmp_path / "a.pt")
+    for kind in ("train", "test"):
+        for i in range(8):  # eight classes more, as the guess is one for ten
+            (tmp_path / "ten" / kind / f"class{i}").mkdir(parents=True)
+            Image.new("RGB", (32, 32)).save(tmp_path / "ten" / kind / f"class{i}" / "0.png")
+        shutil.copytree(image_folder / kind, tmp_path / "ten" / kind, dirs_exist_ok=True)
+    numbers = ["--mean", "0.4", "0.4", "0.4", "--std", "0.2", "0.2", "0.2"]
+    for command in (
+        ["evaluate", tmp_path / "a.pt", tmp_path / "ten"],
+        ["evaluate", tmp_path / "a.pt", tmp_path / "ten", "--json"],
+        ["predict", image_folder / "test/left/000.png", "--checkpoint", tmp_path / "a.pt", "--json"],
+        ["export", tmp_path / "b.safetensors", tmp_path / "a.pt"],
+    ):
+        code, out, err = run(capsys, *command)
+        assert code == 0 and err.count("note: mean and std assumed") == 1 and "give --mean --std" in err
+        if "--json" in command:
+            answer = json.loads(out)
+            assert "predict" in command or "assumed" in answer["notes"][-1]
+        code, out, err = run(capsys, *command, *numbers)
+        assert code == 0 and "assumed" not in out + err
 
 
 def test_predict_for_programs(weights, trained, image_folder, capsys):

@@ -167,6 +167,30 @@ for name, call in {
         pass
 print("found:", found)
 """
+SYSTEM_CALLS = """
+import ctypes, os, socket
+found, libc = [], ctypes.CDLL(None, use_errno=True)
+for name, call in {
+    "namespace": lambda: libc.unshare(0x10000000),
+    "memory that no limit counts": lambda: libc.memfd_create(b"x", 0),
+    "shared memory": lambda: libc.shmget(0, 1 << 20, 0o1600),
+}.items():
+    found += [name] if call() >= 0 else []
+for family in (40, 38, 17):  # virtual machines, the kernel's crypto, raw packets
+    try:
+        socket.socket(family, socket.SOCK_STREAM if family == 40 else socket.SOCK_RAW)
+        found.append(family)
+    except OSError:
+        pass
+print("found:", found)
+"""
+FLOODS = """
+kernel = get_ipython().kernel
+for _ in range(2000):
+    kernel.session.send(kernel.iopub_socket, "stream", {"name": "stdout", "text": ""}, buffers=[bytes(1 << 20)])
+print("sent")
+raise ValueError("x" * 60_000_000)
+"""
 SCRIPTS = """
 from IPython.display import HTML, Javascript, Markdown, display
 attack = "document.documentElement.className = 'SCRIPT-RAN'"
@@ -217,6 +241,9 @@ HOSTILE = [
     _attack("leaves a process behind", STAYS, "started", BLOCK),
     _attack("follows links", LINKS),
     _attack("asks for more rights", RIGHTS),
+    _attack("makes namespaces, uncounted memory, odd sockets", SYSTEM_CALLS),
+    _attack("sends two gigabytes and an endless error", FLOODS, "sent"),
+    _attack("prints a marker of the hidden tests", "print('### BEGIN HIDDEN TESTS')", "BEGIN HIDDEN TESTS"),
     _attack("prints scripts and a forged result", SCRIPTS, "20 of 20 points"),
     _attack("prints every cell that runs", EVENTS, "held text of the tests", BLOCK),
     Case("hostile", "hands in a link to a friend's file", says="", file=lambda _: None, lost={"all": 20}),

@@ -1,78 +1,104 @@
 """Checks of residual blocks and of a whole network (He et al. 2016, figure 5, section 3.3 and section 4.2)."""
 
-import math
+import copy
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from . import compare
-from .compare import Replay, Run, Wrong
-from .network import NETWORK_MISTAKES, WIDTHS, network
+from . import replay
+from .contain import contained
+from .network import WIDTHS, network, settings_of_network, wirings_of_network
+from .replay import NoSuchLayer, Replay, Run
 from .report import Finding, Result, grade
-from .residual import (
-    BASIC,
-    BLOCK_MISTAKES,
-    BOTTLENECK,
-    BOTTLENECK_MISTAKES,
-    PADDING_MISTAKES,
-    Plan,
-    residual,
-    zero_padded,
-)
+from .residual import BASIC, BOTTLENECK, ZEROS, Plan, residual, settings, wirings
+from .space import Mistake, search, together
+from .values import check_values, explain_shape, none_returned, same
 
 # Channels that come in, width, stride: the shape stays; both change; only the channels; only the size.
 BASIC_CASES = ((4, 4, 1), (4, 8, 2), (4, 6, 1), (4, 4, 2))
 BOTTLENECK_CASES = ((8, 2, 1), (6, 3, 2), (4, 2, 1), (8, 2, 2))
 NETWORK_CASES = (((1, 2, 1), 10), ((3, 1, 2), 7))
-SIZE = 8
+SMALL = 3, 7, 9  # images, odd height and odd width for a block
+LARGE = 2, 32, 32  # for a network: a pooling may count on these
 
 
-def basic_block(make: Callable[[int, int, int], nn.Module], *, shortcut: str = "B", points: float = 5) -> Result:
+@dataclass(frozen=True)
+class Task:
+    """What a learner's network should compute.
+
+    Attributes:
+        answer: the reference, of the learner's layers and the arguments with which the network was built; its options
+            are the ways in which layers can be wired.
+        mistakes: rows of wirings.
+        settings: what is wrong with single layers, by their roles and the same arguments.
+        explain: what can be said of a run that no wiring explains.
+    """
+
+    answer: Callable[..., Tensor]
+    mistakes: tuple[Mistake, ...]
+    settings: Callable[..., list[Finding]]
+    explain: Callable[..., Finding | None]
+
+
+def basic_block(
+    make: Callable[[int, int, int], nn.Module], *, shortcut: str = "B", more: Sequence = (), points: float = 5
+) -> Result:
     """Check a basic block (He et al. 2016, figure 5 left).
 
     Args:
         make: the learner's class, called with channels that come in, width and stride.
         shortcut: which option it should have where the shape changes, ``A`` or ``B``.
+        more: further cases, each with these three numbers.
         points: points of a right answer.
     """
-    plan = replace(BASIC, option=shortcut)
-    task = f"Basic block, option {shortcut}"
-    return _check_blocks(task, points, make, plan, BLOCK_MISTAKES, BASIC_CASES)
+    task = _block_task(replace(BASIC, option=shortcut))
+    return _check(f"Basic block, option {shortcut}", points, make, task, BASIC_CASES, more, [1] * 5)
 
 
-def bottleneck(make: Callable[[int, int, int], nn.Module], *, shortcut: str = "B", points: float = 5) -> Result:
+def bottleneck(
+    make: Callable[[int, int, int], nn.Module], *, shortcut: str = "B", more: Sequence = (), points: float = 5
+) -> Result:
     """Check a bottleneck block with its stride on the 3×3 convolution (He et al. 2016, figure 5 right; torchvision).
 
     Args:
         make: the learner's class, called with channels that come in, width of the 3×3 convolution, and stride.
         shortcut: which option it should have where the shape changes, ``A`` or ``B``.
+        more: further cases, each with these three numbers.
         points: points of a right answer.
     """
-    plan = replace(BOTTLENECK, option=shortcut)
-    mistakes = BLOCK_MISTAKES + BOTTLENECK_MISTAKES
-    return _check_blocks(f"Bottleneck, option {shortcut}", points, make, plan, mistakes, BOTTLENECK_CASES)
+    task = _block_task(replace(BOTTLENECK, option=shortcut))
+    return _check(f"Bottleneck, option {shortcut}", points, make, task, BOTTLENECK_CASES, more, [1, 2, 1, 2, 1])
 
 
-def zero_padding(function: Callable[[Tensor, int, int], Tensor], *, points: float = 2) -> Result:
+def zero_padding(function: Callable[[Tensor, int, int], Tensor], *, more: Sequence = (), points: float = 2) -> Result:
     """Check shortcut option A: subsample in space, zeros on both sides of the channels.
 
     Args:
         function: the learner's function of images (N × C × H × W), channels that should leave, and stride.
+        more: further cases, each with height (= width), channels that come in, channels that leave, and stride.
         points: points of a right answer.
     """
-    with compare.seeded():
-        images = torch.randn(2, 4, 8, 8, dtype=torch.float64)
-    cases = ((images, 8, 2), (images, 6, 1), (images, 4, 2))
-    wrongs = [replace(w, answer=partial(w.answer, None)) for w in PADDING_MISTAKES]
-    steps = compare.compare_values(function, cases, partial(zero_padded, None), wrongs)
-    return grade("Zero padding", points, steps)
+    generator = torch.Generator().manual_seed(0)
+    sizes = ((8, 4, 8, 2), (7, 4, 7, 1), (6, 4, 4, 2), *more)
+    small = torch.arange(1.0, 5).double().view(1, 1, 2, 2)
+    cases = [
+        (torch.randn(2, c, n, n, generator=generator, dtype=torch.float64), channels, stride)
+        for n, c, channels, stride in sizes
+    ]
+    return check_values("Zero padding", points, function, ZEROS, [*cases, (small, 3, 2)])
 
 
 def resnet(
-    make: Callable[[Sequence[int], int], nn.Module], *, shortcut: str = "B", block: str = "basic", points: float = 6
+    make: Callable[[Sequence[int], int], nn.Module],
+    *,
+    shortcut: str = "B",
+    block: str = "basic",
+    more: Sequence = (),
+    points: float = 6,
 ) -> Result:
     """Check a whole network with three stages of 16, 32 and 64 channels (He et al. 2016, section 4.2).
 
@@ -81,83 +107,203 @@ def resnet(
             of classes.
         shortcut: which option it should have where the shape changes, ``A`` or ``B``.
         block: ``basic`` or ``bottleneck``.
+        more: further cases, each with these two arguments.
         points: points of a right answer.
     """
     plan = replace({"basic": BASIC, "bottleneck": BOTTLENECK}[block], option=shortcut)
-    steps, runs = [], []
-    with compare.seeded():
-        for blocks, classes in NETWORK_CASES:
-            given = {"plan": plan, "blocks": blocks, "classes": classes}
-            wrongs = [(w.finding, partial(w.answer, **given)) for w in NETWORK_MISTAKES]
-            x = torch.randn(3, 3, SIZE, SIZE, dtype=torch.float64)
-            references = partial(network, **given), wrongs, partial(_explain_network, **given)
-            steps.append(_check_module(make, (blocks, classes), x, *references, runs))
-            if _hangs(steps[-1]):
-                break
-    steps.append(_check_layers(runs, steps))
-    return grade(f"ResNet, {block} blocks, option {shortcut}", points, steps)
+
+    def answer(layers: Replay, blocks: Sequence[int], classes: int, **options: Any) -> Tensor:
+        return network(layers, plan, blocks, classes, **options)
+
+    def set_wrong(roles: dict, blocks: Sequence[int], classes: int) -> list[Finding]:
+        return settings_of_network(plan, roles, blocks, classes)
+
+    task = Task(answer, wirings_of_network(plan), set_wrong, partial(_explain_network, plan=plan))
+    name = f"ResNet, {block} blocks, option {shortcut}"
+    return _check(name, points, make, task, NETWORK_CASES, more, [1, 1, 1], channels=3, size=LARGE)
 
 
-def _check_blocks(
-    task: str, points: float, make: Callable, plan: Plan, mistakes: Sequence[Wrong], cases: Sequence[tuple]
+def identity_start(
+    make: Callable[..., nn.Module], function: Callable[[nn.Module], Any], *, width: int = 6, points: float = 3
 ) -> Result:
-    steps, runs = [], []
-    with compare.seeded():
-        for channels, width, stride in cases:
-            given = {"width": width, "stride": stride}
-            right = partial(_replayed, partial(residual, plan), **given)
-            wrongs = [(w.finding, partial(_replayed, partial(w.answer, plan), **given)) for w in mistakes]
-            x = torch.randn(3, channels, SIZE, SIZE, dtype=torch.float64)
-            references = right, wrongs, partial(_explain_block, plan=plan, **given)
-            steps.append(_check_module(make, (channels, width, stride), x, *references, runs))
-            if _hangs(steps[-1]):
-                break
-    steps.append(_check_layers(runs, steps))
-    return grade(task, points, steps)
+    """Check what lets a block of unchanged shape start as the identity, with as few changed numbers as possible.
+
+    Args:
+        make: the learner's class of blocks, called with channels that come in, and width.
+        function: the learner's function, which changes a block.
+        width: channels of the block.
+        points: points of a right answer.
+    """
+    with replay.seeded():
+        built = contained(make, width, width)
+        if built.problem:
+            return grade("Start as the identity", points, [built.problem])
+        block, x = built.value, torch.rand(4, width, 8, 8)
+        before = {name: value.clone() for name, value in block.state_dict().items()}
+        changed = contained(function, block)
+        problem = changed.problem or _explain_identity(block, before, x, width)
+    return grade("Start as the identity", points, [problem], most=0.0)
 
 
-def _replayed(answer: Callable[..., Tensor], layers: Replay, width: int, stride: int) -> Tensor:
-    return answer(layers, layers.x, width, stride)
+def _explain_identity(block: nn.Module, before: dict[str, Tensor], x: Tensor, width: int) -> Finding | None:
+    after = {name: value.clone() for name, value in block.state_dict().items()}
+    numbers = {name: int((after[name] != old).sum()) for name, old in before.items() if name in after}
+    touched = [name for name, n in numbers.items() if n]
+    gaps = []
+    for training in (True, False):
+        ran = contained(block.train(training), x)
+        if ran.problem:
+            return ran.problem
+        gaps.append((ran.value - x).abs().max().item() if ran.value.shape == x.shape else float("inf"))
+    if not touched:
+        return Finding(
+            "nothing_changed", "No number of the block has changed.", "Does your change reach the block itself?"
+        )
+    if max(gaps) > 1e-6:
+        if min(gaps) <= 1e-6:
+            mode = "training" if gaps[0] > 1e-6 else "evaluation"
+            return Finding(
+                "identity_in_one_mode",
+                f"In {mode} mode your block is not the identity.",
+                "What enters the branch's last layer in either mode?",
+            )
+        seen = f"You changed {', '.join(touched[:3])}; the output is off by up to {max(gaps):.2g}."
+        return Finding("no_identity", seen, "What has the last word in the branch, and what must the branch give?")
+    frozen = [name for name, parameter in block.named_parameters() if not parameter.requires_grad]
+    if frozen:
+        return Finding("frozen", f"After your change, {frozen[0]} cannot learn.", "Should the block stay as it starts?")
+    optimizer = torch.optim.SGD(block.parameters(), lr=0.1)
+    block.train()
+    for _ in range(4):
+        optimizer.zero_grad()
+        torch.nn.functional.mse_loss(block(x), x.flip(0)).backward()
+        optimizer.step()
+    dead = [name for name, p in block.named_parameters() if p.grad is None or not p.grad.any()]
+    if dead:
+        seen = f"After four steps of training, {dead[0]} has not had a gradient yet: your zeros hold it back."
+        return Finding("cannot_learn", seen, "Through which numbers must a gradient pass to reach the layers before?")
+    if sum(numbers.values()) > width:
+        seen = f"You changed {sum(numbers.values())} numbers, in {', '.join(touched[:3])}; fewer would do."
+        return Finding("too_many_changed", seen, "Which few numbers decide what leaves the branch?")
+    return None
 
 
-def _hangs(finding: Finding | None) -> bool:
-    return finding is not None and finding.key == "endless"
+def _block_task(plan: Plan) -> Task:
+    def answer(layers: Replay, channels: int, width: int, stride: int, **options: Any) -> Tensor:
+        return residual(plan, layers, layers.x, width, stride, **options)
+
+    def set_wrong(roles: dict, channels: int, width: int, stride: int) -> list[Finding]:
+        return settings(plan, roles, width, stride)
+
+    return Task(answer, wirings(plan), set_wrong, _explain_block)
 
 
-def _check_module(
+def _check(
+    name: str,
+    points: float,
     make: Callable,
-    arguments: tuple,
-    x: Tensor,
-    right: Callable[[Replay], Tensor],
-    wrongs: Sequence[tuple[Finding, Callable[[Replay], Tensor]]],
-    explain: Callable[[Run], Finding | None],
-    runs: list[Run],
-) -> Finding | None:
-    """Build and run a learner's network in both modes; say what is wrong with it, if anything. Keep the run."""
-    built = compare.build(make, *arguments)
-    if built.problem:
-        return built.problem
-    run = compare.run(built.value, x, training=True)
-    runs.append(run)
-    if run.problem:
-        return explain(run) or _explain_crash(run) or run.problem.problem
-    finding = _explain_output(run) or compare.recognize(run, right, wrongs)
-    if finding is not None and finding.key in ("other", "shape"):
-        finding = explain(run) or finding
-    if finding is None:
-        finding = compare.compare_gradients(run, right) or _check_evaluation(run, right)
-    return finding
+    task: Task,
+    cases: Sequence[tuple],
+    more: Sequence[tuple],
+    weights: list[float],
+    channels: int | None = None,
+    size: tuple[int, int, int] = SMALL,
+) -> Result:
+    """Build and run a learner's network in all cases, and explain all of its runs together."""
+    found: list[Run | Finding] = []
+    with replay.seeded():
+        for arguments in (*cases, *more):
+            x = torch.randn(size[0], channels or arguments[0], *size[1:], dtype=torch.float64)
+            built = replay.build(make, *arguments, x=x)
+            found.append(built.problem or replay.run(built.value, tuple(arguments), x, training=True))
+            if _hangs(found[-1]):
+                break
+        steps = _explain_runs(found, task)
+        runs = [run for run in found if isinstance(run, Run)]
+        steps.append(_check_layers(runs, steps))
+    weights = weights[: len(cases)] + [1] * (len(found) - len(cases)) + weights[-1:]
+    return grade(name, points, steps, weights)
+
+
+def _hangs(found: Run | Finding) -> bool:
+    problem = found.problem.problem if isinstance(found, Run) and found.problem else found
+    return isinstance(problem, Finding) and problem.key == "endless"
+
+
+def _explain_runs(found: Sequence[Run | Finding], task: Task) -> list[Finding | None]:
+    """For each run what was wrong, or None."""
+    steps = [run if isinstance(run, Finding) else _explain_output(run) for run in found]
+    open_ = [i for i, step in enumerate(steps) if step is None]
+    states = {i: _matches(found[i], task) for i in open_}
+    unlike = [i for i in open_ if states[i] is None]
+    wiring = None
+    if unlike:
+        made: dict[int, Replay] = {}
+
+        def explains(among: Sequence[int], **options: Any) -> float:
+            for i in among:
+                made[i] = found[i].replay()
+                share = _explained(found[i], task, made[i], options)
+                if share < 1:
+                    return share
+            return 1.0
+
+        for among in ([*unlike, *(i for i in open_ if i not in unlike)], unlike):
+            wiring = search(task.mistakes, partial(explains, among))
+            if wiring:
+                states.update({i: made[i] for i in among})
+                break
+    wrong_settings = {i: _settings(found[i], states[i], task) for i in open_ if states[i] is not None}
+    single = {one.key: one for i in wrong_settings for one in wrong_settings[i]}
+    single = [one for key, one in single.items() if not wiring or key not in wiring.key.split("+")]
+    told = together([*([wiring] if wiring else []), *single][:3]) if wiring or single else None
+    for i in open_:
+        if i in unlike:
+            steps[i] = told if wiring or (found[i].problem and single) else _explain_unlike(found[i], task)
+        elif wrong_settings[i]:
+            steps[i] = told
+        else:
+            steps[i] = _explain_silent(found[i], task)
+    return steps
+
+
+def _matches(run: Run, task: Task, **options: Any) -> Replay | None:
+    """The layers in their roles, if the reference with these options computes what the run did, or stops as it did."""
+    layers = run.replay()
+    return layers if _explained(run, task, layers, options) >= 1 else None
+
+
+def _explained(run: Run, task: Task, layers: Replay, options: dict[str, Any]) -> float:
+    """1 if the reference explains the run; else the share of the run's calls up to which it does, below 1."""
+    try:
+        output = task.answer(layers, *run.arguments, **options)
+        if run.problem is None and same(run.output, output):
+            return 1.0
+    except NoSuchLayer:
+        pass
+    except (RuntimeError, KeyError, ValueError):
+        if run.problem is not None and isinstance(run.problem.error, RuntimeError) and not layers.calls:
+            return 1.0
+    return 0.99 * (1 - len(layers.calls) / max(1, len(run.calls)))
+
+
+def _settings(run: Run, layers: Replay, task: Task) -> list[Finding]:
+    try:
+        return task.settings(layers.roles, *run.arguments)
+    except KeyError:  # it stopped before the last layer
+        return []
 
 
 def _explain_output(run: Run) -> Finding | None:
+    if run.problem:
+        return _explain_crash(run)
     if not isinstance(run.output, Tensor):
         seen = f"forward gives back a {type(run.output).__name__}, no tensor."
-        return compare.none_returned(run.output) or Finding("no_tensor", seen, "What does forward return?")
+        return none_returned(run.output) or Finding("no_tensor", seen, "What does forward return?")
     if run.overwritten:
         seen = "Your network writes into its own input: after the call, the tensor handed in has other numbers."
-        return Finding(
-            "input_overwritten", seen, "Which in-place operation (inplace=True, +=, a trailing _) touches x?"
-        )
+        look = "Which in-place operation (inplace=True, +=, a trailing _) touches x?"
+        return Finding("input_overwritten", seen, look)
     if not run.repeats:
         look = "Is there dropout, or another random layer, that the task does not name?"
         return Finding("random_output", "The same input gives two different outputs.", look)
@@ -165,29 +311,77 @@ def _explain_output(run: Run) -> Finding | None:
 
 
 def _explain_crash(run: Run) -> Finding | None:
+    """What stopped a run; None if it was the shapes of layers, which the search explains."""
     message = str(run.problem.error).lower()
-    if not ("float" in message and "double" in message and run.calls):
+    if "float" in message and "double" in message and run.calls:
+        if run.calls[-1].weight is None or run.calls[-1].weight.dtype == torch.float64:
+            seen = "On its way through your network, the input turns from float64 into float32."
+            return Finding(
+                "dtype_changed", seen, "Which line names a dtype, or calls float()? The input's own will do."
+            )
+        seen = "model.double() does not reach all of your weights: some layers are not registered."
+        return Finding("unregistered_layers", seen, "Where are your layers kept? A plain list hides them from PyTorch.")
+    if isinstance(run.problem.error, RuntimeError) and run.calls and run.problem.problem.key == "crash":
         return None
-    if run.calls[-1].weight.dtype == torch.float64:
-        seen = "On its way through your network, the input turns from float64 into float32."
-        return Finding("dtype_changed", seen, "Which line names a dtype, or calls float()? The input's own will do.")
-    seen = "model.double() does not reach all of your weights: some layers are not registered."
-    return Finding("unregistered_layers", seen, "Where are your layers kept? A plain list hides them from PyTorch.")
+    return run.problem.problem
 
 
-def _check_evaluation(run: Run, right: Callable[[Replay], Tensor]) -> Finding | None:
-    evaluated = compare.run(run.module, run.x.detach(), training=False)
+def _explain_silent(run: Run, task: Task) -> Finding | None:
+    """What can be wrong while the output is right in training mode: gradients, evaluation."""
+    finding = replay.compare_gradients(run, task.answer(run.replay(), *run.arguments))
+    if finding:
+        return finding
+    module = copy.deepcopy(run.module)
+    evaluated = replay.run(module, run.arguments, run.x.detach(), training=False)
     if evaluated.problem:
         return evaluated.problem.problem
-    seen = "In evaluation mode your network still takes the statistics of the batch."
-    look = "What does BatchNorm use after model.eval()?"
+    seen, look = (
+        "In evaluation mode your network still takes the statistics of the batch.",
+        "What does BatchNorm use after model.eval()?",
+    )
     always = Finding("norm_ignores_eval", seen, look)
-    return compare.recognize(evaluated, right, [(always, partial(_in_training, right))])
+    if any(call.kind == "norm" and call.training for call in evaluated.calls):
+        return always
+    if _matches(evaluated, task) is None:
+        evaluated.training = True
+        if _matches(evaluated, task) is not None:
+            return always
+        seen = "Your network is right in training mode, and computes something else in evaluation mode."
+        known = search(task.mistakes, lambda **options: _matches(evaluated, task, **options) is not None, most=1)
+        return Finding(
+            "evaluation_differs", f"{seen} {known.seen if known else ''}".strip(), "What depends on self.training?"
+        )
+    return None
 
 
-def _in_training(reference: Callable[[Replay], Tensor], layers: Replay) -> Tensor:
-    layers.training = True
-    return reference(layers)
+def _explain_unlike(run: Run, task: Task) -> Finding:
+    """What to say about a run that no wiring explains."""
+    known = task.explain(run)
+    if known:
+        return known
+    if run.problem:
+        return run.problem.problem
+    given = f"for an input of shape {tuple(run.x.shape)}"
+    try:
+        wanted = task.answer(run.replay(), *run.arguments)
+    except (NoSuchLayer, RuntimeError):
+        look = "Which layers does the task name, and in which order? What does each of them read?"
+        return Finding("other", f"Your layers are not called in the expected order {given}.", look)
+    if run.output.shape != wanted.shape:
+        return explain_shape(run.output, wanted, f"With {run.arguments}, {given}")
+    alone = contained(copy.deepcopy(run.module).eval(), run.x[:1])
+    whole = contained(copy.deepcopy(run.module).eval(), run.x)
+    if not alone.problem and not whole.problem and not same(alone.value, whole.value[:1]):
+        seen = "In evaluation mode, your output for one image depends on the other images of the batch."
+        return Finding("depends_on_batch", seen, "Which of your operations runs over the first axis?")
+    if same(run.output, run.output[:, :1].expand_as(run.output)) and run.output.shape[1] > 1:
+        return Finding(
+            "channels_alike", "All channels of your output are alike.", "Which operation runs over channels?"
+        )
+    seen = (
+        f"Your layers are called in the expected order; what leaves the last of them is not what is expected {given}."
+    )
+    return Finding("other", seen, "What happens behind the last layer, line by line, beside what the task says?")
 
 
 def _check_layers(runs: Sequence[Run], before: Sequence[Finding | None]) -> Finding | None:
@@ -211,7 +405,7 @@ def _explain_layers(run: Run) -> Finding | None:
     used = {id(tensor) for call in run.calls for tensor in (call.weight, call.bias)}
     unknown = [name for name, p in run.module.named_parameters() if id(p) not in used]
     if unknown and isinstance(run.output, Tensor):
-        found = compare.gradients(run, run.output)
+        found = replay.gradients(run, run.output)
         idle = [name for name in unknown if found[name] is None]
         if idle:
             seen = f"Some parameters are never used: {', '.join(idle[:3])}."
@@ -219,65 +413,27 @@ def _explain_layers(run: Run) -> Finding | None:
     return None
 
 
-def _explain_block(run: Run, plan: Plan, width: int, stride: int) -> Finding | None:
-    """Say why two paths do not fit together, or why the output has another shape."""
-    convs = [call for call in run.calls if call.kind == "conv"]
-    channels, out = run.x.shape[1], width * plan.expansion
-    if run.problem and "must match" not in str(run.problem.error):
+def _explain_block(run: Run) -> Finding | None:
+    if run.problem or not isinstance(run.output, Tensor) or run.output.ndim != 4:
         return None
-    skips = [c for c in convs if c.weight.shape[2] == 1 and c.weight.shape[0] != width and compare.same(c.x, run.x)]
-    if plan.expansion == 1:
-        skips = [c for c in convs if c.weight.shape[2] == 1]
-    branch = [c for c in convs if all(c is not skip for skip in skips)]
-    if plan.expansion > 1 and branch and branch[-1].weight.shape[2] == 1 and branch[-1].weight.shape[0] != out:
-        seen = f"With width {width}, your last convolution gives {branch[-1].weight.shape[0]} channels."
-        return Finding("expansion_off", seen, "How many times the width leaves a bottleneck?")
-    if any(c.weight.shape[2] == 3 and c.padding in (0, (0, 0)) for c in branch):
-        seen = "Your 3×3 convolutions make the feature maps smaller, stride or no stride."
-        return Finding("padding_missing", seen, "What does a 3×3 convolution need at the border to keep the size?")
-    strided = math.prod(c.stride for c in branch)
-    if branch and strided != stride:
-        return _explain_stride(strided, stride)
-    if plan.option == "B" and not skips and (channels, stride) != (out, 1):
-        return _explain_projection(channels, out, stride)
-    if stride > 1 and run.problem:
-        seen = "Your branch makes the feature maps smaller, and your shortcut does not."
-        return Finding("stride_branch_only", seen, "Which stride does the shortcut need, so that the two can be added?")
+    wrong = [i for i in range(run.output.shape[1]) if (run.output[:, i] < 0).any()]
+    if 0 < len(wrong) < run.output.shape[1]:
+        return Finding(
+            "some_negative",
+            "Some channels of your output have negative numbers, others have none.",
+            "What comes last, and for which channels?",
+        )
     return None
 
 
-def _explain_stride(strided: int, stride: int) -> Finding:
-    if strided < stride:
-        seen = f"With stride {stride}, your branch keeps the size of the feature maps."
-        return Finding("stride_shortcut_only", seen, "Which convolution of the branch should take the stride?")
-    seen = f"With stride {stride}, your branch makes the feature maps {strided} times smaller."
-    return Finding("stride_twice", seen, "How many convolutions of a block take the stride?")
-
-
-def _explain_projection(channels: int, out: int, stride: int) -> Finding:
-    seen = f"Nothing projects the shortcut from {channels} to {out} channels with stride {stride}."
-    if stride == 1:
-        return Finding("projection_by_stride_only", seen, "Is the stride the only thing that changes a shape?")
-    if channels == out:
-        return Finding("projection_by_channels_only", seen, "Are the channels the only thing that changes a shape?")
-    return Finding("projection_never", seen, "What does option B do where the two shapes differ?")
-
-
-def _explain_network(run: Run, plan: Plan, blocks: Sequence[int], classes: int) -> Finding | None:
+def _explain_network(run: Run, plan: Plan) -> Finding | None:
+    """What a count of layers says about a network that no wiring explains."""
+    blocks, classes = run.arguments
     if not run.problem and run.output.shape[1:] != (classes,):
         seen = f"With {classes} classes your network gives an output of shape {tuple(run.output.shape)}."
         return Finding("classes_off", seen, "Where does the number of classes belong, and what does it multiply?")
-    if run.problem and not run.calls:
-        return None
     convs = [call for call in run.calls if call.kind == "conv" and call.weight.shape[2] > 1]
     wanted = 1 + sum(blocks) * sum(kernel > 1 for kernel, _ in plan.convs)
-    if convs and (tuple(convs[0].weight.shape[2:]), convs[0].stride) != ((3, 3), 1):
-        kernel = "×".join(map(str, convs[0].weight.shape[2:]))
-        seen = f"Your first convolution is {kernel} with stride {convs[0].stride}."
-        return Finding("stem_conv", seen, "Which first layer does the table for CIFAR-10 have?")
-    if len(run.calls) > 2 and run.calls[2].x.shape[-1] < run.x.shape[-1]:  # behind a convolution and its BatchNorm
-        seen = "Between your first convolution and the first block the feature maps get smaller."
-        return Finding("stem_shrinks", seen, "At which size does the first stage work on CIFAR-10?")
     basic, bottlenecks = 1 + 2 * sum(blocks), 1 + sum(blocks)
     if not run.problem and len(convs) == (basic if wanted == bottlenecks else bottlenecks):
         seen = f"Your blocks have {2 if len(convs) == basic else 1} convolutions larger than 1×1 each."

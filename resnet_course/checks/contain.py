@@ -13,13 +13,14 @@ import threading
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from . import outside
 from .names import NotDefined, in_an_answer
 from .report import Finding
 
@@ -54,17 +55,21 @@ class Outcome:
         value: what it returned; None if it did not return.
         problem: what stopped it, if something did.
         error: the exception behind the problem, if there is one.
+        moved: global random numbers that it drew or seeded: ``torch``, ``numpy``, ``random``. They are put back.
     """
 
     value: Any = None
     problem: Finding | None = None
     error: BaseException | None = None
+    moved: tuple[str, ...] = ()
 
 
 def contained(
     function: Callable[..., Any], *args: Any, seconds: float | None = None, megabytes: int = MEGABYTES, **options: Any
 ) -> Outcome:
     """Call a learner's function; whatever it does wrong comes back as a finding. Warnings are not shown.
+
+    What it changes outside of itself is put back.
 
     Args:
         function: what to call, with ``args`` and ``options``.
@@ -77,9 +82,11 @@ def contained(
     call, seconds = partial(function, *args, **options), seconds or SECONDS
     in_main_thread = threading.current_thread() is threading.main_thread()
     can_interrupt = hasattr(signal, "setitimer") and in_main_thread
+    before = outside.look()
     with _memory_limit(megabytes), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return _with_alarm(call, seconds) if can_interrupt else _in_thread(call, seconds)
+        outcome = _with_alarm(call, seconds) if can_interrupt else _in_thread(call, seconds)
+    return replace(outcome, moved=outside.put_back(before))
 
 
 def _with_alarm(call: Callable[[], Any], seconds: float) -> Outcome:
@@ -129,7 +136,7 @@ def _problem(error: BaseException, seconds: float) -> Finding:
         return Finding("memory", f"Your code asks for far more memory than the task needs{place}.", look)
     if isinstance(error, NotImplementedError) and not str(error):
         look = "Write it in place of the line that raises NotImplementedError."
-        return Finding("not_written", "Your answer is still to be written.", look)
+        return Finding("not_written", f"{_writer(error)} is still to be written.", look)
     first_line = (str(error).strip() or "no message").splitlines()[0]
     seen = f"Your code stops{place} with {type(error).__name__}: {first_line[:200]}"
     look = next((look for kind, look in LOOKS.items() if isinstance(error, kind)), LOOK)
@@ -149,6 +156,13 @@ def _place(error: BaseException) -> str:
         return ""
     frame = frames[-1]
     return f" in {frame.name}, line {frame.lineno} ({frame.line})" if frame.line else f" in {frame.name}"
+
+
+def _writer(error: BaseException) -> str:
+    """The function or class in which an answer is missing."""
+    code = [frame.f_code for frame, _ in traceback.walk_tb(error.__traceback__)][-1]
+    name = getattr(code, "co_qualname", code.co_name).split(".<locals>.")[-1]  # qualified since Python 3.11
+    return name.removesuffix(".__init__") if name.isidentifier() or "." in name else "Your answer"
 
 
 @contextlib.contextmanager

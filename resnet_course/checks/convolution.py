@@ -1,300 +1,352 @@
 """Checks of the arithmetic of convolutions: shapes, parameters, costs, receptive field, and a convolution by hand."""
 
 import math
+import operator
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
-from . import compare
-from .compare import Wrong
-from .report import Result, grade
+from .report import Finding, Result, grade
+from .space import Space, mistake
+from .values import HALF, check_values, compare_values
 
-SIZE_CASES = ((32, 3, 1, 1), (32, 3, 2, 1), (32, 1, 2, 0), (224, 7, 2, 3), (15, 5, 3, 2), (9, 4, 1, 0))
-PARAMETER_CASES = ((3, 16, 3, False), (16, 32, 1, True), (8, 4, 5, True), (64, 64, 3, False))
-MACS_CASES = ((3, 16, 3, 32, 1, 1), (16, 32, 3, 32, 2, 1), (16, 32, 1, 16, 2, 0), (8, 8, 5, 9, 1, 0))
-FIELD_CASES = (([(3, 1)],), ([(3, 1), (3, 1)],), ([(7, 2), (3, 2), (3, 1)],), ([(3, 1), (3, 2), (1, 2), (3, 1)],))
-
-SIZE_MISTAKES = (
-    Wrong(
-        "padding_once",
-        lambda n, k, s, p: (n + p - k) // s + 1,
-        "Your sizes fit a border on one side only.",
-        "How many sides of the image does padding widen?",
-    ),
-    Wrong(
-        "no_padding",
-        lambda n, k, s, p: (n - k) // s + 1,
-        "Your sizes do not depend on the padding.",
-        "What does padding do to the size that the kernel walks over?",
-    ),
-    Wrong(
-        "one_position_short",
-        lambda n, k, s, p: (n + 2 * p - k) // s,
-        "Your sizes are one too small.",
-        "A kernel as large as the image: how many positions does it have?",
-    ),
-    Wrong(
-        "rounded_up",
-        lambda n, k, s, p: math.ceil((n + 2 * p - k) / s) + 1,
-        "Where the stride does not divide evenly, your sizes are one too large.",
-        "May the kernel's last step hang over the border?",
-    ),
-    Wrong(
-        "not_whole",
-        lambda n, k, s, p: (n + 2 * p - k) / s + 1,
-        "Some of your sizes are no whole numbers.",
-        "What happens to a last step that does not fit?",
-    ),
-    Wrong(
-        "stride_ignored",
-        lambda n, k, s, p: n + 2 * p - k + 1,
-        "Your sizes do not depend on the stride.",
-        "With stride 2, how many of the positions are visited?",
-    ),
-    Wrong(
-        "kernel_ignored",
-        lambda n, k, s, p: (n + 2 * p) // s,
-        "Your sizes do not depend on the kernel.",
-        "At how many places does a kernel of 3 fit into a row of 5?",
-    ),
+# Every remainder of a division by 2 and by 3 is there, and each argument once alone.
+SIZE_CASES = (
+    *((5, 3, 1, 0), (5, 3, 1, 1), (6, 3, 2, 0), (5, 2, 2, 0), (7, 3, 3, 0), (8, 3, 3, 1), (9, 4, 1, 0)),
+    *((32, 3, 1, 1), (32, 3, 2, 1), (32, 1, 2, 0), (33, 1, 2, 0), (224, 7, 2, 3), (15, 5, 3, 2), (14, 5, 3, 2)),
 )
-PARAMETER_MISTAKES = (
-    Wrong(
-        "bias_always",
-        lambda i, o, k, bias: i * o * k * k + o,
-        "You count a bias also where there is none.",
-        "What does the last argument say?",
-    ),
-    Wrong(
-        "bias_never",
-        lambda i, o, k, bias: i * o * k * k,
-        "You never count the bias.",
-        "What does the last argument say?",
-    ),
-    Wrong(
-        "bias_of_inputs",
-        lambda i, o, k, bias: i * o * k * k + bias * i,
-        "You count one bias for each channel that comes in.",
-        "To what is the bias added: to what comes in, or to what leaves?",
-    ),
-    Wrong(
-        "one_bias",
-        lambda i, o, k, bias: i * o * k * k + bias,
-        "You count a single bias for the whole layer.",
-        "Do all filters share one?",
-    ),
-    Wrong(
-        "kernel_not_squared",
-        lambda i, o, k, bias: i * o * k + bias * o,
-        "You count one row of each kernel.",
-        "How many numbers does a kernel of 3 have?",
-    ),
-    Wrong(
-        "one_channel_in",
-        lambda i, o, k, bias: o * k * k + bias * o,
-        "Your count does not depend on the channels that come in.",
-        "How many channels does each filter read?",
-    ),
+PARAMETER_CASES = (
+    *((1, 1, 3, False), (2, 3, 1, False), (2, 3, 1, True), (3, 2, 2, True)),
+    *((3, 16, 3, False), (16, 32, 1, True), (8, 4, 5, True), (64, 64, 3, False)),
+)
+MACS_CASES = (
+    *((1, 1, 2, 3, 1, 0), (2, 3, 1, 4, 1, 0), (1, 2, 3, 5, 2, 0), (2, 1, 3, 3, 1, 1), (1, 1, 3, 6, 2, 1)),
+    *((3, 16, 3, 32, 1, 1), (16, 32, 3, 32, 2, 1), (16, 32, 1, 16, 2, 0), (8, 8, 5, 9, 1, 0)),
+)
+FIELD_CASES = tuple(
+    (chain,)
+    for chain in (
+        *([(3, 1)], [(5, 2)], [(3, 1), (3, 1)], [(3, 2), (3, 1)], [(3, 1), (3, 2)], [(3, 2), (5, 1), (3, 1)]),
+        *([(7, 2), (3, 2), (3, 1)], [(3, 1), (3, 2), (1, 2), (3, 1)], [(3, 1), (3, 3), (3, 2), (3, 2), (5, 1)]),
+    )
 )
 
 
-def _size(n: int, kernel: int, stride: int, padding: int) -> int:
-    return (n + 2 * padding - kernel) // stride + 1
+def _size(
+    size: int, kernel: int, stride: int, padding: int, *, sides=2, reach=1, extra=0, strided=True, divide=None, plus=1
+) -> int:
+    room = size + sides * padding - reach * kernel + extra
+    return (divide or operator.floordiv)(room, stride if strided else 1) + plus
 
 
-def _macs(i: int, o: int, k: int, n: int, s: int, p: int) -> int:
-    return i * o * k * k * _size(n, k, s, p) ** 2
+def _up(a: int, b: int) -> int:
+    return math.ceil(a / b)
 
 
-MACS_MISTAKES = (
-    Wrong(
-        "size_of_input",
-        lambda i, o, k, n, s, p: i * o * k * k * n**2,
-        "You count the positions of what comes in.",
-        "How often is the kernel applied: once for each position of the input, or of the output?",
-    ),
-    Wrong(
-        "flops",
-        lambda *a: 2 * _macs(*a),
-        "Your counts are twice as high.",
-        "Is a multiplication with its addition one operation here, or two?",
-    ),
-    Wrong(
-        "one_row",
-        lambda i, o, k, n, s, p: i * o * k * k * _size(n, k, s, p),
-        "You count the positions of one row.",
-        "How many positions does a square feature map have?",
-    ),
-    Wrong(
-        "parameters_for_macs",
-        lambda i, o, k, n, s, p: i * o * k * k,
-        "You count each weight once, as if it were applied at one position.",
-        "At how many positions is the same kernel applied?",
-    ),
-    Wrong(
-        "depthwise",
-        lambda i, o, k, n, s, p: o * k * k * _size(n, k, s, p) ** 2,
-        "Your count does not depend on the channels that come in.",
-        "How many channels does each filter read?",
+STRIDE_IGNORED = mistake(
+    "stride_ignored",
+    "Your sizes do not depend on the stride.",
+    "With stride 2, how many of the positions are visited?",
+    strided=False,
+)
+# fmt: off
+PADDING = (
+    mistake("padding_once", "Your sizes fit a border on one side only.",
+            "How many sides of the image does padding widen?", sides=1),
+    mistake("no_padding", "Your sizes do not depend on the padding.",
+            "What does padding do to the size that the kernel walks over?", sides=0),
+    STRIDE_IGNORED,
+)
+# fmt: on
+HANGS_OVER = "May the kernel's last step hang over the border?"
+ENDS = "A kernel as large as the image: how many positions does it have?"
+# fmt: off
+SIZE = Space(
+    _size,
+    (
+        *PADDING,
+        mistake("one_position_short", "Your sizes are one too small.", ENDS, plus=0),
+        mistake("rounded_up", "Where the stride does not divide evenly, you round up.", HANGS_OVER, divide=_up),
+        mistake("not_whole", "Your sizes are not always whole.", HANGS_OVER, divide=operator.truediv),
+        mistake("added_before_division", "You add the 1 before you divide.",
+                "Of what is the 1 one more: of the pixels left over, or of the steps?", **{"extra": 1, "plus": 0}),
+        mistake("one_pixel_less", "You take one pixel too many off before you divide.", ENDS, extra=-1),
+        mistake("kernel_ignored", "Your sizes do not depend on the kernel.",
+                "At how many places does a kernel of 3 fit into a row of 5?", **{"reach": 0, "plus": 0}),
+        mistake("rounded_to_nearest", "You round to the nearest number.", HANGS_OVER, divide=lambda a, b: round(a / b)),
+        mistake("kernel_ignored", "Your sizes do not depend on the kernel.", "How wide is what steps?", reach=0),
+        mistake("one_position_long", "Your sizes are one too large.", ENDS, plus=2),
+        mistake("kernel_twice", "You subtract the kernel twice.", "How much of a row does one kernel cover?", reach=2),
     ),
 )
+# fmt: on
 
 
-def _field(layers: Sequence[tuple[int, int]], *, own_stride_first: bool = False) -> int:
-    field, step = 1, 1
-    for kernel, stride in layers:
-        step *= stride if own_stride_first else 1
-        field += (kernel - 1) * step
-        step *= 1 if own_stride_first else stride
-    return field
+def _parameters(
+    channels_in: int, channels_out: int, kernel: int, bias: bool, *, inputs=True, outputs=True, side=2, shift=None
+) -> int:
+    weights = (
+        (channels_in if inputs else 1)
+        * (channels_out if outputs else 1)
+        * (2 * kernel if side == "twice" else kernel**side)
+    )
+    return weights + (shift(channels_in, channels_out, kernel, bias) if shift else bias * channels_out)
 
 
-FIELD_MISTAKES = (
-    Wrong(
-        "strides_ignored",
-        lambda layers: 1 + sum(k - 1 for k, _ in layers),
-        "Your receptive fields do not depend on the strides.",
-        "Behind a stride of 2, how many pixels apart do two neighbors look?",
-    ),
-    Wrong(
-        "own_stride_counted",
-        lambda layers: _field(layers, own_stride_first=True),
-        "A layer's own stride already widens its own kernel in your count.",
-        "Does a layer's stride act on what it reads, or on what the next layer reads?",
-    ),
-    Wrong(
-        "kernels_added",
-        lambda layers: sum(k for k, _ in layers),
-        "You add the kernels up.",
-        "Two 3×3 convolutions, one behind the other: how many pixels of a row does one output see?",
-    ),
-    Wrong(
-        "last_kernel_only",
-        lambda layers: layers[-1][0],
-        "You give the kernel of the last layer.",
-        "What did each number that the last layer reads see itself?",
+BIAS = "What does the last argument say?"
+# fmt: off
+WEIGHTS = (
+    mistake("kernel_not_squared", "You count one row of each kernel.", "How many numbers does a kernel of 3 have?",
+            side=1),
+    mistake("one_channel_in", "Your count does not depend on the channels that come in.",
+            "How many channels does each filter read?", inputs=False),
+    mistake("one_filter", "Your count does not depend on the channels that leave.",
+            "How many filters does the layer have?", outputs=False),
+    mistake("kernel_doubled", "You count twice the side of a kernel.", "How many numbers are in a square?",
+            side="twice"),
+    mistake("kernel_ignored", "Your count does not depend on the kernel.", "How many numbers has one kernel?", side=0),
+    mistake("kernel_cubed", "The side of your kernel comes in three times.", "How many sides has a kernel?", side=3),
+)
+PARAMETERS = Space(
+    _parameters,
+    (
+        mistake("bias_always", "You count a bias also where there is none.", BIAS, shift=lambda i, o, k, b: o),
+        mistake("bias_never", "You never count the bias.", BIAS, shift=lambda i, o, k, b: 0),
+        mistake("bias_of_inputs", "You count one bias for each channel that comes in.",
+                "To what is the bias added: to what comes in, or to what leaves?", shift=lambda i, o, k, b: b * i),
+        mistake("one_bias", "You count a single bias for the whole layer.", "Do all filters share one?",
+                shift=lambda i, o, k, b: int(b)),
+        *WEIGHTS,
+        mistake("bias_per_kernel", "You count a bias for each pair of channels.",
+                "How many biases does one filter have?", shift=lambda i, o, k, b: b * i * o),
+        mistake("bias_per_weight", "You count a bias for each weight of a kernel.",
+                "How many biases does one filter have?", shift=lambda i, o, k, b: b * o * k * k),
+        mistake("bias_turned", "You count the bias where there is none.", BIAS, shift=lambda i, o, k, b: (not b) * o),
     ),
 )
+# fmt: on
 
 
-def _by_hand(x: Tensor, weight: Tensor, stride: int, padding: int) -> Tensor:
-    return F.conv2d(x, weight, None, stride, padding)
+def _macs(
+    channels_in: int, channels_out: int, kernel: int, size: int, stride: int, padding: int, *, times=1, bias=0, where=2,
+    counted="leaves", inputs=True, outputs=True, side=2, **sizes: Any,
+) -> int:  # fmt: skip
+    weights = _parameters(channels_in, channels_out, kernel, False, inputs=inputs, outputs=outputs, side=side)
+    positions = size if counted == "comes in" else _size(size, kernel, stride, padding, **sizes)
+    return times * (weights + bias * channels_out) * positions**where
 
 
-CONVOLUTION_MISTAKES = (
-    Wrong(
-        "kernel_flipped",
-        lambda x, w, s, p: _by_hand(x, w.flip(2, 3), s, p),
-        "Your kernel is turned by half a circle before it is applied.",
-        "Does a layer of a network flip its kernel, as signal processing does?",
-    ),
-    Wrong(
-        "kernel_transposed",
-        lambda x, w, s, p: _by_hand(x, w.transpose(2, 3), s, p),
-        "Rows and columns of your kernel have changed places.",
-        "Which index of the weight goes down, and which goes right?",
-    ),
-    Wrong(
-        "first_channel_only",
-        lambda x, w, s, p: _by_hand(x[:, :1], w[:, :1], s, p),
-        "Your output depends on the first channel alone.",
-        "Over which indices does the sum run?",
-    ),
-    Wrong(
-        "mean_for_sum",
-        lambda x, w, s, p: _by_hand(x, w, s, p) / w[0].numel(),
-        "Your outputs are means of the products.",
-        "Is anything divided in the formula?",
-    ),
-    Wrong(
-        "padding_ignored",
-        lambda x, w, s, p: _by_hand(x, w, s, 0),
-        "Your output is that without padding.",
-        "Where do the zeros around the image enter?",
-    ),
-    Wrong(
-        "stride_ignored",
-        lambda x, w, s, p: _by_hand(x, w, 1, p),
-        "Your output is that with stride 1.",
-        "Which positions does the kernel visit?",
-    ),
-    Wrong(
-        "edge_for_zeros",
-        lambda x, w, s, p: _by_hand(F.pad(x, (p, p, p, p), mode="replicate"), w, s, 0),
-        "Around the image you repeat its border.",
-        "With what does the task pad?",
+# fmt: off
+MACS = Space(
+    _macs,
+    (
+        mistake("size_of_input", "You count the positions of what comes in.",
+                "How often is the kernel applied: once for each position of the input, or of the output?",
+                counted="comes in"),
+        mistake("flops", "Your counts are twice as high.",
+                "Is a multiplication with its addition one operation here, or two?", times=2),
+        mistake("one_row", "You count the positions of one row.", "How many positions does a square feature map have?",
+                where=1),
+        mistake("parameters_for_macs", "You count each weight once, as if it were applied at one position.",
+                "At how many positions is the same kernel applied?", where=0),
+        mistake("bias_added", "You count a bias, too.", "Does this convolution have one, and is it multiplied?",
+                bias=1),
+        *PADDING,
+        *WEIGHTS,
+        *SIZE.mistakes[3:],
     ),
 )
+# fmt: on
 
 
-def output_size(function: Callable[[int, int, int, int], int], *, points: float = 2) -> Result:
+def _field(layers: Sequence[tuple[int, int]], *, step=None, start=1, grow=lambda k: k - 1, turned=False, last=0) -> int:
+    layers = list(layers)[::-1] if turned else list(layers)
+    strides = [stride for _, stride in layers]
+    steps = [(step or _before)(strides, i) for i in range(len(layers))]
+    return start + sum(grow(kernel) * steps[i] for i, (kernel, _) in list(enumerate(layers))[-last:])
+
+
+def _before(strides: Sequence[int], i: int) -> int:
+    return math.prod(strides[:i])
+
+
+APART = "Behind a stride of 2, how many pixels apart do two neighbors look? And behind two of them?"
+# fmt: off
+FIELD = Space(
+    _field,
+    (
+        mistake("strides_ignored", "Your receptive fields do not depend on the strides.", APART, step=lambda s, i: 1),
+        mistake("own_stride_counted", "A layer's own stride already widens its own kernel in your count.",
+                "Does a layer's stride act on what it reads, or on what the next layer reads?",
+                step=lambda s, i: math.prod(s[: i + 1])),
+        mistake("all_strides", "Every kernel is widened by the strides of all layers.",
+                "Does a later layer's stride change what an earlier one sees?", step=lambda s, i: math.prod(s)),
+        mistake("last_stride_only", "Only the stride just before counts.", APART, step=lambda s, i: ([1, *s])[i]),
+        mistake("own_stride_only", "Each kernel is widened by its own stride alone.", APART, step=lambda s, i: s[i]),
+        mistake("strides_added", "You add the strides up.", APART, step=lambda s, i: 1 + sum(s[:i])),
+        mistake("strides_added", "You add the strides up.", APART, step=lambda s, i: sum(s[:i]) or 1),
+        mistake("walked_backwards", "You begin at the last layer.", "Which layer reads the pixels?", turned=True),
+        mistake("kernels_added", "You add the kernels up.",
+                "Two 3×3 convolutions, one behind the other: how many pixels of a row does one output see?",
+                **{"start": 0, "grow": lambda k: k, "step": lambda s, i: 1}),
+        mistake("last_kernel_only", "You give the kernel of the last layer.",
+                "What did each number that the last layer reads see itself?", **{"last": 1, "step": lambda s, i: 1}),
+        mistake("pixel_missing", "You are one pixel short.", "What does a 1×1 convolution see?", start=0),
+        mistake("kernel_for_growth", "Each layer adds its whole kernel.", "Which pixel was there already?", grow=int),
+        mistake("half_kernel", "Each layer adds half of its kernel.", "To how many sides does a kernel look?",
+                grow=lambda k: k // 2),
+    ),
+)
+# fmt: on
+
+
+def _by_hand(
+    x: Tensor, weight: Tensor, stride: Any, padding: int, *, turn=None, mix=None, scale=1, border="constant",
+    sides=(1, 1, 1, 1), steps=(True, True), first=False,
+) -> Tensor:  # fmt: skip
+    weight = turn(weight) if turn else weight
+    weight = weight[:1].expand_as(weight) if first else weight
+    x, weight = mix(x, weight) if mix else (x, weight)
+    x = F.pad(x, [side * padding for side in sides], mode=border)
+    return F.conv2d(x, weight, None, [stride if step else 1 for step in steps]) / (weight[0].numel() ** (1 - scale))
+
+
+VISITED = "Which positions does the kernel visit, down and to the right?"
+ZEROS = "Where do the zeros around the image enter, and on how many sides?"
+SUM = "Over which indices does the sum run?"
+# fmt: off
+BY_HAND = Space(
+    _by_hand,
+    (
+        mistake("kernel_flipped", "Your kernel is turned by half a circle before it is applied.",
+                "Does a layer of a network flip its kernel, as signal processing does?", turn=lambda w: w.flip(2, 3)),
+        mistake("kernel_transposed", "Rows and columns of your kernel have changed places.",
+                "Which index of the weight goes down, and which goes right?", turn=lambda w: w.mT),
+        mistake("first_channel_only", "Your output depends on the first channel alone.", SUM,
+                mix=lambda x, w: (x[:, :1], w[:, :1])),
+        mistake("last_channel_only", "Your output depends on the last channel alone.", SUM,
+                mix=lambda x, w: (x[:, -1:], w[:, -1:])),
+        mistake("mean_for_sum", "Your outputs are means of the products.", "Is anything divided in the formula?",
+                scale=0),
+        mistake("padding_ignored", "Your output is that without padding.", ZEROS, sides=(0, 0, 0, 0)),
+        mistake("stride_ignored", "Your output is that with stride 1.", VISITED, steps=(False, False)),
+        mistake("edge_for_zeros", "Around the image you repeat its border.", "With what does the task pad?",
+                border="replicate"),
+        mistake("reflected_for_zeros", "Around the image you mirror it.", "With what does the task pad?",
+                border="reflect"),
+        mistake("padded_before", "You pad above and on the left only.", ZEROS, sides=(1, 0, 1, 0)),
+        mistake("padded_behind", "You pad below and on the right only.", ZEROS, sides=(0, 1, 0, 1)),
+        mistake("padded_sideways", "You pad on the left and right only.", ZEROS, sides=(1, 1, 0, 0)),
+        mistake("padded_up_and_down", "You pad above and below only.", ZEROS, sides=(0, 0, 1, 1)),
+        mistake("stride_down_only", "You step by the stride only from row to row.", VISITED, steps=(True, False)),
+        mistake("stride_right_only", "You step by the stride only from column to column.", VISITED,
+                steps=(False, True)),
+        mistake("kernel_mirrored", "Your kernel is mirrored from left to right.", "Which index goes right?",
+                turn=lambda w: w.flip(3)),
+        mistake("kernel_upside_down", "Your kernel stands on its head.", "Which index goes down?",
+                turn=lambda w: w.flip(2)),
+        mistake("one_filter", "All channels of your output are alike.", "Which filter makes which channel?",
+                first=True),
+        mistake("channels_summed_first", "You add the channels up before you weight them.",
+                "Does each channel have its own weights?", mix=lambda x, w: (x.sum(1, keepdim=True), w[:, :1])),
+        mistake("channels_reversed", "Each channel meets the weights of another one.",
+                "Which index do image and weight share?", mix=lambda x, w: (x.flip(1), w)),
+    ),
+)
+# fmt: on
+
+
+def output_size(function: Callable[[int, int, int, int], int], *, more: Sequence = (), points: float = 2) -> Result:
     """Check the size of a convolution's output.
 
     Args:
         function: the learner's function of input size, kernel, stride and padding.
+        more: further cases, each with these four numbers.
         points: points of a right answer.
     """
-    return _check("Output size", function, SIZE_CASES, _size, SIZE_MISTAKES, points)
+    return check_values("Output size", points, function, SIZE, (*SIZE_CASES, *more))
 
 
-def conv_parameters(function: Callable[[int, int, int, bool], int], *, points: float = 2) -> Result:
+def conv_parameters(
+    function: Callable[[int, int, int, bool], int], *, more: Sequence = (), points: float = 2
+) -> Result:
     """Check the number of parameters of a convolution.
 
     Args:
         function: the learner's function of channels in, channels out, kernel, and whether there is a bias.
+        more: further cases, each with these four.
         points: points of a right answer.
     """
-
-    def right(i: int, o: int, k: int, bias: bool) -> int:
-        return i * o * k * k + bias * o
-
-    return _check("Parameters of a convolution", function, PARAMETER_CASES, right, PARAMETER_MISTAKES, points)
+    return check_values("Parameters of a convolution", points, function, PARAMETERS, (*PARAMETER_CASES, *more))
 
 
-def conv_macs(function: Callable[[int, int, int, int, int, int], int], *, points: float = 2) -> Result:
+def conv_macs(
+    function: Callable[[int, int, int, int, int, int], int], *, more: Sequence = (), points: float = 2
+) -> Result:
     """Check the multiply-accumulates of a convolution without bias, for one square image.
 
     Args:
         function: the learner's function of channels in, channels out, kernel, input size, stride and padding.
+        more: further cases, each with these six numbers.
         points: points of a right answer.
     """
-    return _check("MACs of a convolution", function, MACS_CASES, _macs, MACS_MISTAKES, points)
+    return check_values("MACs of a convolution", points, function, MACS, (*MACS_CASES, *more))
 
 
-def receptive_field(function: Callable[[Sequence[tuple[int, int]]], int], *, points: float = 2) -> Result:
+def receptive_field(
+    function: Callable[[Sequence[tuple[int, int]]], int], *, more: Sequence = (), points: float = 2
+) -> Result:
     """Check the receptive field of a chain of layers, in pixels.
 
     Args:
         function: the learner's function of a list of (kernel, stride), the first layer first.
+        more: further lists.
         points: points of a right answer.
     """
-    return _check("Receptive field", function, FIELD_CASES, _field, FIELD_MISTAKES, points)
+    return check_values("Receptive field", points, function, FIELD, (*FIELD_CASES, *((list(m),) for m in more)))
 
 
-def convolution_by_hand(function: Callable[[Tensor, Tensor, int, int], Tensor], *, points: float = 3) -> Result:
-    """Check a convolution written by hand.
+class ReadyMade(TorchFunctionMode):
+    """Counts the calls of ready-made convolutions."""
+
+    calls = 0
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        self.calls += getattr(func, "__name__", "").startswith(("conv", "_conv"))
+        return func(*args, **(kwargs or {}))
+
+
+def convolution_by_hand(
+    function: Callable[[Tensor, Tensor, int, int], Tensor], *, more: Sequence = (), points: float = 3
+) -> Result:
+    """Check a convolution written by hand, float32 or float64; a ready-made one earns nothing.
 
     Args:
         function: the learner's function of images (N × C × H × W), weight (channels out × C × K × K), stride and
             padding.
+        more: further cases, each with the eight sizes N, C, H, W, channels out, K, stride and padding.
         points: points of a right answer.
     """
-    with compare.seeded():
-        sizes = ((2, 3, 6, 6, 4, 3, 1, 0), (1, 2, 7, 7, 3, 3, 2, 1), (2, 2, 5, 6, 2, 2, 1, 1))
-        cases = [
-            (_normal(n, c, h, w), _normal(out, c, kernel, kernel), stride, padding)
-            for n, c, h, w, out, kernel, stride, padding in sizes
-        ]
-    return _check("Convolution by hand", function, cases, _by_hand, CONVOLUTION_MISTAKES, points)
+    small = torch.arange(1.0, 10).double().view(1, 1, 3, 3), torch.tensor([[[[1.0, 0], [0, 10]]]]).double()
+    cases = [(*small, 1, 0), (*small, 1, 1), (*small, 2, 1)]
+    generator = torch.Generator().manual_seed(0)
+    for n, c, h, w, out, kernel, stride, padding in (
+        *((2, 3, 6, 6, 4, 3, 1, 0), (2, 3, 7, 7, 3, 3, 2, 1), (2, 2, 5, 8, 2, 2, 3, 1), (1, 2, 9, 7, 3, 5, 2, 2)),
+        *more,
+    ):
+        sizes = (n, c, h, w), (out, c, kernel, kernel)
+        cases.append((*(torch.randn(s, generator=generator, dtype=torch.float64) for s in sizes), stride, padding))
+    ready = ReadyMade()
 
+    def watched(*case: Any) -> Tensor:
+        with ready:
+            return function(*case)
 
-def _normal(*shape: int) -> Tensor:
-    return torch.randn(shape, dtype=torch.float64)
-
-
-def _check(
-    task: str, function: Callable, cases: Sequence[tuple], right: Callable, wrongs: Sequence[Wrong], points: float
-):
-    return grade(task, points, compare.compare_values(function, cases, right, wrongs))
+    steps = compare_values(watched if callable(function) else function, BY_HAND, cases)
+    if ready.calls:
+        steps = [Finding("ready_made", "You call a ready-made convolution.", "Which functions does the task rule out?")]
+    return grade("Convolution by hand", points, steps, most=HALF)

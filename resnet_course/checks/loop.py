@@ -1,91 +1,84 @@
 """Checks of training and evaluation: accuracy, evaluation, one epoch, schedule, resuming."""
 
 import copy
-import itertools
 import math
 import tempfile
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.optim import SGD, Optimizer, lr_scheduler
+from torch.optim import SGD, AdamW, Optimizer, lr_scheduler
 
-from . import compare
-from .compare import Wrong
 from .contain import contained
 from .report import Finding, Result, grade
+from .space import Space, mistake, search
+from .values import HALF, check_values, compare_values, explain_shape, none_returned, same, to_tensor
 
 Batches = Sequence[tuple[Tensor, Tensor]]
 SIZES = (6, 6, 2)  # the last batch is smaller
 CLASSES = 3
+# Of some batches: how many images, and which share of them is right.
+SHARES = (((2, 0.5), (1, 1)), ((8, 0.8), (8, 0.5), (2, 0.0)), ((5, 0.5), (3, 1)), ((4, 0.3), (4, 1), (1, 1)))
 
 
-def _right_answers(batches: Batches) -> list[Tensor]:
-    return [(logits.argmax(dim=1) == labels).double() for logits, labels in batches]
+def _accuracy(
+    batches: Batches, *, over="images", unit=100, some=slice(None), vote=torch.argmax, errors=False, first=1
+) -> float:
+    batches = batches[some]
+    hits = [
+        (vote(z, dim=1) == y if first == 1 else (z.topk(2).indices == y[:, None]).any(1)).double() for z, y in batches
+    ]
+    hits = [1 - hit for hit in hits] if errors else hits
+    together, n = torch.cat(hits).sum(), sum(len(y) for _, y in batches)
+    if over == "batches":
+        return unit * sum(hit.mean().item() for hit in hits) / len(hits)
+    full = len(batches) * len(batches[0][1])
+    by = {
+        "images": n,
+        "full batches": full,
+        "nothing": 1,
+        "number of batches": len(hits),
+        "logits": n * batches[0][0].shape[1],
+    }
+    return unit * (together / by[over]).item()
 
 
-def _accuracy(batches: Batches) -> float:
-    return 100 * torch.cat(_right_answers(batches)).mean().item()
-
-
-def _mean_of_batches(batches: Batches) -> float:
-    return 100 * sum(hits.mean().item() for hits in _right_answers(batches)) / len(batches)
-
-
-ACCURACY_MISTAKES = (
-    Wrong(
-        "mean_of_batches",
-        _mean_of_batches,
-        "You average over batches, so an image of the small last batch counts more than others.",
-        "What should be added up, and what is it divided by at the end?",
-    ),
-    Wrong(
-        "fraction_for_percent",
-        lambda batches: _accuracy(batches) / 100,
-        "Your accuracy lies between 0 and 1.",
-        "In which unit does the task want it?",
-    ),
-    Wrong(
-        "error_for_accuracy",
-        lambda batches: 100 - _accuracy(batches),
-        "You count the wrong answers.",
-        "What does the comparison count?",
-    ),
-    Wrong(
-        "count_for_percent",
-        lambda batches: torch.cat(_right_answers(batches)).sum(),
-        "You give the number of right answers.",
-        "Divided by what?",
-    ),
-    Wrong(
-        "last_batch_only",
-        lambda batches: _accuracy(batches[-1:]),
-        "Your accuracy is that of the last batch.",
-        "Which variable is set anew in every turn of the loop?",
-    ),
-    Wrong(
-        "last_batch_dropped",
-        lambda batches: _accuracy(batches[:-1]),
-        "The last batch is missing.",
-        "How many images are there, and how many did you count?",
-    ),
-    Wrong(
-        "least_likely_class",
-        lambda batches: _accuracy([(-logits, labels) for logits, labels in batches]),
-        "You take the class with the smallest logit.",
-        "Which class does a network vote for?",
-    ),
-    Wrong(
-        "divided_by_full_batches",
-        lambda batches: 100 * torch.cat(_right_answers(batches)).sum() / (len(batches) * len(batches[0][1])),
-        "You divide as if every batch were full.",
-        "How many images has the last one?",
+ONCE = "What should be added up, and what is it divided by at the end?"
+DIVIDED = "How many images are there, and what do you divide by?"
+# fmt: off
+ACCURACY = Space(
+    _accuracy,
+    (
+        mistake("mean_of_batches",
+                "You average over batches, so an image of the small last batch counts more than others.", ONCE,
+                over="batches"),
+        mistake("fraction_for_percent", "Your accuracy lies between 0 and 1.", "In which unit does the task want it?",
+                unit=1),
+        mistake("error_for_accuracy", "You count the wrong answers.", "What does the comparison count?", errors=True),
+        mistake("count_for_percent", "You give the number of right answers.", "Divided by what?",
+                **{"over": "nothing", "unit": 1}),
+        mistake("last_batch_only", "Your accuracy is that of the last batch.",
+                "Which variable is set anew in every turn of the loop?", some=slice(-1, None)),
+        mistake("first_batch_only", "Your accuracy is that of the first batch.",
+                "Where does return stand: inside the loop, or behind it?", some=slice(1)),
+        mistake("last_batch_dropped", "The last batch is missing.",
+                "How many images are there, and how many did you count?", some=slice(-1)),
+        mistake("least_likely_class", "You take the class with the smallest logit.",
+                "Which class does a network vote for?", vote=torch.argmin),
+        mistake("divided_by_full_batches", "You divide as if every batch were full.",
+                "How many images has the last one?", over="full batches"),
+        mistake("divided_by_batches", "You divide the right answers by the number of batches.", DIVIDED,
+                over="number of batches"),
+        mistake("divided_by_logits", "You divide by the number of logits.", DIVIDED, over="logits"),
+        mistake("not_divided", "You do not divide.", "Divided by what?", over="nothing"),
+        mistake("two_votes", "You count an answer as right if it is among the two likeliest.",
+                "How many votes has a network?", first=2),
     ),
 )
+# fmt: on
 
 
 class Probe(nn.Module):
@@ -107,96 +100,123 @@ def _train(
     batches: Batches,
     optimizer: Optimizer,
     *,
-    zero: bool = True,
+    zero="each batch",
     loss: Callable[[Tensor, Tensor], Tensor] = F.cross_entropy,
-    training: bool = True,
-    step_first: bool = False,
-    every: bool = True,
+    training=True,
+    step="each batch",
+    some=lambda batches: batches,
+    clip: Callable[[nn.Module], Any] | None = None,
+    anew=False,
+    looks=1,
+    over="images",
+    after=False,
 ) -> float:
-    """One epoch; the options put a mistake into it."""
+    """One epoch; the options put mistakes into it."""
     model.train(training)
-    total = 0.0
+    optimizer.zero_grad()
+    losses, batches = [], some(batches)
     for i, (x, y) in enumerate(batches):
-        if zero:
+        if zero == "each batch":
             optimizer.zero_grad()
         value = loss(model(x), y)
-        value.backward()
-        if every or i == len(batches) - 1:
+        for _ in range(looks - 1):
+            model(x)
+        if step == "before backward":
             optimizer.step()
-        total += value.item() * len(y)
-    return total / sum(len(y) for _, y in batches)
+        value.backward()
+        if zero == "behind backward":
+            optimizer.zero_grad()
+        if clip:
+            clip(model)
+        if anew:
+            optimizer.state.clear()
+        for _ in range({"each batch": 1, "twice": 2, "once": i == len(batches) - 1}.get(step, 0)):
+            optimizer.step()
+        losses.append(loss(model(x), y).item() if after else value.item())
+    sizes = [len(y) for _, y in batches]
+    together = sum(loss * n for loss, n in zip(losses, sizes, strict=True))
+    return {
+        "images": lambda: together / sum(sizes),
+        "batches": lambda: sum(losses) / len(losses),
+        "last": lambda: losses[-1],
+        "first": lambda: losses[0],
+        "sum": lambda: sum(losses),
+        "sum over images": lambda: together,
+        "sum by images": lambda: sum(losses) / sum(sizes),
+        "images by batches": lambda: together / len(sizes),
+        "full batches": lambda: together / (len(sizes) * sizes[0]),
+    }[over]()
 
 
-def _softmax_twice(logits: Tensor, labels: Tensor) -> Tensor:
-    return F.cross_entropy(logits.softmax(dim=1), labels)
-
-
-def _likelihood(logits: Tensor, labels: Tensor) -> Tensor:
-    return F.nll_loss(logits, labels)
-
-
-def _summed(logits: Tensor, labels: Tensor) -> Tensor:
-    return F.cross_entropy(logits, labels, reduction="sum")
-
-
-def _without_last(model: nn.Module, batches: Batches, optimizer: Optimizer) -> float:
-    return _train(model, batches[:-1], optimizer)
-
-
-def _first_only(model: nn.Module, batches: Batches, optimizer: Optimizer) -> float:
-    return _train(model, batches[:1], optimizer)
-
-
-TRAINING_MISTAKES = (
-    Wrong(
-        "gradients_not_zeroed",
-        partial(_train, zero=False),
-        "Each step also takes the gradients of the steps before.",
-        "What does backward do with gradients that are already there?",
-    ),
-    Wrong(
-        "softmax_twice",
-        partial(_train, loss=_softmax_twice),
-        "Your loss sees a softmax twice, so its gradients are far too small.",
-        "What does cross_entropy expect: logits, or probabilities?",
-    ),
-    Wrong(
-        "log_softmax_missing",
-        partial(_train, loss=_likelihood),
-        "Your loss takes the logits as if they were logarithms of probabilities.",
-        "What does nll_loss expect?",
-    ),
-    Wrong(
-        "sum_for_mean",
-        partial(_train, loss=_summed),
-        "Your gradients grow with the batch.",
-        "Is the loss of a batch the sum or the mean over its images?",
-    ),
-    Wrong(
-        "trained_in_evaluation_mode",
-        partial(_train, training=False),
-        "Your network was trained in evaluation mode, in which it was handed to you.",
-        "Which mode lets BatchNorm learn its statistics?",
-    ),
-    Wrong(
-        "one_step_for_epoch",
-        partial(_train, every=False),
-        "The weights change once in the whole epoch.",
-        "Does the step stand inside the loop?",
-    ),
-    Wrong(
-        "last_batch_dropped",
-        _without_last,
-        "The last batch is not trained on.",
-        "How many batches are there, and how many steps did you take?",
-    ),
-    Wrong(
-        "first_batch_only",
-        _first_only,
-        "Only the first batch is trained on.",
-        "Where does return stand: inside the loop, or behind it?",
-    ),
+EXPECTS = "What does cross_entropy expect: logits, or probabilities?"
+CARRY = "What does backward do with gradients that are already there?"
+STANDS = "Where does it stand: in the loop, before it, or behind it?"
+ASKED = "Does the task ask for it?"
+# fmt: off
+TRAINING = (
+    mistake("gradients_not_zeroed", "Each step also takes the gradients of the steps before.", CARRY, zero="never"),
+    mistake("softmax_twice", "Your loss sees a softmax twice, so its gradients are far too small.", EXPECTS,
+            loss=lambda z, y: F.cross_entropy(z.softmax(1), y)),
+    mistake("log_softmax_missing", "Your loss takes the logits as if they were logarithms of probabilities.",
+            "What does nll_loss expect?", loss=F.nll_loss),
+    mistake("sum_for_mean", "Your gradients grow with the batch.",
+            "Is the loss of a batch the sum or the mean over its images?",
+            loss=lambda z, y: F.cross_entropy(z, y, reduction="sum")),
+    mistake("averaged_twice", "You divide the loss of a batch by its images once more.",
+            "Is what cross_entropy returns a sum, or a mean?", loss=lambda z, y: F.cross_entropy(z, y) / len(y)),
+    mistake("labels_smoothed", "Your loss smooths the labels.", ASKED,
+            loss=lambda z, y: F.cross_entropy(z, y, label_smoothing=0.1)),
+    mistake("squared_error", "Your loss is a squared error.", "Which loss does the task name?",
+            loss=lambda z, y: F.mse_loss(z, F.one_hot(y, CLASSES).to(z))),
+    mistake("squared_error", "Your loss is a squared error of probabilities.", "Which loss does the task name?",
+            loss=lambda z, y: F.mse_loss(z.softmax(1), F.one_hot(y, CLASSES).to(z))),
+    mistake("loss_negated", "Your steps climb the loss.", "Which sign has the likelihood in the loss?",
+            loss=lambda z, y: -F.cross_entropy(z, y)),
+    mistake("trained_in_evaluation_mode", "Your network was trained in evaluation mode, in which it was handed to you.",
+            "Which mode lets BatchNorm learn its statistics?", training=False),
+    mistake("one_step_for_epoch", "The weights change once in the whole epoch.", "Does the step stand inside the loop?",
+            step="once"),
+    mistake("one_step_for_epoch", "One step is taken, with the gradients of all batches added up.",
+            "Does the step stand inside the loop?", **{"step": "once", "zero": "never"}),
+    mistake("two_steps", "Every batch takes two steps.", "How often is step called for a batch?", step="twice"),
+    mistake("step_before_backward", "Each step comes before the gradients of its batch.",
+            "In which order do zero_grad, backward and step follow each other?",
+            **{"step": "before backward", "zero": "never"}),
+    mistake("zeroed_before_step", "The gradients are gone when the step is taken.",
+            "In which order do zero_grad, backward and step follow each other?", zero="behind backward"),
+    mistake("optimizer_anew", "The momentum is lost from batch to batch.",
+            "How often is an optimizer built, and by whom?", anew=True),
+    mistake("clipped", "You clip the gradients.", ASKED,
+            clip=lambda model: nn.utils.clip_grad_norm_(model.parameters(), 1.0)),
+    mistake("clipped", "You clip the gradients.", ASKED,
+            clip=lambda model: nn.utils.clip_grad_value_(model.parameters(), 0.1)),
+    mistake("last_batch_dropped", "The last batch is not trained on.",
+            "How many batches are there, and how many steps did you take?", some=lambda b: b[:-1]),
+    mistake("first_batch_only", "Only the first batch is trained on.",
+            "Where does return stand: inside the loop, or behind it?", some=lambda b: b[:1]),
+    mistake("last_batch_only", "Only the last batch is trained on.", STANDS, some=lambda b: b[-1:]),
+    mistake("two_epochs", "Every batch is trained on twice.", "How many loops are there?", some=lambda b: [*b, *b]),
+    mistake("batches_reversed", "The batches come in the reverse order.", "Who decides on the order?",
+            some=lambda b: b[::-1]),
+    mistake("looked_at_twice", "The network sees every batch twice, and BatchNorm's running statistics move twice.",
+            "How often is the network called for a batch?", looks=2),
 )
+RETURNED = (
+    mistake("loss_of_batches", "You average the loss over batches, so an image of the small last batch counts more.",
+            ONCE, over="batches"),
+    mistake("loss_of_last_batch", "You return the loss of the last batch.", "Where do you add up?", over="last"),
+    mistake("loss_of_first_batch", "You return the loss of the first batch.", "Where does return stand?", over="first"),
+    mistake("loss_summed", "You return a sum over batches.", "What is missing after the sum?", over="sum"),
+    mistake("loss_summed", "You return a sum over images.", "What is missing after the sum?", over="sum over images"),
+    mistake("loss_divided_twice", "You add up means, and divide by the number of images.", ONCE, over="sum by images"),
+    mistake("loss_by_batches", "You divide the sum over images by the number of batches.", DIVIDED,
+            over="images by batches"),
+    mistake("loss_of_full_batches", "You divide as if every batch were full.", "How many images has the last one?",
+            over="full batches"),
+    mistake("loss_after_step", "Your loss is that after the step.", "Which loss was it that went backward?",
+            after=True),
+)
+# fmt: on
 
 
 def accuracy(function: Callable[[Batches], float], *, points: float = 3) -> Result:
@@ -206,27 +226,38 @@ def accuracy(function: Callable[[Batches], float], *, points: float = 3) -> Resu
         function: the learner's function of a list of (logits N × classes, labels N); it returns percent.
         points: points of a right answer.
     """
-    with compare.seeded():
-        cases = [
-            ([_scored(n, share) for n, share in sizes],)
-            for sizes in (((8, 0.8), (8, 0.5), (2, 0.0)), ((5, 0.5), (3, 1)))
-        ]
-    return grade("Accuracy", points, compare.compare_values(function, cases, _accuracy, ACCURACY_MISTAKES))
+    generator = torch.Generator().manual_seed(0)
+    cases = [([_scored(n, share, generator) for n, share in batches],) for batches in SHARES]
+    return check_values("Accuracy", points, function, ACCURACY, cases)
 
 
 def evaluate(function: Callable[[nn.Module, Batches], float], *, points: float = 5) -> Result:
     """Check an evaluation: the figure, the network's mode in it and behind it, and no gradients.
 
     Args:
-        function: the learner's function of a network and batches (inputs, labels); it returns accuracy in percent.
+        function: the learner's function of a network and batches (inputs, labels), which can be gone through once; it
+            returns accuracy in percent.
         points: points of a right answer.
     """
-    with compare.seeded():
-        batches = _make_batches()
-        model = Probe().double()
-        _train(model, batches, SGD(model.parameters(), lr=0.1))
+    batches, model = _make_batches(), _probe()
+    _train(model, batches, SGD(model.parameters(), lr=0.1))
+    # So many of each batch are right that no two ways of counting agree.
+    votes = [z.argmax(dim=1) for z, _ in _answers(model, batches)]
+    labels = [
+        torch.where(torch.arange(len(v)) < n, v, (v + 1) % CLASSES) for v, n in zip(votes, (5, 3, 0), strict=True)
+    ]
+    batches = [(x, y) for (x, _), y in zip(batches, labels, strict=True)]
     runs = [_evaluated(function, copy.deepcopy(model), batches, training) for training in (True, False)]
-    return grade("Evaluation", points, [step for run in runs for step in run])
+    once = contained(function, copy.deepcopy(model), iter(batches))
+    steps = [step for run in runs for step in run]
+    if not any(steps) and (
+        once.problem or not same(to_tensor(once.value), to_tensor(_accuracy(_answers(model, batches))))
+    ):
+        look = "Which of your lines needs a list? Count while you go through it."
+        steps.append(
+            Finding("gone_through_twice", "Batches that can be gone through once are not enough for you.", look)
+        )
+    return grade("Evaluation", points, steps)
 
 
 def train_epoch(function: Callable[[nn.Module, Batches, Optimizer], float], *, points: float = 5) -> Result:
@@ -237,15 +268,36 @@ def train_epoch(function: Callable[[nn.Module, Batches, Optimizer], float], *, p
             loss over the images, in nats.
         points: points of a right answer.
     """
-    with compare.seeded():
-        batches, model = _make_batches(), Probe().double()
-    before = _state(model)
+    batches, model = _make_batches(), _probe()
     student, outcome = _after(function, model, batches)
     if outcome.problem:
         return grade("One epoch", points, [outcome.problem])
-    right, right_outcome = _after(_train, model, batches)
-    weights = None if compare.same(student, right) else _explain_training(student, before, model, batches)
-    return grade("One epoch", points, [weights, _explain_loss(outcome.value, right_outcome.value, model, batches)])
+    made: dict[str, Any] = {}
+
+    def trains(**options: Any) -> bool:
+        made.update(student=options)
+        return same(student, _after(_train, model, batches, **options)[0])
+
+    weights = None if trains() else search(TRAINING, trains, most=2)
+    known = made["student"] if weights else {}
+    if not weights and not trains():
+        weights = _explain_weights(function, student, model, batches)
+
+    def returns(**options: Any) -> bool:
+        return same(to_tensor(value), to_tensor(_after(_train, model, batches, **{**known, **options})[1].value))
+
+    value, figure = outcome.value, none_returned(outcome.value)
+    if not figure and contained(to_tensor, value).problem:
+        figure = Finding(
+            "no_number", f"Your function gives back a {type(value).__name__}.", "Which number is asked for?"
+        )
+    if not figure and to_tensor(value).ndim:
+        figure = explain_shape(to_tensor(value), torch.tensor(0.0), "Asked for the mean loss,")
+    if not figure and not returns():
+        other = "Which number, exactly, is the mean over all images?"
+        figure = search(RETURNED, returns, most=2) or weights
+        figure = figure or Finding("value", f"The loss that you return is {to_tensor(value).item():.4g}.", other)
+    return grade("One epoch", points, [weights, figure], [3, 2])
 
 
 def schedule(
@@ -259,16 +311,107 @@ def schedule(
         per: how often the schedule should be advanced, every ``epoch`` or every ``step``.
         points: points of a right answer.
     """
-    epochs = 3
-    with compare.seeded():
-        batches, model = _make_batches(), Probe().double()
+    epochs, batches, model = 3, _make_batches(), _probe()
     optimizer = SGD(model.parameters(), lr=1.0)
-    scheduler = lr_scheduler.ExponentialLR(optimizer, 0.9)
-    rates = []
+    scheduler, rates = lr_scheduler.ExponentialLR(optimizer, 0.9), []
     optimizer.register_step_pre_hook(lambda opt, *_: rates.append(opt.param_groups[0]["lr"]))
     outcome = contained(function, model, batches, optimizer, scheduler, epochs)
-    finding = outcome.problem or _explain_rates(rates, per, epochs, len(batches))
+    advanced = round(math.log(optimizer.param_groups[0]["lr"], 0.9)) if optimizer.param_groups[0]["lr"] > 0 else 0
+    finding = outcome.problem or _explain_rates(rates, advanced, per, epochs, len(batches))
     return grade(f"Schedule, advanced every {per}", points, [finding])
+
+
+def _cosine(
+    step: int,
+    steps: int,
+    peak: float,
+    *,
+    wave=1.0,
+    ahead=0,
+    longer=0,
+    form="lowered",
+    wrong_angle=None,
+    low=0.0,
+    start=0,
+) -> float:
+    share = (step + ahead) / (steps + longer)
+    angle = wrong_angle(step + ahead, steps + longer) if wrong_angle else math.pi * wave * share
+    if start and step < start:
+        return peak * (step + 1) / start
+    height = {
+        "lowered": lambda: (1 + math.cos(angle)) / 2,
+        "bare": lambda: math.cos(angle),
+        "doubled": lambda: 1 + math.cos(angle),
+        "turned": lambda: (1 - math.cos(angle)) / 2,
+        "line": lambda: 1 - share,
+        "sine": lambda: (1 + math.sin(angle)) / 2,
+        "halved": lambda: math.cos(angle) / 2,
+        "unbracketed": lambda: 1 + math.cos(angle) / 2,
+        "positive": lambda: max(0.0, math.cos(angle)),
+        "absolute": lambda: abs(math.cos(angle)),
+        "outside": lambda: (1 + math.cos(math.pi) * share) / 2,
+        "peak outside": lambda: 1 + math.cos(angle) / peak,
+        "peak in half": lambda: (1 + math.cos(angle) / peak) / 2,
+    }[form]()
+    return low * peak + (1 - low) * peak * height
+
+
+BETWEEN = "Between which numbers does the cosine run, and between which should the rate?"
+INSIDE = "What, exactly, is the argument of the cosine?"
+COUNTED = "At which step is the rate the peak, and at which 0?"
+# fmt: off
+COSINE = Space(
+    _cosine,
+    (
+        mistake("whole_wave", "Your rate climbs back to its start in the second half.",
+                "How much of a wave of the cosine goes down?", wave=2),
+        mistake("below_zero", "Your rate becomes negative.", BETWEEN, form="bare"),
+        mistake("quarter_wave", "Your rate falls steeply at the end.", "How flat should the curve be at its end?",
+                **{"wave": 0.5, "form": "bare"}),
+        mistake("half_way", "Your rate comes down only half of the way.", "Which angle belongs to the last step?",
+                wave=0.5),
+        mistake("degrees", "Your rate jumps up and down.", "Does math.cos take degrees?",
+                wrong_angle=lambda t, n: 180 * t / n),
+        mistake("straight_line", "Your rate falls by the same amount in every step.", "Where is the cosine?",
+                form="line"),
+        mistake("twice_the_peak", "Your rate starts at twice its peak.", "What is 1 + cos(0)?", form="doubled"),
+        mistake("climbs", "Your rate climbs from 0 to its peak.", "Where does the schedule start?", form="turned"),
+        mistake("one_step_ahead", "Your schedule is one step ahead.", COUNTED, ahead=1),
+        mistake("one_step_behind", "Your schedule is one step behind.", COUNTED, ahead=-1),
+        mistake("ends_too_early", "Your rate is 0 one step too early.", COUNTED, longer=-1),
+        mistake("ends_too_late", "Your rate is not yet 0 at the last step.", COUNTED, longer=1),
+        mistake("bracket_around_pi", "Your cosine is that of pi alone: nothing bends.", INSIDE, form="outside"),
+        mistake("bracket_missing", "You halve the cosine, and not its sum with 1.", "What is halved?",
+                form="unbracketed"),
+        mistake("pi_missing", "Your angle has no pi.", INSIDE, wrong_angle=lambda t, n: t / n),
+        mistake("angle_not_divided", "Your angle is pi times the step.", INSIDE, wrong_angle=lambda t, n: math.pi * t),
+        mistake("whole_division", "Your angle is 0 until the last step.", "Which division keeps the fraction?",
+                wrong_angle=lambda t, n: math.pi * (t // n)),
+        mistake("sine", "Your rate begins at half of its peak.", "Sine, or cosine?", form="sine"),
+        mistake("cosine_halved", "Your rate begins at half of its peak and becomes negative.", BETWEEN, form="halved"),
+        mistake("cut_at_zero", "Your rate is 0 for the whole second half.", BETWEEN, form="positive"),
+        mistake("absolute", "Your rate climbs again in the second half.", BETWEEN, form="absolute"),
+        mistake("peak_not_multiplied", "The peak does not multiply the cosine.",
+                "What should double if the peak doubles?", form="peak in half"),
+        mistake("peak_not_multiplied", "The peak does not multiply the cosine.",
+                "What should double if the peak doubles?", form="peak outside"),
+        *(mistake("final_rate", f"Your rate ends at {low:g} of its peak.", "Where does the task let it end?", low=low)
+                for low in (0.1, 0.01, 0.001)),
+        *(mistake("warm_up", "Your rate climbs before it falls.", "Where does the schedule start?", start=n)
+                for n in (2, 3, 5)),
+    ),
+)
+# fmt: on
+COSINE_CASES = [
+    (0, 2, 1.0),
+    (1, 2, 1.0),
+    (2, 2, 1.0),
+    (0, 10, 0.1),
+    (3, 10, 0.1),
+    (5, 10, 0.4),
+    (10, 10, 0.1),
+    (7, 8, 1.0),
+]
 
 
 def cosine(function: Callable[[int, int, float], float], *, points: float = 2) -> Result:
@@ -278,8 +421,7 @@ def cosine(function: Callable[[int, int, float], float], *, points: float = 2) -
         function: the learner's function of the step (from 0), the number of steps, and the highest rate.
         points: points of a right answer.
     """
-    cases = [(0, 10, 0.1), (3, 10, 0.1), (5, 10, 0.4), (10, 10, 0.1), (7, 8, 1.0)]
-    return grade("Cosine schedule", points, compare.compare_values(function, cases, _cosine, COSINE_MISTAKES))
+    return check_values("Cosine schedule", points, function, COSINE, COSINE_CASES)
 
 
 def resume(save: Callable[..., Any], load: Callable[..., int], *, points: float = 5) -> Result:
@@ -291,26 +433,28 @@ def resume(save: Callable[..., Any], load: Callable[..., int], *, points: float 
             returns the number of epochs done.
         points: points of a right answer.
     """
-    with compare.seeded():
-        batches, model = _make_batches(), Probe().double()
-        fresh = Probe().double()
-    first = _run(model)
-    _epochs(first, batches, 2)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "run.pt"
-        second = _run(copy.deepcopy(fresh))
-        loaded = contained(save, path, *first, 2)
-        if not loaded.problem and not path.exists():
-            finding = Finding(
-                "nothing_saved", "No file stands at the path after save.", "What does save do with the path?"
+    steps = []
+    for make, done in ((_run, 2), (_adam_run, 3)):
+        batches, first, fresh = _make_batches(), make(_probe()), _probe(1)
+        _epochs(first, batches, 2)
+        second, kept = make(copy.deepcopy(fresh)), _state(first[0])
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "run.pt"
+            problem, value = _write_and_read(save, load, path, first, second, done)
+        if not problem and not same(kept, _state(first[0])):
+            problem = Finding(
+                "save_changes_run", "Saving, or loading, changes the run that was saved.", "What should it only read?"
             )
-            return grade("Resume", points, [finding])
-        if not loaded.problem:
-            loaded = contained(load, path, *second)
-    if loaded.problem:
-        return grade("Resume", points, [loaded.problem])
-    steps = [_explain_resumed(first, second, fresh, batches), _explain_epoch(loaded.value)]
-    return grade("Resume", points, steps)
+        if problem:
+            return grade("Resume", points, [*steps, problem], most=HALF if steps else 1)
+        steps += [_explain_resumed(first, second, fresh, batches, make), _explain_epoch(value, done)]
+    if steps[2] and not steps[0]:
+        seen = "With SGD a resumed run goes on as before, with AdamW and another schedule it does not."
+        steps[2] = Finding(
+            "resume_other_optimizer", seen, "Does your file hold all that any optimizer and schedule remember?"
+        )
+    weights = [3, 1, 1, 1]
+    return grade("Resume", points, steps, weights)
 
 
 PRECISIONS = {
@@ -331,14 +475,17 @@ def precision(function: Callable[[str, bool], tuple[torch.dtype, bool]], *, poin
     """
     outcomes = {case: contained(function, *case) for case in PRECISIONS}
     steps = [outcome.problem or _explain_precision(*case, outcome.value) for case, outcome in outcomes.items()]
-    return grade("Precision", points, steps)
+    return grade("Precision", points, steps, most=HALF)
 
 
 def _explain_precision(device: str, bf16: bool, answer: Any) -> Finding | None:
     where = f"For {device} {'with' if bf16 else 'without'} bfloat16"
-    if not (isinstance(answer, tuple | list) and len(answer) == 2 and isinstance(answer[0], torch.dtype)):
+    pair = isinstance(answer, tuple | list) and len(answer) == 2
+    if pair and isinstance(answer[1], torch.dtype):
+        return Finding("other_order", f"{where} your dtype comes last.", "Which of the two does the task name first?")
+    if not (pair and isinstance(answer[0], torch.dtype)):
         seen = f"{where} you return no dtype of torch with True or False."
-        return compare.none_returned(answer) or Finding("no_dtype", seen, "Which two things does the task want?")
+        return none_returned(answer) or Finding("no_dtype", seen, "Which two things does the task want?")
     dtype, scaled = answer[0], bool(answer[1])
     if (dtype, scaled) == PRECISIONS[device, bf16]:
         return None
@@ -359,64 +506,23 @@ def _explain_precision(device: str, bf16: bool, answer: Any) -> Finding | None:
     return Finding("short_format_left_out", seen, "Which format of 16 bits does this hardware compute with quickly?")
 
 
-def _cosine(step: int, steps: int, peak: float) -> float:
-    return peak * (1 + math.cos(math.pi * step / steps)) / 2
-
-
-COSINE_MISTAKES = (
-    Wrong(
-        "whole_wave",
-        lambda step, steps, peak: peak * (1 + math.cos(2 * math.pi * step / steps)) / 2,
-        "Your rate climbs back to its start in the second half.",
-        "How much of a wave of the cosine goes down?",
-    ),
-    Wrong(
-        "below_zero",
-        lambda step, steps, peak: peak * math.cos(math.pi * step / steps),
-        "Your rate becomes negative.",
-        "Between which numbers does the cosine run, and between which should the rate?",
-    ),
-    Wrong(
-        "quarter_wave",
-        lambda step, steps, peak: peak * math.cos(math.pi * step / steps / 2),
-        "Your rate falls steeply at the end.",
-        "How flat should the curve be at its end?",
-    ),
-    Wrong(
-        "degrees",
-        lambda step, steps, peak: peak * (1 + math.cos(180 * step / steps)) / 2,
-        "Your rate jumps up and down.",
-        "Does math.cos take degrees?",
-    ),
-    Wrong(
-        "straight_line",
-        lambda step, steps, peak: peak * (1 - step / steps),
-        "Your rate falls by the same amount in every step.",
-        "Where is the cosine?",
-    ),
-    Wrong(
-        "twice_the_peak",
-        lambda step, steps, peak: peak * (1 + math.cos(math.pi * step / steps)),
-        "Your rate starts at twice its peak.",
-        "What is 1 + cos(0)?",
-    ),
-    Wrong(
-        "climbs",
-        lambda step, steps, peak: peak * (1 - math.cos(math.pi * step / steps)) / 2,
-        "Your rate climbs from 0 to its peak.",
-        "Where does the schedule start?",
-    ),
-)
-
-
-def _scored(n: int, share: float) -> tuple[Tensor, Tensor]:
-    labels = torch.randint(0, 4, (n,))
+def _scored(n: int, share: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    labels = torch.randint(0, 4, (n,), generator=generator)
     answers = torch.where(torch.arange(n) < share * n, labels, (labels + 1) % 4)
-    return torch.randn(n, 4, dtype=torch.float64).sigmoid() + 2 * F.one_hot(answers, 4), labels
+    noise = torch.randn(n, 4, dtype=torch.float64, generator=generator)
+    return noise.sigmoid() + 2 * F.one_hot(answers, 4), labels
 
 
 def _make_batches() -> Batches:
-    return [(2 * torch.randn(n, 5, dtype=torch.float64) + 1, torch.randint(0, CLASSES, (n,))) for n in SIZES]
+    generator = torch.Generator().manual_seed(0)
+    inputs = [2 * torch.randn(n, 5, dtype=torch.float64, generator=generator) + 1 for n in SIZES]
+    return [(x, torch.randint(0, CLASSES, (len(x),), generator=generator)) for x in inputs]
+
+
+def _probe(seed: int = 0) -> Probe:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return Probe().double()
 
 
 def _state(model: nn.Module) -> Tensor:
@@ -424,8 +530,8 @@ def _state(model: nn.Module) -> Tensor:
     return torch.cat([t.detach().flatten() for t in model.state_dict().values() if t.is_floating_point()])
 
 
-def _answers(model: nn.Module, batches: Batches, training: bool) -> Batches:
-    model = copy.deepcopy(model).train(training)
+def _answers(model: nn.Module, batches: Batches) -> Batches:
+    model = copy.deepcopy(model).eval()
     with torch.no_grad():
         return [(model(x), y) for x, y in batches]
 
@@ -435,21 +541,26 @@ def _evaluated(
 ) -> tuple[Finding | None, Finding | None]:
     """What is wrong with the figure, and with the state in which the network was evaluated and left."""
     model.train(training)
-    before, wanted = _state(model), _answers(model, batches, False)
+    before, wanted = _state(model), _answers(model, batches)
     model.modes.clear()
-    outcome = contained(function, model, batches)
-    problem = outcome.problem or compare.none_returned(outcome.value)
+    outcome = contained(function, model, list(batches))
+    problem = outcome.problem or none_returned(outcome.value)
     if problem:
         return problem, problem
-    state = _explain_mode(model, training, unchanged=compare.same(before, _state(model)))
-    cases = [(wanted,)]
-    (figure,) = compare.compare_values(lambda _: outcome.value, cases, _accuracy, ACCURACY_MISTAKES)
+    state = _explain_mode(model, training, unchanged=same(before, _state(model)))
+    if not model.modes:
+        return state, state
+    (figure,) = compare_values(lambda _: outcome.value, ACCURACY, [(wanted,)], most=2)
     # A figure in the wrong mode is explained by the mode.
     in_training = any(mode for mode, _ in model.modes)
     return (state if figure and in_training else figure), state
 
 
 def _explain_mode(model: Probe, training: bool, unchanged: bool) -> Finding | None:
+    if not model.modes:
+        return Finding(
+            "model_not_called", "Your network was never called.", "Which outputs do you compare with the labels?"
+        )
     if any(mode for mode, _ in model.modes):
         seen = "Your network was in training mode while it was scored: BatchNorm took the statistics of each batch."
         return Finding("eval_forgotten", seen, "What has to be said to a network before it is scored?")
@@ -468,97 +579,90 @@ def _explain_mode(model: Probe, training: bool, unchanged: bool) -> Finding | No
     return None
 
 
-def _after(function: Callable, model: nn.Module, batches: Batches) -> tuple[Tensor, Any]:
+def _after(function: Callable, model: nn.Module, batches: Batches, **options: Any) -> tuple[Tensor, Any]:
     """All weights after one epoch by this function, and what it returned."""
     model = copy.deepcopy(model).eval()
     optimizer = SGD(model.parameters(), lr=0.1, momentum=0.9)
-    outcome = contained(function, model, batches, optimizer)
+    outcome = contained(function, model, list(batches), optimizer, **options)
     return _state(model), outcome
 
 
-def _explain_training(student: Tensor, before: Tensor, model: nn.Module, batches: Batches) -> Finding:
-    for wrong in TRAINING_MISTAKES:
-        if compare.same(student, _after(wrong.answer, model, batches)[0]):
-            return wrong.finding
-    learned = torch.cat(
-        [
-            torch.full((t.numel(),), "running" not in name)
-            for name, t in model.state_dict().items()
-            if t.is_floating_point()
-        ]
-    )
-    if compare.same(student[learned], before[learned]):
+def _explain_weights(function: Callable, student: Tensor, model: nn.Module, batches: Batches) -> Finding:
+    """What can be said about weights that no known mistake explains."""
+    named = [(name, t) for name, t in model.state_dict().items() if t.is_floating_point()]
+    learned = torch.cat([torch.full((t.numel(),), "running" not in name) for name, t in named])
+    if same(student[learned], _state(model)[learned]):
         seen = "No weight has changed after the epoch."
         return Finding("nothing_learned", seen, "In which order do zero_grad, backward and step follow each other?")
-    gap = (student - _after(_train, model, batches)[0]).abs().max()
-    seen = f"Your weights end up to {gap:.3g} away from the right ones."
+    if same(student[learned], _after(_train, model, batches)[0][learned]):
+        seen = "Your weights are right, and BatchNorm's running statistics are not."
+        return Finding("statistics_off", seen, "How often, in which mode, and with what is the network called?")
+    if same(_after(function, model, batches[:2])[0], _after(_train, model, batches[:2])[0]):
+        seen = "Your weights are right as long as all batches are full."
+        return Finding("right_if_full", seen, "What do you do with a batch that has fewer images?")
+    if same(_after(function, model, batches[:1])[0], _after(_train, model, batches[:1])[0]):
+        seen = "After one batch your weights are right, and after the next one they are not."
+        return Finding("right_once", seen, "What is carried over from batch to batch, and what should not be?")
+    seen = "Already after one batch and one step your weights are not the right ones."
     return Finding("other", seen, "Take one batch and one step: which line changes what?")
 
 
-def _explain_loss(value: Any, wanted: float, model: nn.Module, batches: Batches) -> Finding | None:
-    problem = compare.none_returned(value)
-    if problem:
-        return problem
-    losses = _losses(model, batches)
-    mistakes = (
-        Wrong(
-            "loss_of_batches",
-            lambda: sum(losses) / len(losses),
-            "You average the loss over batches, so an image of the small last batch counts more.",
-            "What should be added up, and what is it divided by at the end?",
-        ),
-        Wrong(
-            "loss_of_last_batch", lambda: losses[-1], "You return the loss of the last batch.", "Where do you add up?"
-        ),
-        Wrong("loss_summed", lambda: sum(losses), "You return a sum over batches.", "What is missing after the sum?"),
-    )
-    return compare.compare_values(lambda: value, [()], lambda: wanted, mistakes)[0]
+def _rates(
+    epochs: int, steps: int, per: str, *, advance="", first=False, more=0, times=1, some=slice(None), stop=None
+) -> tuple[list[float], int]:
+    """Rates of all steps of the optimizer, and how often the schedule has been advanced at the end."""
+    rates, advanced, advance = [], 0, advance or per
+    for _ in range(epochs + more):
+        advanced += times if first and advance == "epoch" else 0
+        for _ in range(steps)[some]:
+            advanced += times if first and advance in ("step", "both") else 0
+            rates.append(0.9**advanced)
+            advanced += times if not first and advance in ("step", "both") else 0
+        advanced += times if advance in ("epoch", "both") and not (first and advance == "epoch") else 0
+    return rates, advanced if advance != "end" else times
 
 
-def _losses(model: nn.Module, batches: Batches) -> list[float]:
-    model, losses = copy.deepcopy(model), []
-    optimizer = SGD(model.parameters(), lr=0.1, momentum=0.9)
-    for batch in batches:
-        losses.append(_train(model, [batch], optimizer))
-    return losses
+GOES_ON = "Who tells the schedule to go on, and how often?"
+LOOPS = "How many loops are there, one inside the other?"
+# fmt: off
+RATES = (
+    mistake("schedule_per_batch", "Your rate falls with every batch.", "Is the schedule's unit a step or an epoch?",
+            advance="step"),
+    mistake("schedule_per_epoch", "Your rate falls once an epoch.", "Is the schedule's unit a step or an epoch?",
+            advance="epoch"),
+    mistake("schedule_never", "Your rate never changes.", GOES_ON, advance="never"),
+    mistake("schedule_at_end", "Your rate never changes while you train.", GOES_ON, advance="end"),
+    mistake("schedule_both", "Your rate falls with every batch, and once more with every epoch.", GOES_ON,
+            advance="both"),
+    mistake("schedule_before_optimizer", "Your first step does not have the schedule's first rate.",
+            "Which of the two goes first: the optimizer's step, or the schedule's?", first=True),
+    mistake("schedule_twice", "The schedule goes on by two at a time.", GOES_ON, times=2),
+    mistake("one_epoch_more", "You train for one epoch more.", LOOPS, more=1),
+    mistake("one_epoch_less", "You train for one epoch less.", LOOPS, more=-1),
+    mistake("one_epoch", "You train for one epoch, whatever their number.", LOOPS, more=-2),
+    mistake("first_batch_only", "Of each epoch you train on the first batch alone.", LOOPS, some=slice(1)),
+    mistake("last_batch_dropped", "Of each epoch you leave out the last batch.", LOOPS, some=slice(-1)),
+)
+# fmt: on
 
 
-def _explain_rates(rates: list[float], per: str, epochs: int, steps: int) -> Finding | None:
-    def rates_of(advanced: Callable[[int, int], int]) -> Tensor:
-        turns = itertools.product(range(epochs), range(steps))
-        return torch.tensor([0.9 ** advanced(epoch, i) for epoch, i in turns], dtype=torch.float64)
+def _explain_rates(rates: list[float], advanced: int, per: str, epochs: int, steps: int) -> Finding | None:
+    def explains(**options: Any) -> bool:
+        wanted, end = _rates(epochs, steps, per, **options)
+        return same(to_tensor(rates or [0.0]), to_tensor(wanted or [0.0])) and end == advanced
 
-    by_epoch, by_step = rates_of(lambda e, i: e), rates_of(lambda e, i: e * steps + i)
-    taken = torch.tensor(rates, dtype=torch.float64)
-    mistakes = (
-        (
-            "schedule_per_batch",
-            by_step,
-            "Your rate falls with every batch.",
-            "Is the schedule's unit a step or an epoch?",
-        ),
-        (
-            "schedule_per_epoch",
-            by_epoch,
-            "Your rate falls once an epoch.",
-            "Is the schedule's unit a step or an epoch?",
-        ),
-        ("schedule_never", rates_of(lambda e, i: 0), "Your rate never changes.", "Who tells the schedule to go on?"),
-        (
-            "schedule_before_optimizer",
-            rates_of(lambda e, i: e * steps + i + 1 if per == "step" else e + 1),
-            "Your first step does not have the schedule's first rate.",
-            "Which of the two goes first: the optimizer's step, or the schedule's?",
-        ),
-    )
-    if compare.same(taken, by_epoch if per == "epoch" else by_step):
+    if explains():
         return None
-    for key, wrong, seen, look in mistakes:
-        if compare.same(taken, wrong):
-            return Finding(key, seen, look)
-    if len(taken) != epochs * steps:
-        seen = f"The optimizer took {len(taken)} steps in {epochs} epochs of {steps} batches."
-        return Finding("steps_off", seen, "How many loops are there, one inside the other?")
+    known = search(RATES, explains, most=2)
+    if known:
+        return known
+    if len(rates) != epochs * steps:
+        seen = f"The optimizer took {len(rates)} steps in {epochs} epochs of {steps} batches."
+        return Finding("steps_off", seen, LOOPS)
+    wanted, end = _rates(epochs, steps, per)
+    if same(to_tensor(rates), to_tensor(wanted)):
+        seen = f"All rates are right, but at the end the schedule was advanced {advanced} times and not {end}."
+        return Finding("schedule_end", seen, "What happens after the last step?")
     shown = ", ".join(f"{rate:.3g}" for rate in rates[:7])
     return Finding(
         "other", f"The rates of your first steps are {shown}.", "Where in the two loops does the schedule step?"
@@ -573,6 +677,11 @@ def _run(model: nn.Module) -> Training:
     return model, optimizer, lr_scheduler.MultiStepLR(optimizer, [1, 2, 4], gamma=0.5)
 
 
+def _adam_run(model: nn.Module) -> Training:
+    optimizer = AdamW(model.parameters(), lr=0.01)
+    return model, optimizer, lr_scheduler.OneCycleLR(optimizer, 0.02, total_steps=30)
+
+
 def _epochs(run: Training, batches: Batches, n: int) -> None:
     model, optimizer, scheduler = run
     for _ in range(n):
@@ -580,67 +689,77 @@ def _epochs(run: Training, batches: Batches, n: int) -> None:
         scheduler.step()
 
 
-def _resumed(first: Training, fresh: nn.Module, batches: Batches, forget: Sequence[str]) -> Tensor:
-    """What two more epochs end with if something was forgotten."""
-    run = model, optimizer, scheduler = _run(copy.deepcopy(fresh))
+def _write_and_read(
+    save: Callable, load: Callable, path: Path, first: Training, second: Training, done: int
+) -> tuple[Finding | None, Any]:
+    written = contained(save, path, *first, done)
+    if written.problem:
+        return written.problem, None
+    if not path.exists():
+        return Finding(
+            "nothing_saved", "No file stands at the path after save.", "What does save do with the path?"
+        ), None
+    loaded = contained(load, path, *second)
+    return loaded.problem, loaded.value
+
+
+def _resumed(first: Training, fresh: nn.Module, batches: Batches, make: Callable, **lost: bool) -> Tensor:
+    """What two more epochs end with if something was lost."""
+    run = model, optimizer, scheduler = make(copy.deepcopy(fresh))
     weights, moments, place = copy.deepcopy([part.state_dict() for part in first])
-    if "weights" not in forget:
-        kept = {n: t for n, t in weights.items() if "buffers" not in forget or "running" not in n}
-        model.load_state_dict(kept, strict=False)
-    if "optimizer" not in forget:
+    learned = {name for name, _ in model.named_parameters()}
+    kept = {n: t for n, t in weights.items() if not lost.get("weights" if n in learned else "buffers")}
+    model.load_state_dict(kept, strict=False)
+    if not lost.get("optimizer"):
         optimizer.load_state_dict(moments)
-    if "momentum" in forget:
+    if lost.get("rate"):
+        optimizer.param_groups[0]["lr"] = 0.1
+    if lost.get("momentum"):
         optimizer.state.clear()
-    if "schedule" not in forget:
+    if not lost.get("schedule"):
         scheduler.load_state_dict(place)
     _epochs(run, batches, 2)
     return _state(model)
 
 
+REMEMBERS = "What does an optimizer remember beside its rate?"
+# fmt: off
 FORGOTTEN = (
-    (
-        ("momentum",),
-        "momentum",
-        "The momentum starts at zero again.",
-        "What does an optimizer remember beside its rate?",
-    ),
-    (("optimizer",), "momentum", "Rate and momentum start afresh.", "What does an optimizer remember?"),
-    (
-        ("schedule",),
-        "schedule",
-        "The schedule starts at its beginning again.",
-        "Who knows how many epochs have passed?",
-    ),
-    (
-        ("optimizer", "schedule"),
-        "optimizer_and_schedule",
-        "Only the weights come back.",
-        "What else moves on in training?",
-    ),
-    (("weights",), "weights", "The weights are those of a fresh network.", "What becomes of the loaded state_dict?"),
-    (("buffers",), "statistics", "The running statistics of BatchNorm are lost.", "What is there beside parameters()?"),
+    mistake("resume_without_momentum", "The momentum starts at zero again.", REMEMBERS, momentum=True),
+    mistake("resume_without_momentum", "Rate and momentum start afresh.", "What does an optimizer remember?",
+            optimizer=True),
+    mistake("resume_without_schedule", "The schedule starts at its beginning again.",
+            "Who knows how many epochs have passed?", schedule=True),
+    mistake("resume_without_optimizer_and_schedule", "Only the weights come back.", "What else moves on in training?",
+            **{"optimizer": True, "schedule": True}),
+    mistake("resume_without_weights", "The weights are those of a fresh network.",
+            "What becomes of the loaded state_dict?", **{"weights": True, "buffers": True}),
+    mistake("resume_without_statistics", "The running statistics of BatchNorm are lost.",
+            "What is there beside parameters()?", buffers=True),
+    mistake("resume_without_parameters", "The weights are those of a fresh network, and only its statistics come back.",
+            "What becomes of the loaded state_dict?", weights=True),
+    mistake("resume_without_rate", "The rate starts afresh.", "Who changes the rate, and when?", rate=True),
 )
+# fmt: on
 
 
-def _explain_resumed(first: Training, second: Training, fresh: nn.Module, batches: Batches) -> Finding | None:
-    wanted = _resumed(first, fresh, batches, ())
+def _explain_resumed(
+    first: Training, second: Training, fresh: nn.Module, batches: Batches, make: Callable
+) -> Finding | None:
+    wanted = _resumed(first, fresh, batches, make)
     outcome = contained(_epochs, second, batches, 2)
     if outcome.problem:
         return outcome.problem
     ended = _state(second[0])
-    if compare.same(ended, wanted):
+    if same(ended, wanted):
         return None
-    for forget, name, seen, look in FORGOTTEN:
-        if compare.same(ended, _resumed(first, fresh, batches, forget)):
-            return Finding(f"resume_without_{name}", seen, look)
-    seen = f"Two epochs later, the resumed run is up to {(ended - wanted).abs().max():.3g} away from the other."
-    return Finding("other", seen, "Which parts of a run change from step to step? Save each of them.")
+    known = search(FORGOTTEN, lambda **lost: same(ended, _resumed(first, fresh, batches, make, **lost)))
+    seen = "Two epochs later, the weights of the resumed run are not those of the other."
+    return known or Finding("other", seen, "Which parts of a run change from step to step? Save each of them.")
 
 
-def _explain_epoch(value: Any) -> Finding | None:
-    if contained(float, value).value == 2:
+def _explain_epoch(value: Any, done: int) -> Finding | None:
+    if contained(float, value).value == done:
         return None
-    seen = f"After 2 epochs, your load says that {str(value)[:20]} are done."
-    return compare.none_returned(value) or Finding(
-        "resume_epoch_off", seen, "Which epoch comes next, and who counts it?"
-    )
+    seen = f"After {done} epochs, your load says that {str(value)[:20]} are done."
+    return none_returned(value) or Finding("resume_epoch_off", seen, "Which epoch comes next, and who counts it?")

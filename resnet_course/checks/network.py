@@ -1,30 +1,17 @@
-"""The reference network with three stages, and the well-known wrong ones."""
+"""The reference network with three stages as a space: stem, stages of blocks, and head."""
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch.nn.functional as F
 from torch import Tensor
 
-from .compare import Replay, Wrong
-from .residual import BLOCK_MISTAKES, BOTTLENECK_MISTAKES, Plan, residual
+from .replay import Call, Replay
+from .report import Finding
+from .residual import Plan, norms, residual, settings, wirings
+from .space import Mistake, mistake
 
 WIDTHS = (16, 32, 64)
-
-
-def stem(layers: Replay, x: Tensor) -> Tensor:
-    """One 3×3 convolution with BatchNorm and ReLU."""
-    return F.relu(layers.conv_norm(x, WIDTHS[0], 3))
-
-
-def first_of_stage(stage: int, i: int, _blocks: int) -> int:
-    """Stride of a block: 2 in the first block of the second and third stage."""
-    return 2 if stage > 0 and i == 0 else 1
-
-
-def pooled_linear(layers: Replay, x: Tensor, classes: int) -> Tensor:
-    """Global average pooling and one linear layer."""
-    return layers.linear(x.mean(dim=(2, 3)), classes)
 
 
 def network(
@@ -33,126 +20,123 @@ def network(
     blocks: Sequence[int],
     classes: int,
     *,
-    stem: Callable[[Replay, Tensor], Tensor] = stem,
-    stride: Callable[[int, int, int], int] = first_of_stage,
-    block: Callable[..., Tensor] = residual,
-    last_block: Callable[..., Tensor] | None = None,
-    head: Callable[[Replay, Tensor, int], Tensor] = pooled_linear,
+    stem_norm=True,
+    stem_act=True,
+    stem_pool=None,
+    last_end=True,
+    pool="mean",
+    pooled_act=False,
+    out=None,
+    **block: Any,
 ) -> Tensor:
-    """The network. A wrong network has another part in one of the five places."""
-    x = stem(layers, layers.x)
+    """The network, and with other options what a mistake computes; those of `residual` hold for all of its blocks."""
+    x = layers.conv("stem", layers.x, WIDTHS[0], 3)
+    x = layers.norm("stem norm", x) if stem_norm else x
+    x = F.relu(x) if stem_act else x
+    x = stem_pool(x) if stem_pool else x
     for stage, (width, n) in enumerate(zip(WIDTHS, blocks, strict=True)):
         for i in range(n):
             is_last = stage == len(WIDTHS) - 1 and i == n - 1
-            make = last_block if last_block is not None and is_last else block
-            x = make(plan, layers, x, width, stride(stage, i, n))
-    return head(layers, x, classes)
+            ends = {"end": lambda x: x} if is_last and not last_end else {}
+            x = residual(plan, layers, x, width, None, name=f"{stage}.{i}.", **{**block, **ends})
+    x = {
+        "mean": lambda: x.mean((2, 3)),
+        "max": lambda: x.amax((2, 3)),
+        "none": lambda: x.flatten(1),
+        "sum": lambda: x.sum((2, 3)),
+    }[pool]()
+    x = layers.linear(F.relu(x) if pooled_act else x, classes)
+    return out(x) if out else x
 
 
-def _same(x: Tensor) -> Tensor:
-    return x
+STEM = "Which first layers does the table for CIFAR-10 have?"
+SIZE = "At which size does the first stage work on CIFAR-10?"
+CONTAINS = "Which part of the training already contains the softmax?"
+POOLING = "What does the table say about the last pooling?"
 
 
-def _relu_behind_pooling(layers: Replay, x: Tensor, classes: int) -> Tensor:
-    return layers.linear(F.relu(x.mean(dim=(2, 3))), classes)
-
-
-def _large_stem(layers: Replay, x: Tensor, pool: bool) -> Tensor:
-    x = F.relu(layers.norm(layers.conv(x, WIDTHS[0], 7, 2)))
-    return F.max_pool2d(x, 3, 2, 1) if pool else x
+# fmt: off
+def wirings_of_network(plan: Plan) -> tuple[Mistake, ...]:
+    """The mistakes that can be made in wiring such a network."""
+    return (
+        mistake("softmax_in_model", "Your outputs are probabilities: each row adds up to 1.", CONTAINS,
+                out=lambda x: x.softmax(1)),
+        mistake("log_softmax_in_model", "Your outputs are logarithms of probabilities.", CONTAINS,
+                out=lambda x: x.log_softmax(1)),
+        mistake("relu_on_logits", "None of your logits is negative.", "What follows the linear layer in the table?",
+                out=F.relu),
+        mistake("sigmoid_in_model", "Your outputs lie between 0 and 1.", CONTAINS, out=lambda x: x.sigmoid()),
+        mistake("no_relu_in_stem", "Negative numbers enter your first block.",
+                "What follows the first convolution and its BatchNorm?", stem_act=False),
+        mistake("no_norm_in_stem", "No BatchNorm follows your first convolution.",
+                "What follows every convolution of this network?", stem_norm=False),
+        mistake("pool_in_stem", "Your stem pools before the first stage.", SIZE,
+                stem_pool=lambda x: F.max_pool2d(x, 3, 2, 1)),
+        mistake("pool_in_stem", "Your stem pools before the first stage.", SIZE,
+                stem_pool=lambda x: F.max_pool2d(x, 2)),
+        mistake("pool_before_relu", "Your network pools first and applies the last ReLU to the means.",
+                "What does the last block end with, and what follows it?", **{"last_end": False, "pooled_act": True}),
+        mistake("last_relu_missing", "The feature maps that you pool have negative numbers.",
+                "Does the last block differ from the others?", last_end=False),
+        mistake("max_for_mean_pooling", "Your pooling keeps the largest number of each feature map.", POOLING,
+                pool="max"),
+        mistake("sum_for_mean_pooling", "Your pooling adds up.", POOLING, pool="sum"),
+        mistake("not_pooled", "Your linear layer reads every position.", POOLING, pool="none"),
+        *wirings(plan),
+    )
+# fmt: on
 
 
 LOOK_AT_STRIDES = "Which blocks of the table halve the size, and at which of the three stages?"
-NETWORK_MISTAKES = (
-    Wrong(
-        "stride_on_every_block",
-        partial(network, stride=lambda stage, i, n: 2 if stage > 0 else 1),
-        "Every block of your later stages halves the feature maps.",
-        LOOK_AT_STRIDES,
-    ),
-    Wrong(
-        "never_shrinks",
-        partial(network, stride=lambda stage, i, n: 1),
-        "The feature maps of your network never get smaller.",
-        LOOK_AT_STRIDES,
-    ),
-    Wrong(
-        "stride_in_first_stage",
-        partial(network, stride=lambda stage, i, n: 2 if i == 0 else 1),
-        "Your first stage already halves the feature maps.",
-        LOOK_AT_STRIDES,
-    ),
-    Wrong(
-        "stride_on_last_block",
-        partial(network, stride=lambda stage, i, n: 2 if stage > 0 and i == n - 1 else 1),
-        "The last block of your stages halves the feature maps.",
-        LOOK_AT_STRIDES,
-    ),
-    Wrong(
-        "pool_before_relu",
-        partial(network, last_block=partial(residual, end=_same), head=_relu_behind_pooling),
-        "Your network pools first and applies the last ReLU to the means.",
-        "What does the last block end with, and what follows it?",
-    ),
-    Wrong(
-        "last_relu_missing",
-        partial(network, last_block=partial(residual, end=_same)),
-        "The feature maps that you pool have negative numbers.",
-        "Does the last block differ from the others?",
-    ),
-    Wrong(
-        "softmax_in_model",
-        partial(network, head=lambda *a: pooled_linear(*a).softmax(dim=1)),
-        "Your outputs are probabilities: each row adds up to 1.",
-        "Which part of the training already contains the softmax?",
-    ),
-    Wrong(
-        "log_softmax_in_model",
-        partial(network, head=lambda *a: pooled_linear(*a).log_softmax(dim=1)),
-        "Your outputs are logarithms of probabilities.",
-        "Which part of the training already contains the softmax?",
-    ),
-    Wrong(
-        "relu_on_logits",
-        partial(network, head=lambda *a: F.relu(pooled_linear(*a))),
-        "None of your logits is negative.",
-        "What follows the linear layer in the table?",
-    ),
-    Wrong(
-        "max_for_mean_pooling",
-        partial(network, head=lambda layers, x, classes: layers.linear(x.amax(dim=(2, 3)), classes)),
-        "Your pooling keeps the largest number of each feature map.",
-        "What does the table say about the last pooling?",
-    ),
-    Wrong(
-        "imagenet_stem",
-        partial(network, stem=partial(_large_stem, pool=True)),
-        "Your stem is made for large images: at 32×32 it throws most positions away.",
-        "Which first layer does the table for CIFAR-10 have?",
-    ),
-    Wrong(
-        "large_stem",
-        partial(network, stem=partial(_large_stem, pool=False)),
-        "Your first convolution is 7×7 with stride 2.",
-        "Which first layer does the table for CIFAR-10 have?",
-    ),
-    Wrong(
-        "pool_in_stem",
-        partial(network, stem=lambda layers, x: F.max_pool2d(stem(layers, x), 3, 2, 1)),
-        "Your stem pools before the first stage.",
-        "At which size does the first stage work on CIFAR-10?",
-    ),
-    Wrong(
-        "no_relu_in_stem",
-        partial(network, stem=lambda layers, x: layers.conv_norm(x, WIDTHS[0], 3)),
-        "Negative numbers enter your first block.",
-        "What follows the first convolution and its BatchNorm?",
-    ),
-    Wrong(
-        "no_norm_in_stem",
-        partial(network, stem=lambda layers, x: F.relu(layers.conv(x, WIDTHS[0], 3))),
-        "No BatchNorm follows your first convolution.",
-        "What follows every convolution of this network?",
-    ),
-    *(Wrong(w.key, partial(network, block=w.answer), w.seen, w.look) for w in BLOCK_MISTAKES + BOTTLENECK_MISTAKES),
-)
+
+
+def settings_of_network(plan: Plan, roles: Mapping[str, Call], blocks: Sequence[int], classes: int) -> list[Finding]:
+    """What is wrong with single layers of a network: the stem, widths, strides, and each block's own."""
+    found, stem, halves = [], roles["stem"], {}
+    size, stride = tuple(stem.weight.shape[2:]), stem.stride
+    if size != (3, 3) or stride != 1:
+        found.append(Finding("stem_conv", f"Your first convolution is {size[0]}×{size[1]} with stride {stride}.", STEM))
+    if stem.bias is not None:
+        found.append(Finding("conv_bias", "Your first convolution has a bias.", "Which argument leaves it out?"))
+    if stem.weight.shape[0] != WIDTHS[0]:
+        found.append(Finding("stem_width", f"Your first convolution gives {stem.weight.shape[0]} channels.", STEM))
+    logits = roles["linear"].weight.shape[0]
+    if logits != classes:
+        look = "Where does the number of classes belong?"
+        found.append(Finding("classes_off", f"For {classes} classes your network gives {logits} logits.", look))
+    for stage, (width, n) in enumerate(zip(WIDTHS, blocks, strict=True)):
+        for i in range(n):
+            own = {
+                role.removeprefix(f"{stage}.{i}."): c for role, c in roles.items() if role.startswith(f"{stage}.{i}.")
+            }
+            strides = [own[f"conv{k}"].stride for k in range(len(plan.convs))]
+            halves[stage, i] = max(strides)
+            found += settings(plan, own, width, max(strides))
+    wanted = {(stage, i): 2 if stage > 0 and i == 0 else 1 for stage, i in halves}
+    if halves != wanted:
+        found.append(_explain_halves(halves, wanted, blocks))
+    return [*found, *norms({role: call for role, call in roles.items() if role == "stem norm"})]
+
+
+def _explain_halves(halves: Mapping[tuple[int, int], int], wanted: Mapping, blocks: Sequence[int]) -> Finding:
+    patterns = (
+        (
+            "stride_on_every_block",
+            lambda stage, i: stage > 0,
+            "Every block of your later stages halves the feature maps.",
+        ),
+        ("never_shrinks", lambda stage, i: False, "The feature maps of your network never get smaller."),
+        ("stride_in_first_stage", lambda stage, i: i == 0, "Your first stage already halves the feature maps."),
+        (
+            "stride_on_last_block",
+            lambda stage, i: stage > 0 and i == blocks[stage] - 1,
+            "The last block of your stages halves the feature maps.",
+        ),
+        ("stride_everywhere", lambda stage, i: True, "Every block of your network halves the feature maps."),
+    )
+    for key, rule, seen in patterns:
+        if all(stride == (2 if rule(*place) else 1) for place, stride in halves.items()):
+            return Finding(key, seen, LOOK_AT_STRIDES)
+    stage, i = next(place for place in halves if halves[place] != wanted[place])
+    seen = f"Block {i + 1} of stage {stage + 1} has stride {halves[stage, i]}."
+    return Finding("stage_stride", seen, LOOK_AT_STRIDES)

@@ -4,10 +4,10 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from . import compare
 from .contain import contained
 from .names import Missing
 from .report import Finding, Result, grade, merge, wait
+from .values import TOLERANCE, none_returned
 
 WHOLE = 1e-9
 Known = Mapping[str, Sequence[tuple[float, str]]]
@@ -21,7 +21,7 @@ def numbers(
     points: float,
     look: str = "",
     known: Known | None = None,
-    tolerance: float = compare.TOLERANCE,
+    tolerance: float = TOLERANCE,
 ) -> Result:
     """Check named numbers that a learner predicts against those that a measurement gave.
 
@@ -75,7 +75,7 @@ def both(first: Result, *others: Result) -> Result:
 
 
 def _no_names(value: Any) -> Finding | None:
-    problem = compare.none_returned(value)
+    problem = none_returned(value)
     if problem or isinstance(value, Mapping):
         return problem
     seen = f"What your function gives back is of type {type(value).__name__}: no numbers with names."

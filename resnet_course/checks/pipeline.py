@@ -1,157 +1,136 @@
 """Checks of the data pipeline: split, statistics, normalization, augmentation, batches."""
 
-from collections.abc import Callable, Iterable, Sequence
+import random
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from . import compare
-from .compare import Wrong
 from .contain import Outcome, contained
 from .report import Finding, Result, grade
+from .space import Space, mistake, search
+from .values import HALF, check_values, describe, none_returned, same
 
 Batches = Iterable[tuple[Tensor, Tensor]]
 PAD = 4
+SURE = 5.0  # standard deviations: one right answer in a million is further off
 
 
-def _channels(images: Tensor) -> tuple[Tensor, Tensor]:
-    pixels = images.double().flatten(0, 2) / 255
-    return pixels.mean(dim=0), pixels.std(dim=0, correction=0)
+def _statistics(
+    train: Tensor, test: Tensor, *, of="train", unit=255, spread="std", turned=False, count=1, axes=(0, 1, 2)
+) -> Tensor:
+    images = {"train": train, "test": test, "both": torch.cat((train, test))}.get(of, train)
+    pixels = images.double() / unit
+    mean, squares = pixels.mean(axes), (pixels**2).mean(axes)
+    if of == "halves":
+        mean = (mean + (test.double() / unit).mean(axes)) / 2
+        squares = (squares + ((test.double() / unit) ** 2).mean(axes)) / 2
+    if spread == "bytes":
+        squares = (images**2).double().mean(axes) / unit**2
+    deviation = {
+        "variance": lambda: squares - mean**2,
+        "of images": lambda: pixels.std((1, 2), correction=0).mean(0),
+        "of means": lambda: pixels.mean((1, 2)).std(0, correction=0),
+        "distance": lambda: (pixels - mean).abs().mean(axes),
+        "squares": lambda: squares.sqrt(),
+    }.get(spread, lambda: (squares - mean**2).sqrt())()
+    if axes is None:
+        mean, deviation = mean.expand(3), deviation.expand(3)
+    return torch.stack([deviation, mean] if turned else [mean, deviation]) * count
 
 
-def _statistics(train: Tensor, _test: Tensor) -> Tensor:
-    return torch.stack(_channels(train))
-
-
-def _one_for_all(train: Tensor, _test: Tensor) -> Tensor:
-    return torch.stack([(train / 255).double().mean().expand(3), (train / 255).double().std(correction=0).expand(3)])
-
-
-def _variance(train: Tensor, _test: Tensor) -> Tensor:
-    mean, std = _channels(train)
-    return torch.stack([mean, std**2])
-
-
-def _mean_of_stds(train: Tensor, _test: Tensor) -> Tensor:
-    stds = [_channels(image[None])[1] for image in train]
-    return torch.stack([_channels(train)[0], torch.stack(stds).mean(dim=0)])
-
-
-def _std_of_means(train: Tensor, _test: Tensor) -> Tensor:
-    means = torch.stack([_channels(image[None])[0] for image in train])
-    return torch.stack([means.mean(dim=0), means.std(dim=0, correction=0)])
-
-
-STATISTICS_MISTAKES = (
-    Wrong(
-        "statistics_of_test",
-        lambda train, test: _statistics(test, test),
-        "Your numbers are those of the test images.",
-        "Which images may a decision that is made before testing look at?",
-    ),
-    Wrong(
-        "statistics_of_both",
-        lambda train, test: _statistics(torch.cat((train, test)), test),
-        "The test images take part in your numbers.",
-        "Which images may a decision that is made before testing look at?",
-    ),
-    Wrong(
-        "one_for_all_channels",
-        _one_for_all,
-        "Your three channels have the same numbers.",
-        "Over which of the four axes do you take the mean?",
-    ),
-    Wrong(
-        "not_scaled",
-        lambda train, test: 255 * _statistics(train, test),
-        "Your numbers go with images from 0 to 255.",
-        "In which unit does the task want them?",
-    ),
-    Wrong(
-        "variance_for_std",
-        _variance,
-        "Your second row is the square of what is wanted.",
-        "What is the last step from the variance to the standard deviation?",
-    ),
-    Wrong(
-        "mean_of_stds",
-        _mean_of_stds,
-        "Your deviations are means over those of single images.",
-        "Do two images that are each of one color spread?",
-    ),
-    Wrong(
-        "std_of_means",
-        _std_of_means,
-        "Your deviations are those of the images' means.",
-        "Which numbers should the deviation be taken over: images, or pixels?",
+LOOK_AT = "Which images may a decision that is made before testing look at?"
+UNIT = "In which unit does the task want them?"
+OVER = "Which numbers should the deviation be taken over: images, or pixels?"
+# fmt: off
+STATISTICS = Space(
+    _statistics,
+    (
+        mistake("statistics_of_test", "Your numbers are those of the test images.", LOOK_AT, of="test"),
+        mistake("statistics_of_both", "The test images take part in your numbers.", LOOK_AT, of="both"),
+        mistake("mean_of_two_means", "You average the numbers of training and test images.", LOOK_AT, of="halves"),
+        mistake("one_for_all_channels", "Your three channels have the same numbers.",
+                "Over which of the four axes do you take the mean?", axes=None),
+        mistake("not_scaled", "Your numbers go with images from 0 to 255.", UNIT, unit=1),
+        mistake("divided_by_256", "You divide by 256.", "What is the largest number of a byte?", unit=256),
+        mistake("variance_for_std", "Your second row is the square of what is wanted.",
+                "What is the last step from the variance to the standard deviation?", spread="variance"),
+        mistake("mean_of_stds", "Your deviations are means over those of single images.",
+                "Do two images that are each of one color spread?", spread="of images"),
+        mistake("std_of_means", "Your deviations are those of the images' means.", OVER, spread="of means"),
+        mistake("std_before_mean", "Your deviations come before the means.", "In which order are the two wanted?",
+                turned=True),
+        mistake("squares_in_bytes", "Your squares are taken in bytes, which begin again at 256.",
+                "What is 16 times 16 in uint8?", spread="bytes"),
+        mistake("absolute_deviation", "Your deviations are means of distances.", "What is done to each distance?",
+                spread="distance"),
+        mistake("mean_not_subtracted", "Your deviations are taken from 0.", "From where are distances taken?",
+                spread="squares"),
+        mistake("divided_by_all", "Your numbers are a third of what they should be.",
+                "How many numbers has one channel?", count=1 / 3),
     ),
 )
+# fmt: on
 
 
-def _normalized(images: Tensor, mean: Tensor, std: Tensor) -> Tensor:
-    return ((images.double() / 255 - mean) / std).permute(0, 3, 1, 2)
+def _normalized(
+    images: Tensor, mean: Tensor, std: Tensor, *, unit=255, center=True, spread="std", first="mean", axes=(0, 3, 1, 2),
+    colors=1, own=False, swapped=False, moved=True,
+) -> Tensor:  # fmt: skip
+    x = images.double() // unit if own == "bytes" else images.double() / unit
+    if swapped:
+        mean, std = std, mean
+    if own == "batch":
+        mean, std = x.mean((0, 1, 2)), x.std((0, 1, 2), correction=0)
+    mean = mean if center else torch.zeros_like(mean)
+    by = {"std": std, "variance": std**2, "multiplied": 1 / std, "none": torch.ones_like(std), "root": std**0.5}[spread]
+    x = (x - mean) / by if first == "mean" else x / by - mean
+    if moved == "reshape":
+        return x.reshape(len(x), 3, *x.shape[1:3])
+    x = x.permute(axes) if moved else x
+    return x.flip(1) if colors < 0 else x
 
 
-NORMALIZE_MISTAKES = (
-    Wrong(
-        "view_for_permute",
-        lambda images, mean, std: ((images.double() / 255 - mean) / std).reshape(len(images), 3, *images.shape[1:3]),
-        "Your shape is right, but colors and positions are mixed up.",
-        "Does reshape move an axis, or only count the same numbers anew?",
-    ),
-    Wrong(
-        "not_scaled",
-        lambda images, mean, std: ((images.double() - mean) / std).permute(0, 3, 1, 2),
-        "Your numbers are hundreds of standard deviations large.",
-        "In which unit are mean and standard deviation given?",
-    ),
-    Wrong(
-        "std_before_mean",
-        lambda images, mean, std: (images.double() / 255 / std - mean).permute(0, 3, 1, 2),
-        "You divide before you subtract.",
-        "What should the mean of the result be?",
-    ),
-    Wrong(
-        "mean_ignored",
-        lambda images, mean, std: (images.double() / 255 / std).permute(0, 3, 1, 2),
-        "Your result has no negative numbers.",
-        "What should the mean of the result be?",
-    ),
-    Wrong(
-        "std_ignored",
-        lambda images, mean, std: (images.double() / 255 - mean).permute(0, 3, 1, 2),
-        "Your result is centered, but its spread is that of the images.",
-        "What should the standard deviation of the result be?",
-    ),
-    Wrong(
-        "std_multiplied",
-        lambda images, mean, std: ((images.double() / 255 - mean) * std).permute(0, 3, 1, 2),
-        "Your result spreads less than before.",
-        "What should the standard deviation of the result be?",
-    ),
-    Wrong(
-        "scaled_only",
-        lambda images, mean, std: (images.double() / 255).permute(0, 3, 1, 2),
-        "Your result does not depend on mean and standard deviation.",
-        "What are the other two arguments for?",
-    ),
-    Wrong(
-        "colors_reversed",
-        lambda images, mean, std: ((images.double() / 255 - mean) / std).permute(0, 3, 1, 2).flip(1),
-        "Red and blue have changed places.",
-        "Which order of the colors do the images have?",
-    ),
-    Wrong(
-        "axes_swapped",
-        lambda images, mean, std: ((images.double() / 255 - mean) / std).permute(0, 3, 2, 1),
-        "Your images lie on their side.",
-        "Which axis is the height, before and after?",
+CENTER, WIDTH = "What should the mean of the result be?", "What should the standard deviation of the result be?"
+MOVE = "Does reshape move an axis, or only count the same numbers anew?"
+# fmt: off
+NORMALIZED = Space(
+    _normalized,
+    (
+        mistake("view_for_permute", "Your shape is right, but colors and positions are mixed up.", MOVE,
+                moved="reshape"),
+        mistake("not_scaled", "You subtract from and divide numbers from 0 to 255.",
+                "In which unit are mean and standard deviation given?", unit=1),
+        mistake("divided_by_256", "You divide by 256.", "What is the largest number of a byte?", unit=256),
+        mistake("std_before_mean", "You divide before you subtract.", CENTER, first="std"),
+        mistake("mean_ignored", "Your result has no negative numbers.", CENTER, center=False),
+        mistake("std_ignored", "Your result is centered, but its spread is that of the images.", WIDTH, spread="none"),
+        mistake("std_multiplied", "You multiply by the standard deviation.", WIDTH, spread="multiplied"),
+        mistake("variance_for_std", "You divide by the squared standard deviation.", WIDTH, spread="variance"),
+        mistake("root_of_std", "You divide by the root of the standard deviation.", "Is std already a root?",
+                spread="root"),
+        mistake("scaled_only", "Your result does not depend on mean and standard deviation.",
+                "What are the other two arguments for?", **{"center": False, "spread": "none"}),
+        mistake("colors_reversed", "Red and blue have changed places.", "Which order of the colors do the images have?",
+                colors=-1),
+        mistake("axes_swapped", "Your images lie on their side.", "Which axis is the height, before and after?",
+                axes=(0, 3, 2, 1)),
+        mistake("channels_last", "Your channels are still the last axis.", "Which order of axes does the task want?",
+                moved=False),
+        mistake("arguments_swapped", "You subtract std and divide by mean.", "In which order do the arguments come?",
+                swapped=True),
+        mistake("own_statistics", "You normalize with the statistics of the batch itself.",
+                "What are the other two arguments for?", own="batch"),
+        mistake("whole_division", "Your division leaves only 0 and 1.", "Which division keeps the fraction?",
+                own="bytes"),
     ),
 )
+# fmt: on
 
 
 def statistics(function: Callable[[Tensor, Tensor], Any], *, points: float = 3) -> Result:
@@ -162,11 +141,10 @@ def statistics(function: Callable[[Tensor, Tensor], Any], *, points: float = 3) 
             deviation, three numbers each.
         points: points of a right answer.
     """
-    with compare.seeded():
-        cases = [(_images(20, 255), _images(10, 100)), (_images(12, 180), _images(12, 255))]
+    with _numbers_of(0):
+        cases = [(_images(20, 255), _images(10, 100)), (_images(12, 180), _images(24, 255))]
     # n or n - 1 under the root makes no difference that matters.
-    steps = compare.compare_values(function, cases, _statistics, STATISTICS_MISTAKES, tolerance=2e-3)
-    return grade("Statistics", points, steps)
+    return check_values("Statistics", points, function, STATISTICS, cases, tolerance=2e-3)
 
 
 def normalize(function: Callable[[Tensor, Tensor, Tensor], Tensor], *, points: float = 2) -> Result:
@@ -178,10 +156,10 @@ def normalize(function: Callable[[Tensor, Tensor, Tensor], Tensor], *, points: f
         points: points of a right answer.
     """
     mean, std = torch.tensor([[0.2, 0.5, 0.4], [0.3, 0.2, 0.25]], dtype=torch.float64)
-    with compare.seeded():
-        cases = [(_images(3, 255, size=8), mean, std), (_images(2, 255, size=6), std, mean)]
-    steps = compare.compare_values(function, cases, _normalized, NORMALIZE_MISTAKES, tolerance=1e-4)
-    return grade("Normalization", points, steps)
+    with _numbers_of(0):
+        cases = [(_images(3, 255, size=8), mean, std), (_images(2, 255, size=7)[:, :4], std, mean)]
+    one = torch.tensor([[[[51, 102, 204]]]], dtype=torch.uint8), mean, 2 * std
+    return check_values("Normalization", points, function, NORMALIZED, [one, *cases], tolerance=1e-4)
 
 
 def split(function: Callable[[Tensor, int, int], tuple[Tensor, Tensor]], *, points: float = 4) -> Result:
@@ -192,20 +170,32 @@ def split(function: Callable[[Tensor, int, int], tuple[Tensor, Tensor]], *, poin
             indices of the training part and of the part that is held out.
         points: points of a right answer.
     """
-    with compare.seeded():
-        labels = torch.arange(4).repeat_interleave(torch.tensor([40, 60, 20, 80]))[torch.randperm(200)]
-        state = torch.get_rng_state()
-        outcomes = [contained(_indices, function, labels.clone(), n, seed) for n, seed in ((50, 0), (50, 0), (50, 1))]
-        moved = not torch.equal(state, torch.get_rng_state())
-    problem = next((outcome.problem for outcome in outcomes if outcome.problem), None)
-    if problem:
-        return grade("Split", points, [problem])
-    first, again, other = (outcome.value for outcome in outcomes)
-    return grade(
-        "Split",
-        points,
-        [_parts(*first, labels), _order(*first, labels) or _order(*other, labels), _seeds(first, again, other, moved)],
-    )
+    with _numbers_of(0):
+        even = torch.arange(4).repeat_interleave(torch.tensor([40, 60, 20, 80]))[torch.randperm(200)]
+        # No whole share of these can be held out, and no way to round class by class adds up.
+        uneven = torch.arange(6).repeat_interleave(torch.tensor([10, 10, 6, 14, 10, 10]))[torch.randperm(60)]
+    calls = []
+    for labels, n, seed, state in (
+        (even, 50, 0, 1),
+        (even, 50, 0, 2),
+        (even, 50, 1, 1),
+        (uneven, 15, 5, 1),
+    ):
+        with _numbers_of(state):
+            given = labels.clone()
+            calls.append(contained(function, given, n, seed))
+        problem = calls[-1].problem or _look_at_parts(calls[-1].value)
+        if not problem and not torch.equal(given, labels):
+            problem = Finding(
+                "input_overwritten", "Your function changes the labels that it was given.", "Who else needs them?"
+            )
+        if problem:
+            return grade("Split", points, [problem])
+    first, again, other, odd = ([torch.as_tensor(part).flatten().long() for part in call.value] for call in calls)
+    parts = _parts(*first, even, 50) or _parts(*odd, uneven, 15)
+    shares = _shares(*first, even, 50) or _shares(*odd, uneven, 15)
+    seeds = _seeds(first, again, other, calls[0].moved) or (None if parts else _evenly(function))
+    return grade("Split", points, [parts, shares, seeds], [3, 2, 2], most=1 if parts is None else HALF)
 
 
 def augmentation(
@@ -216,25 +206,36 @@ def augmentation(
     Args:
         function: the learner's function of images (uint8 N × H × W × 3) and a generator of random numbers; it returns
             as many images of the same size.
-        size: height and width of the images.
+        size: height and width of the images in one of the cases; in the other they are 6 × 9.
         points: points of a right answer.
     """
-    height, width = size
-    with compare.seeded():
-        images = _images(600, 255, size=max(size), lowest=1)[:, :height, :width].contiguous()
-        kept, state = images.clone(), torch.get_rng_state()
-        generator = torch.Generator().manual_seed(0)
-        outcome, again = (contained(function, images, generator) for _ in range(2))
-        moved = not torch.equal(state, torch.get_rng_state())
-    problem = outcome.problem or again.problem or _explain_images(outcome.value, images, kept)
-    if problem:
-        return grade("Augmentation", points, [problem])
-    draws = _draws(kept, outcome.value)
-    steps = [_explain_windows(kept, outcome.value, draws)]
-    if steps[0] is None:
-        steps += [_explain_crops(draws), _explain_flips(draws)]
-    steps.append(_explain_source(outcome, again, moved))
-    return grade("Augmentation", points, steps)
+    steps: list[Finding | None] = []
+    for height, width in dict.fromkeys((size, (6, 9))):
+        with _numbers_of(0):
+            images = _images(600, 255, size=max(height, width), lowest=1)[:, :height, :width].contiguous()
+        kept, generator = images.clone(), torch.Generator().manual_seed(0)
+        calls = []
+        for state, source in (
+            (1, generator),
+            (1, generator),
+            (2, torch.Generator().manual_seed(0)),
+            (4, torch.Generator().manual_seed(7)),
+        ):
+            with _numbers_of(state):
+                calls.append(contained(function, images, source))
+            problem = calls[-1].problem or _explain_images(calls[-1].value, images, kept)
+            if problem:  # perhaps only where images are not square
+                return grade("Augmentation", points, [*steps, problem], most=HALF)
+        draws = _draws(kept, calls[0].value)
+        found = [_explain_windows(kept, calls[0].value, draws), None, None, _explain_source(calls)]
+        if found[0] is None:
+            alike = torch.equal(calls[0].value, calls[3].value)  # the last step says so
+            found[1] = _explain_crops(draws)
+            found[2] = _explain_flips(draws, None if alike else _draws(kept, calls[3].value))
+        else:
+            found[1] = found[2] = found[0]
+        steps = [a or b for a, b in zip(steps, found, strict=True)] if steps else found
+    return grade("Augmentation", points, steps, [2, 2, 1, 2])
 
 
 def batches(function: Callable[[Tensor, Tensor, int, bool, torch.Generator], Batches], *, points: float = 4) -> Result:
@@ -245,16 +246,49 @@ def batches(function: Callable[[Tensor, Tensor, int, bool, torch.Generator], Bat
             train, and a generator of random numbers; it returns or yields batches of images and labels.
         points: points of a right answer.
     """
-    with compare.seeded():
+    with _numbers_of(0):
         images, labels = _images(22, 255, size=8, lowest=1), torch.arange(22)
-        make = partial(_collect, function, images.clone(), labels.clone())
-        test, train = (contained(make, training) for training in (False, True))
-    steps = [outcome.problem for outcome in (test, train)]
-    if not any(steps):
-        *tested, sizes = test.value
-        sizes = _explain_sizes(sizes, len(images)) or _explain_sizes(train.value[2], len(images))
-        steps = [_explain_test(tested, images), *_explain_training(train.value[:2], images), sizes]
-    return grade("Batches", points, steps)
+    images[..., 2] = 10 * labels[:, None, None] + 7  # by which an image is known, wherever it is cut
+    epochs = []
+    generator = torch.Generator().manual_seed(3)
+    for training, state, source in (
+        (False, 1, generator),
+        (True, 1, generator),
+        (True, 4, generator),
+        (True, 2, None),
+        (True, 3, None),
+    ):
+        source = source or torch.Generator().manual_seed(5)
+        with _numbers_of(state):
+            epoch = contained(_collect, function, images.clone(), labels.clone(), training, source)
+        problem = epoch.problem or (epoch.value if isinstance(epoch.value, Finding) else None)
+        if problem:
+            return grade("Batches", points, [problem])
+        epochs.append(epoch.value)
+    test, first, second, one, same_source = epochs
+    matching = _explain_matching(first)
+    steps = [
+        _explain_test(test, images),
+        _explain_order(first, second),
+        matching,
+        matching or _explain_augmented(first, images),
+        _explain_sizes(test.sizes) or _explain_sizes(first.sizes),
+        _explain_epoch_source(one, same_source),
+    ]
+    return grade("Batches", points, steps, [2, 1, 2, 1, 1, 1], most=1 if matching is None else HALF)
+
+
+@contextmanager
+def _numbers_of(seed: int) -> Iterator[None]:
+    """All global random numbers from a seed, and afterwards as they were."""
+    before = random.getstate(), np.random.get_state()
+    with torch.random.fork_rng(devices=[]):
+        random.seed(seed)
+        np.random.seed(seed)
+        torch.manual_seed(seed)
+        yield
+    random.setstate(before[0])
+    np.random.set_state(before[1])
 
 
 def _images(n: int, highest: int, size: int = 6, lowest: int = 0) -> Tensor:
@@ -264,40 +298,76 @@ def _images(n: int, highest: int, size: int = 6, lowest: int = 0) -> Tensor:
     return (noise * (0.4 + 0.6 * brightness)).clamp(lowest).to(torch.uint8)
 
 
-def _indices(function: Callable, labels: Tensor, n: int, seed: int) -> tuple[Tensor, Tensor]:
-    train, held = function(labels, n, seed)
-    return tuple(torch.as_tensor(part).flatten().long() for part in (train, held))
-
-
-def _parts(train: Tensor, held: Tensor, labels: Tensor) -> Finding | None:
-    both = torch.cat((train, held))
-    if set(train.tolist()) & set(held.tolist()):
-        seen = f"{len(set(train.tolist()) & set(held.tolist()))} images stand in both parts."
-        return Finding("split_overlap", seen, "What does a validation score say about images that were trained on?")
-    if len(held) == 150:
-        return Finding("split_swapped", "The part to hold out is the larger one.", "In which order are they returned?")
-    if len(held) != 50:
-        return Finding("split_size", f"You hold out {len(held)} images of 50.", "Which argument says how many?")
-    if len(both) != len(labels):
-        seen = f"{len(labels) - len(both)} images stand in neither part."
-        return Finding("split_incomplete", seen, "Where do the images go that are not held out?")
-    return None
-
-
-def _order(train: Tensor, held: Tensor, labels: Tensor) -> Finding | None:
-    if sorted(held.tolist()) in (list(range(50)), list(range(150, 200))):
-        seen = "You hold out the first or the last images, in the order of the file."
-        return Finding("split_in_order", seen, "What if the file were sorted by class?")
-    share, counts = torch.bincount(labels, minlength=4) / 4, torch.bincount(labels[held], minlength=4)
-    if ((counts - share).abs() > 1).any():
-        seen = f"The classes have {share.int().tolist()} images in proportion; you hold out {counts.tolist()}."
+def _look_at_parts(value: Any) -> Finding | None:
+    """Whether a split is a pair of indices."""
+    if not isinstance(value, tuple | list) or len(value) != 2:
+        seen = f"Your function gives back {describe(value)}, no pair of two parts."
+        return none_returned(value) or Finding("split_no_pair", seen, "Which two things does the task ask for?")
+    parts = [contained(torch.as_tensor, part).value for part in value]
+    if any(part is None or part.is_floating_point() for part in parts):
+        return Finding("split_no_indices", "Your two parts are no whole numbers.", "What is an index into the labels?")
+    if any(part.dtype == torch.bool for part in parts):
         return Finding(
-            "split_unstratified", seen, "Over what should the draw be made, if each class is to keep its share?"
+            "split_masks",
+            "You give back masks, true or false for each image.",
+            "Which function of a mask tells the places where it is true?",
         )
     return None
 
 
-def _seeds(first: Sequence[Tensor], again: Sequence[Tensor], other: Sequence[Tensor], moved: bool) -> Finding | None:
+def _parts(train: Tensor, held: Tensor, labels: Tensor, n: int) -> Finding | None:
+    number, sets = len(labels), (set(train.tolist()), set(held.tolist()))
+    if not (sets[0] | sets[1]) <= set(range(number)):
+        return Finding(
+            "split_no_indices", f"Some of your indices do not lie between 0 and {number - 1}.", "What do they count?"
+        )
+    for name, part, unique in (("training", train, sets[0]), ("held-out", held, sets[1])):
+        if len(unique) < len(part):
+            seen = f"Your {name} part has {len(part)} indices, {len(unique)} of them different."
+            return Finding("split_repeated", seen, "How often may an image be drawn?")
+    if sets[0] & sets[1]:
+        seen = f"{len(sets[0] & sets[1])} images stand in both parts."
+        return Finding("split_overlap", seen, "What does a validation score say about images that were trained on?")
+    if len(held) == number - n != n:
+        return Finding("split_swapped", "The part to hold out is the larger one.", "In which order are they returned?")
+    if len(held) != n:
+        look = (
+            "What becomes of the fractions, if each class is rounded by itself?"
+            if abs(len(held) - n) < 9
+            else "Which argument says how many?"
+        )
+        return Finding("split_size", f"You hold out {len(held)} images of {n}.", look)
+    if len(train) + len(held) != number:
+        seen = f"{number - len(train) - len(held)} images stand in neither part."
+        return Finding("split_incomplete", seen, "Where do the images go that are not held out?")
+    return None
+
+
+def _shares(train: Tensor, held: Tensor, labels: Tensor, n: int) -> Finding | None:
+    if held.min() < 0 or held.max() >= len(labels):
+        return Finding("split_no_indices", "Some of your indices are out of range.", "What do they count?")
+    if sorted(held.tolist()) in (list(range(n)), list(range(len(labels) - n, len(labels)))):
+        seen = "You hold out the first or the last images, in the order of the file."
+        return Finding("split_in_order", seen, "What if the file were sorted by class?")
+    classes = int(labels.max()) + 1
+    counts, share = (torch.bincount(part, minlength=classes) for part in (labels[held], labels))
+    share = share * n / len(labels)
+    if ((counts - share).abs() <= 1 + 1e-6).all() or (
+        len(held) != n and ((counts * n / len(held) - share).abs() <= 1.5).all()
+    ):
+        return None
+    if (counts - counts.double().mean()).abs().max() < 1 and n % classes == 0:
+        return Finding(
+            "split_alike", f"You hold out {counts[0]} images of every class.", "What is the share of a class?"
+        )
+    wanted = [round(x, 1) for x in share.tolist()]
+    seen = f"The classes' shares are {wanted[:6]}; you hold out {counts.tolist()[:6]}."
+    return Finding("split_unstratified", seen, "Over what should the draw be made, if each class is to keep its share?")
+
+
+def _seeds(
+    first: Sequence[Tensor], again: Sequence[Tensor], other: Sequence[Tensor], moved: Sequence[str]
+) -> Finding | None:
     held, held_again, held_other = (set(parts[1].tolist()) for parts in (first, again, other))
     if held != held_again:
         seen = "The same seed gives another split on the second call."
@@ -306,8 +376,26 @@ def _seeds(first: Sequence[Tensor], again: Sequence[Tensor], other: Sequence[Ten
         seen = "Two seeds give the same split."
         return Finding("split_seed_ignored", seen, "Where does the seed enter?")
     if moved:
-        seen = "Your split changes PyTorch's own random numbers, and so everything that is drawn after it."
+        whose = {"torch": "PyTorch's", "numpy": "NumPy's", "random": "Python's"}[moved[0]]
+        seen = f"Your split changes {whose} own random numbers, and so everything that is drawn after it."
         return Finding("global_seed", seen, "What can hold random numbers of its own?")
+    return None
+
+
+def _evenly(function: Callable) -> Finding | None:
+    """Whether over many seeds every image is held out about equally often."""
+    labels, seeds = torch.arange(2).repeat_interleave(12), 96
+    times = torch.zeros(24)
+    for seed in range(seeds):
+        outcome = contained(function, labels.clone(), 6, seed)
+        if outcome.problem or _look_at_parts(outcome.value):
+            return outcome.problem or _look_at_parts(outcome.value)
+        times[torch.as_tensor(outcome.value[1]).flatten().long()] += 1
+    spread = (seeds * 0.25 * 0.75) ** 0.5
+    if ((times - seeds / 4).abs() > SURE * spread).any():
+        rare, often = int(times.min()), int(times.max())
+        seen = f"Over {seeds} seeds, one of 24 images is held out {rare} times, another {often} times."
+        return Finding("split_uneven", seen, "Has every image of a class the same chance?")
     return None
 
 
@@ -329,10 +417,15 @@ class Draws:
         return place // 2 // side, place // 2 % side, place % 2
 
 
-def _draws(images: Tensor, augmented: Tensor, mode: str = "constant", dim: int = 2) -> Draws:
+def _draws(images: Tensor, augmented: Tensor, *, mode="constant", value=0, dim=2, pad=PAD, order=1, colors=1) -> Draws:
+    images = images.flip(0) if order < 0 else images
+    augmented = augmented.flip(3) if colors < 0 else augmented
     n, height, width = images.shape[:3]
-    padded = F.pad(images.permute(0, 3, 1, 2).double(), (PAD,) * 4, mode=mode).permute(0, 2, 3, 1).to(torch.uint8)
-    side = 2 * PAD + 1
+    fill = {"value": float(value)} if mode == "constant" else {}
+    if mode in ("reflect", "circular") and pad >= min(height, width):
+        return Draws(torch.zeros(n, 1, 1, 2, dtype=torch.bool))
+    padded = F.pad(images.permute(0, 3, 1, 2).double(), (pad,) * 4, mode=mode, **fill).permute(0, 2, 3, 1)
+    side, augmented = 2 * pad + 1, augmented.double()
     found = torch.zeros(n, side, side, 2, dtype=torch.bool)
     for top in range(side):
         for left in range(side):
@@ -342,125 +435,281 @@ def _draws(images: Tensor, augmented: Tensor, mode: str = "constant", dim: int =
     return Draws(found)
 
 
+BORDER = "With what does the task pad, and how far?"
+AXIS = "Which axis of N × H × W × C is the width?"
+# fmt: off
+WINDOWS = (
+    mistake("flip_upside_down", "Your images are mirrored from top to bottom.", AXIS, dim=1),
+    mistake("flip_of_colors", "You mirror the colors: red and blue change places.", AXIS, dim=3),
+    mistake("border_not_black", "The border around your images is made of their own pixels.", BORDER, mode="reflect"),
+    mistake("border_not_black", "The border around your images is made of their own pixels.", BORDER, mode="replicate"),
+    mistake("border_not_black", "The border around your images is made of their own pixels.", BORDER, mode="circular"),
+    mistake("border_white", "The border around your images is white.", BORDER, value=255),
+    mistake("border_gray", "The border around your images is gray.", BORDER, value=128),
+    mistake("border_gray", "The border around your images is gray.", BORDER, value=127),
+    mistake("order_changed", "Images have changed places in the batch.",
+            "Do the labels know of it? Which axis do you flip?", order=-1),
+    mistake("colors_reversed", "Red and blue have changed places.", AXIS, colors=-1),
+    *(mistake("pad_size", f"You pad {pad} pixels on each side.", BORDER, pad=pad) for pad in (5, 6, 8)),
+)
+# fmt: on
+
+
 def _explain_images(augmented: Any, images: Tensor, kept: Tensor) -> Finding | None:
     if not isinstance(augmented, Tensor):
         seen = f"Your function gives back a {type(augmented).__name__}, no tensor."
-        return compare.none_returned(augmented) or Finding("no_tensor", seen, "What does the task want returned?")
+        return none_returned(augmented) or Finding("no_tensor", seen, "What does the task want returned?")
     if not torch.equal(images, kept):
         seen = "Your function changes the images that it was given."
+        images.copy_(kept)
         return Finding("input_overwritten", seen, "In the next epoch, what will you crop from?")
     if augmented.shape != images.shape:
         seen = f"{tuple(images.shape)} went in, {tuple(augmented.shape)} came out."
-        return Finding("shape", seen, "How large is the window that you cut, and what from?")
+        look = "How large is the window that you cut, and what from?"
+        square = augmented.shape[1:3] != images.shape[1:3] and len(set(augmented.shape[1:3])) == 1
+        return Finding("shape", seen, "Which of your sizes is the height, and which the width?" if square else look)
     return None
 
 
 def _explain_windows(images: Tensor, augmented: Tensor, draws: Draws) -> Finding | None:
     if draws.known:
         return None
-    if _draws(images, augmented, dim=1).known:
-        seen = "Your images are mirrored from top to bottom."
-        return Finding("flip_upside_down", seen, "Which axis of N × H × W × C is the width?")
-    for mode in ("reflect", "replicate"):
-        if _draws(images, augmented, mode=mode).known:
-            seen = "The border around your images is made of their own pixels."
-            return Finding("border_not_black", seen, "With what does the task pad?")
-    if _draws(images.flip(0), augmented).known:
-        seen = "Images have changed places in the batch."
-        return Finding("order_changed", seen, "Do the labels know of it? Which axis do you flip?")
-    missing = int((~draws.found.flatten(1).any(dim=1)).sum())
-    seen = f"{missing} of {len(images)} images are no window of the padded original, mirrored or not."
+    few = images[:40], augmented[:40]
+    if _draws(images[-40:], augmented[:40], order=-1).known:
+        return next(one.finding for one in WINDOWS if one.finding.key == "order_changed")
+    known = search(WINDOWS, lambda **options: _draws(*few, **options).known, most=2)
+    if known:
+        return known
+    hit = draws.found.flatten(1).any(dim=1)
+    seen = f"{int((~hit).sum())} of {len(images)} images are no window of the padded original, mirrored or not."
     return Finding("no_window", seen, "Look at one image before and after: what has become of it?")
 
 
 def _explain_crops(draws: Draws) -> Finding | None:
-    top, left, _ = draws.unpack()
-    seen_tops, seen_lefts = set(top.tolist()), set(left.tolist())
-    if seen_tops == seen_lefts == {PAD}:
+    top, left, mirrored = draws.unpack()
+    places, n = 2 * PAD + 1, len(top)
+    tops, lefts = set(top.tolist()), set(left.tolist())
+    if tops == lefts == {PAD}:
         return Finding("never_cropped", "No window is moved.", "Where are the corners of the windows drawn?")
-    if len(seen_tops) == len(seen_lefts) == 1:
+    if len(tops) == 1 and len(set(left[mirrored == 0].tolist())) <= 1:
         seen = "All images of the batch are moved by the same distance."
         return Finding("same_crop", seen, "How many pairs of numbers must be drawn for a batch of N?")
-    if torch.equal(top, left):
+    if len(tops) == 1 or len(lefts) == 1:
+        way = "down" if len(tops) == 1 else "to the right"
+        return Finding(
+            "one_direction",
+            f"All images are moved {way} by the same distance.",
+            "How many numbers does each window need?",
+        )
+    straight = mirrored == (0 if (mirrored == 0).any() else 1)
+    if torch.equal(top[straight], left[straight]):
         seen = "Every window is moved as far down as to the right."
         return Finding("diagonal_crop", seen, "How many numbers does each window need?")
-    edges = {0, 2 * PAD}
-    if not (edges <= seen_tops and edges <= seen_lefts):
-        low, high = min(seen_tops | seen_lefts), max(seen_tops | seen_lefts)
-        seen = f"Your windows start {low} to {high} pixels from the corner of the padded image."
-        return Finding("crop_range", seen, "At how many places fits a window into a row that is 8 pixels longer?")
+    for name, at in (("top", top), ("left", left[straight])):
+        low, high = int(at.min()), int(at.max())
+        if (low, high) != (0, places - 1):
+            seen = f"Your windows start {low} to {high} pixels from the {name} of the padded image."
+            return Finding("crop_range", seen, "At how many places fits a window into a row that is 8 pixels longer?")
+    for at in (top, left):
+        if _uneven(at, places):
+            counts = torch.bincount(at, minlength=places)
+            seen = f"Of {n} windows, {int(counts.min())} start at one place and {int(counts.max())} at another."
+            return Finding("crop_uneven", seen, "Has every place the same chance?")
+    if _linked(top, left) or _linked(top[1:], top[:-1]) or _linked(left[1:], left[:-1]):
+        return Finding(
+            "crop_linked",
+            "One place tells something about another: they are not drawn one by one.",
+            "Which numbers are drawn, and how often is each of them used?",
+        )
     return None
 
 
-def _explain_flips(draws: Draws) -> Finding | None:
-    share = draws.unpack()[2].double().mean().item()
+def _uneven(drawn: Tensor, places: int) -> bool:
+    counts, mean = torch.bincount(drawn, minlength=places), len(drawn) / places
+    return bool(((counts - mean).abs() > SURE * (mean * (1 - 1 / places)) ** 0.5).any())
+
+
+def _linked(a: Tensor, b: Tensor) -> bool:
+    """Whether two series of draws have more in common than chance gives them."""
+    correlation = torch.corrcoef(torch.stack([a.double(), b.double()]))[0, 1]
+    return bool(correlation.abs() > SURE / len(a) ** 0.5)
+
+
+def _explain_flips(draws: Draws, others: Draws | None) -> Finding | None:
+    top, left, mirrored = draws.unpack()
+    share = mirrored.double().mean().item()
     if share == 0:
         return Finding("never_flipped", "No image is mirrored.", "What becomes of the result of flip?")
     if share == 1:
         return Finding("all_flipped", "All images are mirrored.", "Is one number drawn for the batch, or one for each?")
-    if not 0.35 < share < 0.65:
+    if others and others.known and torch.equal(mirrored, others.unpack()[2]):
+        return Finding(
+            "flip_not_drawn",
+            "With another generator the same images are mirrored.",
+            "Is the coin of each image thrown, or counted?",
+        )
+    if abs(share - 0.5) > SURE / 2 / len(mirrored) ** 0.5:
         seen = f"{100 * share:.0f} % of the images are mirrored."
         return Finding("flip_share", seen, "How often does the paper mirror an image?")
+    straight = torch.where(mirrored == 0, left, 2 * PAD - left)
+    if (
+        _linked(mirrored[1:], mirrored[:-1])
+        or any(_linked(mirrored, at) for at in (top, torch.arange(len(top))))
+        or (_linked(mirrored, left) and _linked(mirrored, straight))
+    ):
+        return Finding(
+            "flip_linked",
+            "Which images are mirrored depends on something else that you drew, or on their place.",
+            "How many numbers does each image need, and which of them is the coin?",
+        )
     return None
 
 
-def _explain_source(outcome: Outcome, again: Outcome, moved: bool) -> Finding | None:
-    if compare.same(outcome.value, again.value):
+def _explain_source(calls: Sequence[Outcome]) -> Finding | None:
+    first, second, again, other = (call.value for call in calls)
+    if not torch.equal(first, again) or any(call.moved for call in calls):
+        seen = "Your random numbers do not come from the generator alone."
+        return Finding("generator_ignored", seen, "Which argument do torch.randint and torch.rand take for that?")
+    if torch.equal(first, second):
         seen = "Two calls in a row give the same images."
         return Finding("always_the_same", seen, "Is there a seed set inside? What should every epoch see?")
-    if moved:
-        seen = "Your random numbers do not come from the generator alone."
+    if torch.equal(first, other):
+        seen = "Two generators give the same images."
         return Finding("generator_ignored", seen, "Which argument do torch.randint and torch.rand take for that?")
     return None
 
 
-def _collect(function: Callable, images: Tensor, labels: Tensor, training: bool) -> tuple[Tensor, Tensor, list[int]]:
-    made = list(function(images, labels, 4, training, torch.Generator().manual_seed(3)))
-    return torch.cat([x for x, _ in made]), torch.cat([y for _, y in made]).long(), [len(y) for _, y in made]
+@dataclass(frozen=True)
+class Epoch:
+    """What one epoch gave: all images, their labels, and the sizes of the batches."""
+
+    images: Tensor
+    labels: Tensor
+    sizes: list[int]
+
+    def known(self) -> Tensor:
+        """Which image each one is, by its third channel; -1 where that cannot be told."""
+        value = self.images[..., 2].flatten(1).double()
+        return ((torch.where(value > 0, value, torch.nan).nanmedian(dim=1).values - 7) / 10).nan_to_num(-1)
 
 
-def _explain_sizes(sizes: list[int], n: int) -> Finding | None:
-    if sum(sizes) < n or sizes == [4] * (n // 4) + [n % 4]:
+def _collect(
+    function: Callable, images: Tensor, labels: Tensor, training: bool, source: torch.Generator
+) -> Epoch | Finding:
+    given = function(images, labels, 4, training, source)
+    if given is None:
+        return none_returned(given)
+    if not isinstance(given, Iterable):
+        return Finding("no_batches", f"Your function gives back {describe(given)}.", "What can one loop over?")
+    made = list(given)
+    if not made:
+        return Finding(
+            "no_batches", "No batch comes out of your function.", "Does every batch reach yield or the list?"
+        )
+    if any(not isinstance(batch, tuple | list) or len(batch) != 2 for batch in made):
+        return Finding("no_pairs", f"A batch of yours is {describe(made[0])}, no pair.", "Which two things is a batch?")
+    if any(not isinstance(part, Tensor) for batch in made for part in batch):
+        return Finding(
+            "no_tensor", f"A batch of yours holds {describe(made[0][0])}, no tensor.", "Which types does the task name?"
+        )
+    if made[0][0].ndim == 1 and made[0][1].ndim == 4:
+        return Finding(
+            "labels_first",
+            "Your batches hold the labels first, then the images.",
+            "In which order does the task name them?",
+        )
+    if any(x.shape[1:] != images.shape[1:] or y.ndim != 1 or len(x) != len(y) for x, y in made):
+        x, y = next((x, y) for x, y in made if x.shape[1:] != images.shape[1:] or y.ndim != 1 or len(x) != len(y))
+        seen = f"A batch of yours has images {tuple(x.shape)} and labels {tuple(y.shape)}."
+        return Finding("batch_shape", seen, "What are the shapes of a batch of 4?")
+    return Epoch(torch.cat([x for x, _ in made]), torch.cat([y for _, y in made]).long(), [len(y) for _, y in made])
+
+
+def _explain_sizes(sizes: list[int]) -> Finding | None:
+    if sum(sizes) < 22 or sizes == [4] * 5 + [2]:
         return None
     seen = f"Asked for batches of 4, you give {len(sizes)} of {min(sizes)} to {max(sizes)} images."
-    return Finding("batch_size", seen, "Which argument says how many images a batch has?")
+    return Finding("batch_size", seen, "Which argument says how many images a batch has, and which is the odd one?")
 
 
-def _explain_test(batches: Sequence[Tensor], images: Tensor) -> Finding | None:
-    found, labels = batches
-    if sorted(labels.tolist()) != list(range(len(images))):
-        seen = f"{len(labels)} of {len(images)} test images come, {len(set(labels.tolist()))} of them different."
+def _explain_test(epoch: Epoch, images: Tensor) -> Finding | None:
+    found, labels = epoch.images, epoch.labels
+    if sorted(labels.tolist()) != list(range(22)):
+        seen = f"{len(labels)} of 22 test images come, {len(set(labels.tolist()))} of them different."
         return Finding("test_incomplete", seen, "What becomes of a last batch that is not full?")
-    if not torch.equal(found, images[labels]):
-        if found.shape == images.shape and _draws(images[labels], found).known:
+    if not torch.equal(found.double(), images[labels].double()):
+        if _draws(images[labels], found).known:
             seen = "Your test images are cropped or mirrored."
             return Finding("test_augmented", seen, "What would a second evaluation of the same network give?")
-        return Finding(
-            "test_changed", "Your test images are not those that went in.", "Do images and labels still match?"
+        mixed = torch.equal(epoch.known().sort().values, torch.arange(22.0, dtype=torch.float64))
+        look = "Are both put into the same order?" if mixed else "What happens to them, and should it?"
+        seen = (
+            "Test images and labels do not belong together."
+            if mixed
+            else "Your test images are not those that went in."
         )
-    if labels.tolist() != list(range(len(images))):
+        return Finding("test_changed", seen, look)
+    if labels.tolist() != list(range(22)):
         seen = "Your test images come in another order than in the file."
         return Finding("test_shuffled", seen, "Which prediction belongs to which file, if the order is random?")
     return None
 
 
-def _explain_training(
-    batches: tuple[Tensor, Tensor], images: Tensor
-) -> tuple[Finding | None, Finding | None, Finding | None]:
-    found, labels = batches
-    if len(set(labels.tolist())) < len(labels) or not set(labels.tolist()) <= set(range(len(images))):
-        seen = f"Among {len(labels)} training labels of one epoch, {len(set(labels.tolist()))} are different."
-        repeated = Finding("train_repeated", seen, "How often should each image come in an epoch?")
-        return repeated, repeated, repeated
-    order = matching = augmented = None
-    if labels.tolist() == list(range(len(images))):
+def _explain_order(first: Epoch, second: Epoch) -> Finding | None:
+    known = first.known().tolist()
+    if known == sorted(known):
         seen = "Your training images come in the order of the file."
-        order = Finding("train_not_shuffled", seen, "What is the random generator for?")
-    draws = _draws(images[labels], found) if found.shape == images[labels].shape else None
-    if draws is None or not draws.known:
-        seen = "Images and labels do not belong together any more."
-        matching = Finding("labels_left_behind", seen, "Are both put into the same order?")
-    elif torch.equal(found, images[labels]):
+        return Finding("train_not_shuffled", seen, "What is the random generator for?")
+    if known == second.known().tolist():
+        seen = "Two epochs with one generator have the same order."
+        return Finding("same_order", seen, "Is a seed set inside? What should every epoch see?")
+    if sorted(known[:4]) in ([4.0 * i + j for j in range(4)] for i in range(5)):
+        seen = "Your first training batch holds four neighbors of the file."
+        return Finding("shuffled_batches", seen, "What is shuffled: the batches, or the images?")
+    return None
+
+
+def _explain_matching(epoch: Epoch) -> Finding | None:
+    known, labels = epoch.known(), epoch.labels
+    if len(set(labels.tolist())) < len(labels) or not set(labels.tolist()) <= set(range(22)):
+        seen = f"Among {len(labels)} training labels of one epoch, {len(set(labels.tolist()))} are different."
+        return Finding("train_repeated", seen, "How often should each image come in an epoch?")
+    if len(labels) < 22:
+        return Finding(
+            "train_incomplete",
+            f"{len(labels)} of 22 training images come.",
+            "What becomes of a last batch that is not full?",
+        )
+    if same(known, labels.double()):
+        return None
+    if not same(known, known.round()):
+        return Finding(
+            "train_changed",
+            "Your training images are not windows of those that went in.",
+            "Does your function of task 4 pass its check?",
+        )
+    seen = "Images and labels do not belong together any more."
+    look = (
+        "The labels come in the order of the file: what put the images into another?"
+        if labels.tolist() == list(range(22))
+        else "Are both put into the same order?"
+    )
+    return Finding("labels_left_behind", seen, look)
+
+
+def _explain_augmented(epoch: Epoch, images: Tensor) -> Finding | None:
+    before = images[epoch.labels]
+    if torch.equal(epoch.images.double(), before.double()):
         seen = "Your training images are neither cropped nor mirrored."
-        augmented = Finding("train_not_augmented", seen, "What does training do that testing does not?")
-    return order, matching, augmented
+        return Finding("train_not_augmented", seen, "What does training do that testing does not?")
+    if not _draws(before, epoch.images).known:
+        seen = "Your training images are not windows of those that went in."
+        return Finding("train_changed", seen, "Does your function of task 4 pass its check?")
+    return None
+
+
+def _explain_epoch_source(one: Epoch, other: Epoch) -> Finding | None:
+    if torch.equal(one.images, other.images) and torch.equal(one.labels, other.labels):
+        return None
+    seen = "Two equal generators give two different epochs: not all of your random numbers come from yours."
+    return Finding("generator_ignored", seen, "Which argument do torch.randperm and your crop_and_flip take for that?")

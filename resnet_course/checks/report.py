@@ -148,9 +148,11 @@ class Report(Shown):
         return f"<table>{head}{rows}{foot}</table>"
 
 
+NOTHING = ("not_defined", "not_written")
 LATER = "looked at when graded"
 WRITTEN = "read by your instructor"
 _results: dict[str, Result] = {}
+_noticed: list[Finding] = []
 
 
 def report(points: float | None = None, written: Mapping[str, float] | None = None) -> Report:
@@ -171,22 +173,42 @@ def forget() -> None:
     _results.clear()
 
 
-def grade(task: str, possible: float, steps: Sequence[Finding | None]) -> Result:
+def grade(
+    task: str,
+    possible: float,
+    steps: Sequence[Finding | None],
+    weights: Sequence[float] | None = None,
+    most: float = 1.0,
+) -> Result:
     """Make the result of a check, keep it for `report`, and show it.
 
     Args:
         task: what was checked.
         possible: points of a right answer.
-        steps: for each step of the check what was wrong, or None. All steps weigh the same.
+        steps: for each step of the check what was wrong, or None.
+        weights: of the steps; by default all weigh the same.
+        most: the largest share of the points that an answer keeps which is wrong in any step.
     """
-    missing = [step for step in steps if step is not None and step.key == "not_defined"]
-    steps = missing[:1] or steps  # without an answer there is nothing else to say, and nothing to earn
+    weights = weights if weights and len(weights) == len(steps) else [1] * len(steps)
+    share = sum(weight for step, weight in zip(steps, weights, strict=True) if step is None) / sum(weights)
+    missing = [step for step in steps if step is not None and step.key in NOTHING]
+    if missing:  # there is nothing else to say, and nothing to earn
+        steps, share = missing[:1], 0.0
+    share = min(share, most) if any(steps) else share
+    if _noticed and not missing:  # a mistake like a step of its own
+        steps, share = [*steps, *_noticed], share * len(steps) / (len(steps) + 1)
+    _noticed.clear()
     findings = {step.key: step for step in reversed(steps) if step is not None}
-    points = round(possible * sum(step is None for step in steps) / len(steps), 2)
-    result = Result(task, points, possible, tuple(reversed(findings.values())))
+    result = Result(task, round(possible * share, 2), possible, tuple(reversed(findings.values())))
     _results[task] = result
     result.show()
     return result
+
+
+def notice(finding: Finding) -> None:
+    """Keep something for the next result: what an answer changed outside of itself."""
+    if finding not in _noticed:
+        _noticed.append(finding)
 
 
 def wait(task: str, possible: float) -> Result:

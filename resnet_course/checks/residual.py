@@ -1,14 +1,20 @@
-"""The reference block, and the well-known wrong ones: each computes with the learner's own layers."""
+"""The reference block as a space: how its layers may be wired, and how each of them may be set."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .compare import Replay, Wrong
+from .replay import MOMENTUM, Call, Replay
+from .report import Finding
+from .space import Space, mistake
+from .values import same
+
+EPS = 1e-5
 
 
 @dataclass(frozen=True)
@@ -35,255 +41,343 @@ BASIC = Plan(((3, 1), (3, 1)), strided=0)
 BOTTLENECK = Plan(((1, 1), (3, 1), (1, 4)), strided=1)
 
 
-def branch(
-    plan: Plan,
-    layers: Replay,
-    x: Tensor,
-    width: int,
-    stride: int,
-    *,
-    strided: int | None = None,
-    norm: bool = True,
-    between: Callable[[Tensor], Tensor] = F.relu,
-) -> Tensor:
-    """F(x): the convolutions, each with its BatchNorm, and a ReLU between two of them."""
-    strided = plan.strided if strided is None else strided
-    for i, (kernel, times) in enumerate(plan.convs):
-        x = between(x) if i else x
-        x = layers.conv(x, width * times, kernel, stride if i == strided else 1)
-        x = layers.norm(x) if norm else x
-    return x
-
-
-def zero_padded(_layers: Replay | None, x: Tensor, channels: int, stride: int, *, before: float = 0.5) -> Tensor:
-    """Option A; ``before`` is the share of the zeros that stand before the old channels."""
-    new = channels - x.shape[1]
-    first = int(new * before)
-    return F.pad(x[:, :, ::stride, ::stride], (0, 0, 0, 0, first, new - first))
-
-
-def pooled(_layers: Replay | None, x: Tensor, channels: int, stride: int) -> Tensor:
-    """Option A, but with a mean over each square of positions."""
-    return zero_padded(None, F.avg_pool2d(x, stride), channels, 1)
-
-
-def projected(layers: Replay, x: Tensor, channels: int, stride: int, *, norm: bool = True) -> Tensor:
-    """A 1×1 convolution and its BatchNorm."""
-    x = layers.conv(x, channels, 1, stride)
-    return layers.norm(x) if norm else x
-
-
-def skip(plan: Plan, layers: Replay, x: Tensor, width: int, stride: int, *, change=None, always=False) -> Tensor:
-    """The shortcut; ``change`` is what it does where the shape changes, or ``always``."""
-    channels = width * plan.expansion
-    if stride == 1 and x.shape[1] == channels and not always:
-        return x
-    change = change or (zero_padded if plan.option == "A" else projected)
-    return change(layers, x, channels, stride)
-
-
 def residual(
     plan: Plan,
     layers: Replay,
     x: Tensor,
     width: int,
-    stride: int,
+    stride: int | None,
     *,
-    branch: Callable[..., Tensor] = branch,
-    skip: Callable[..., Tensor] = skip,
-    join: Callable[[Tensor, Tensor], Tensor] = torch.add,
-    end: Callable[[Tensor], Tensor] = F.relu,
+    name: str = "",
+    unit="conv norm act",
+    no_norm: tuple[int, ...] = (),
+    act=F.relu,
+    linear: tuple[int, ...] = (),
+    branch_end=None,
+    skip_reads="input",
+    projects="where the shape changes",
+    change=None,
+    skip_norm=True,
+    skip_end=None,
+    projection_end=None,
+    join=torch.add,
+    sum_norm=False,
+    end=F.relu,
+    pads: Mapping[str, Any] | None = None,
+    expects="its own width",
 ) -> Tensor:
-    """The block: relu(F(x) + shortcut(x)). A wrong block has another part in one of the four places."""
-    return end(join(branch(plan, layers, x, width, stride), skip(plan, layers, x, width, stride)))
+    """The block: relu(F(x) + shortcut(x)), and with other options what a mistake computes.
+
+    Args:
+        plan, width: as the task gives them.
+        layers: the learner's own.
+        x: what comes in.
+        stride: the block's; None for that of the learner's branch.
+        name: put before the names of the layers' roles.
+    """
+    out, inner, last = x, [x], len(plan.convs) - 1
+    for i, (kernel, times) in enumerate(plan.convs):
+        bend = act if i not in linear else _same
+
+        def norm(x: Tensor, i: int = i) -> Tensor:
+            skipped = i in no_norm or (sum_norm and i == last)
+            return x if skipped else layers.norm(f"{name}norm{i}", x)
+
+        if unit == "norm act conv":
+            out = bend(norm(out))
+        out = layers.conv(f"{name}conv{i}", out, width * times, kernel, (stride or 1) if i == plan.strided else 1)
+        if unit == "conv act norm":
+            out = norm(bend(out) if i < last else out)
+        if unit == "conv norm act":
+            out = norm(out)
+            out = bend(out) if i < last else out
+        inner.append(out)
+    out = branch_end(out) if branch_end else out
+    step = stride or math.prod(layers.roles[f"{name}conv{i}"].stride for i in range(last + 1))
+    source = {"input": x, "input bent": F.relu(x), "branch": out}.get(skip_reads, inner[1])
+    if join == "branch alone":
+        joined = out
+    else:
+        shortcut = _shortcut(
+            plan,
+            layers,
+            source,
+            x.shape[1],
+            width * plan.expansion if expects == "its own width" else out.shape[1],
+            step,
+            name,
+            projects,
+            change,
+            skip_norm,
+            projection_end,
+            pads,
+        )
+        shortcut = skip_end(shortcut) if skip_end else shortcut
+        joined = shortcut if join == "shortcut alone" else join(out, shortcut)
+    return end(layers.norm(f"{name}norm{last}", joined) if sum_norm else joined)
+
+
+def _shortcut(
+    plan: Plan, layers: Replay, x: Tensor, comes_in: int, channels: int, stride: int, name: str, projects: str,
+    change: str | None, with_norm: bool, end: Callable | None, pads: Mapping[str, Any] | None,
+) -> Tensor:  # fmt: skip
+    changes = {
+        "where the shape changes": stride != 1 or comes_in != channels,
+        "always": True,
+        "never": False,
+        "by stride": stride != 1,
+        "by channels": comes_in != channels,
+    }
+    if not changes[projects]:
+        return x
+    if (change or {"A": "pad", "B": "project"}[plan.option]) == "pad":
+        return zero_padded(x, channels, stride, **(pads or {}))
+    x = layers.conv(f"{name}projection", x, channels, 1, stride)
+    x = layers.norm(f"{name}projection norm", x) if with_norm else x
+    return end(x) if end else x
+
+
+def zero_padded(x: Tensor, channels: int, stride: int, *, before="half", pick="first", fill="zeros") -> Tensor:
+    """Option A."""
+    new = channels - x.shape[1]
+    first = {"half": new // 2, "larger half": new - new // 2, "none": 0, "all": new}[before]
+    picks = {
+        "first": lambda: x[:, :, ::stride, ::stride],
+        "mean": lambda: F.avg_pool2d(x, stride),
+        "largest": lambda: F.max_pool2d(x, stride),
+        "second": lambda: x[:, :, stride - 1 :: stride, stride - 1 :: stride],
+        "every": lambda: x,
+        "rows": lambda: x[:, :, ::stride],
+        "columns": lambda: x[:, :, :, ::stride],
+        "corner": lambda: x[:, :, : -(-x.shape[2] // stride), : -(-x.shape[3] // stride)],
+    }
+    x = picks[pick]()
+    return F.pad(x, (0, 0, 0, 0, first, new - first), value=1.0 if fill == "ones" else 0.0)
 
 
 def _same(x: Tensor) -> Tensor:
     return x
 
 
-def _norm_behind(plan: Plan, layers: Replay, x: Tensor, width: int, stride: int) -> Tensor:
-    """BatchNorm behind the sum in place of the branch's last one."""
-    out = x
-    for i, (kernel, times) in enumerate(plan.convs):
-        out = F.relu(layers.norm(out)) if i else out
-        out = layers.conv(out, width * times, kernel, stride if i == plan.strided else 1)
-    return F.relu(layers.norm(out + skip(plan, layers, x, width, stride)))
-
-
-def _norm_after_relu(plan: Plan, layers: Replay, x: Tensor, width: int, stride: int) -> Tensor:
-    """In the branch, each convolution, then ReLU, then BatchNorm."""
-    for i, (kernel, times) in enumerate(plan.convs):
-        x = layers.conv(x, width * times, kernel, stride if i == plan.strided else 1)
-        x = layers.norm(F.relu(x) if i < len(plan.convs) - 1 else x)
-    return x
-
-
-def _activate_first(plan: Plan, layers: Replay, x: Tensor, width: int, stride: int) -> Tensor:
-    """Pre-activation: BatchNorm and ReLU before each convolution."""
-    out = x
-    for i, (kernel, times) in enumerate(plan.convs):
-        out = F.relu(layers.norm(out))
-        out = layers.conv(out, width * times, kernel, stride if i == plan.strided else 1)
-    return out
-
-
-def _moved_stride(place: int) -> Callable[..., Tensor]:
-    return partial(residual, branch=partial(branch, strided=place))
-
-
-def _other_skip(change: Callable[..., Tensor], always: bool = False) -> Callable[..., Tensor]:
-    return partial(residual, skip=partial(skip, change=change, always=always))
-
-
-PADDING_MISTAKES = (
-    Wrong(
-        "padding_at_end",
-        partial(zero_padded, before=0.0),
-        "All new channels of zeros stand behind the old ones.",
-        "How are the zeros spread over the two sides of the channel axis?",
-    ),
-    Wrong(
-        "padding_at_start",
-        partial(zero_padded, before=1.0),
-        "All new channels of zeros stand before the old ones.",
-        "How are the zeros spread over the two sides of the channel axis?",
-    ),
-    Wrong(
-        "shortcut_pooled",
-        pooled,
-        "Your shortcut takes the mean of neighboring positions.",
-        "Does option A compute anything from its input, or only pick from it?",
-    ),
+SIDES = "How are the zeros spread over the two sides of the channel axis?"
+PICKS = "Does option A compute anything from its input, or only pick from it? Which positions?"
+# fmt: off
+PADS = (
+    mistake("padding_at_end", "All new channels of zeros stand behind the old ones.", SIDES, before="none"),
+    mistake("padding_at_start", "All new channels of zeros stand before the old ones.", SIDES, before="all"),
+    mistake("odd_zero_before", "If the number of zeros is odd, one more of them stands before.", SIDES,
+            before="larger half"),
+    mistake("shortcut_pooled", "Your shortcut takes the mean of neighboring positions.", PICKS, pick="mean"),
+    mistake("shortcut_max_pooled", "Your shortcut takes the largest of neighboring positions.", PICKS, pick="largest"),
+    mistake("picks_second", "Your shortcut does not begin with the first position.", PICKS, pick="second"),
+    mistake("picks_every", "Your shortcut keeps every position.", PICKS, pick="every"),
+    mistake("picks_rows", "Your shortcut leaves out rows, and no columns.", PICKS, pick="rows"),
+    mistake("picks_columns", "Your shortcut leaves out columns, and no rows.", PICKS, pick="columns"),
+    mistake("picks_corner", "Your shortcut cuts out a corner of the image.", PICKS, pick="corner"),
+    mistake("ones_for_zeros", "Your new channels are no zeros.", "With what does option A fill up?", fill="ones"),
 )
-BLOCK_MISTAKES = (
-    Wrong(
-        "no_final_relu",
-        partial(residual, end=_same),
-        "Your block gives negative numbers.",
-        "What should come last?",
-    ),
-    Wrong(
-        "relu_before_addition",
-        lambda plan, layers, x, *a: F.relu(branch(plan, layers, x, *a)) + skip(plan, layers, x, *a),
-        "Your block cuts the branch at zero before the two paths meet, and leaves their sum alone.",
-        "On which side of the addition does the figure have its last ReLU?",
-    ),
-    Wrong(
-        "relu_twice",
-        lambda plan, layers, x, *a: F.relu(F.relu(branch(plan, layers, x, *a)) + skip(plan, layers, x, *a)),
-        "Your branch can only add to the shortcut, never take away: it is cut at zero before they meet.",
-        "How many times is ReLU applied in the figure, and where?",
-    ),
-    Wrong(
-        "relu_on_projection",
-        _other_skip(lambda *a: F.relu(projected(*a))),
-        "Your projection is cut at zero before it is added.",
-        "Does a shortcut have a ReLU of its own?",
-    ),
-    Wrong(
-        "relu_on_shortcut",
-        lambda plan, layers, x, *a: F.relu(branch(plan, layers, x, *a) + F.relu(skip(plan, layers, x, *a))),
-        "Negative numbers do not pass your shortcut.",
-        "What does the figure write on the shortcut's line?",
-    ),
-    Wrong(
-        "shortcut_not_added",
-        lambda plan, layers, x, *a: F.relu(branch(plan, layers, x, *a)),
-        "Your output depends on the branch alone, as in a plain network.",
-        "Where does the input meet the branch again?",
-    ),
-    Wrong(
-        "branch_not_added",
-        lambda plan, layers, x, *a: F.relu(skip(plan, layers, x, *a)),
-        "Your output depends on the shortcut alone.",
-        "Which variable holds what the branch computed, and is it the one that you add?",
-    ),
-    Wrong(
-        "shortcut_twice",
-        lambda plan, layers, x, *a: F.relu(branch(plan, layers, x, *a) + 2 * skip(plan, layers, x, *a)),
-        "The shortcut counts twice in your sum.",
-        "Is there a second addition, perhaps in place?",
-    ),
-    Wrong(
-        "shortcut_subtracted",
-        partial(residual, join=torch.sub),
-        "Your block subtracts the shortcut from the branch.",
-        "With a branch of zeros, what should a block of non-negative input return?",
-    ),
-    Wrong(
-        "multiplied",
-        partial(residual, join=torch.mul),
-        "Your two paths are multiplied.",
-        "With a branch of zeros, what should a block of non-negative input return?",
-    ),
-    Wrong(
-        "norm_after_addition",
-        _norm_behind,
-        "Your last BatchNorm also normalizes the shortcut.",
-        "Does the figure normalize the branch, or the sum?",
-    ),
-    Wrong(
-        "norm_after_relu",
-        partial(residual, branch=_norm_after_relu),
-        "In your branch, ReLU comes before BatchNorm.",
-        "In which order do convolution, BatchNorm and ReLU follow each other?",
-    ),
-    Wrong(
-        "pre_activation",
-        lambda plan, layers, x, *a: _activate_first(plan, layers, x, *a) + skip(plan, layers, x, *a),
-        "Your block normalizes before each convolution, as the pre-activation form of the later paper does.",
-        "Which of the two papers' figures does the task name?",
-    ),
-    Wrong(
-        "no_norm",
-        partial(residual, branch=partial(branch, norm=False)),
-        "No BatchNorm acts in your branch.",
-        "What stands between each convolution and what follows it?",
-    ),
-    Wrong(
-        "no_relu_between",
-        partial(residual, branch=partial(branch, between=_same)),
-        "Your branch is linear: nothing bends between its convolutions.",
-        "What stands between two convolutions, beside BatchNorm?",
-    ),
-    Wrong(
-        "no_norm_on_projection",
-        _other_skip(partial(projected, norm=False)),
-        "Your projection is a convolution alone.",
-        "What follows every convolution of this network?",
-    ),
-    Wrong(
-        "projection_for_padding",
-        _other_skip(projected),
-        "Your shortcut projects with weights of its own.",
-        "How many parameters does option A have?",
-    ),
-    Wrong(
-        "projection_always",
-        _other_skip(projected, always=True),
-        "Your shortcut projects although the shape stays the same.",
-        "What is the shortcut where nothing has to change?",
-    ),
-    Wrong(
-        "padding_for_projection",
-        _other_skip(zero_padded),
-        "Your shortcut pads with zeros where the shape changes.",
-        "Which of the options A and B learns its shortcut?",
-    ),
-    *(Wrong(w.key, _other_skip(w.answer), w.seen, w.look) for w in PADDING_MISTAKES),
-    Wrong(
-        "stride_on_last_convolution",
-        lambda plan, *a: _moved_stride(len(plan.convs) - 1)(plan, *a),
-        "Your last convolution takes the stride, so those before it work at the full size.",
-        "Which convolution of the branch does the task name for the stride?",
-    ),
+# fmt: on
+ZEROS = Space(zero_padded, PADS)
+FIGURE = "On which side of the addition does the figure have its last ReLU?"
+READS = "What does the shortcut start from? Is the block's input still there, under a name of its own?"
+NORMS = "What follows every convolution of this network?"
+BENDS = "What stands between two convolutions, beside BatchNorm?"
+ORDER = "In which order do convolution, BatchNorm and ReLU follow each other?"
+MEET = "With a branch of zeros, what should a block of non-negative input return?"
+EXPANSION = "How many times the width leaves a bottleneck?"
+FUNCTION = "Which function does the figure name between the layers?"
+OTHER_ACTS = (
+    ("gelu", F.gelu, "GELU"),
+    ("leaky_relu", F.leaky_relu, "a leaky ReLU"),
+    ("silu", F.silu, "SiLU"),
+    ("elu", F.elu, "ELU"),
+    ("tanh", torch.tanh, "tanh"),
+    ("sigmoid", torch.sigmoid, "a sigmoid"),
+    ("relu6", F.relu6, "ReLU6"),
 )
-BOTTLENECK_MISTAKES = (
-    Wrong(
-        "stride_on_first_convolution",
-        _moved_stride(0),
-        "Your first 1×1 convolution takes the stride and never reads three of four positions.",
-        "Which convolution looks at neighbors, so that no position is lost?",
-    ),
-)
+
+
+# fmt: off
+def wirings(plan: Plan) -> tuple:
+    """The mistakes that can be made in wiring such a block, the likelier ones first."""
+    last = len(plan.convs) - 1
+    fourfold = mistake("expansion_off", "Four times the width is not what leaves your block.", EXPANSION,
+                       expects="what leaves")
+    ordinal = ("first", "second", "third") if last > 1 else ("first", "second")
+    return (
+        *((fourfold,) if last > 1 else ()),
+        mistake("no_final_relu", "Your block gives negative numbers.", "What should come last?", end=_same),
+        mistake("relu_before_addition",
+                "Your block cuts the branch at zero before the two paths meet, and leaves their sum alone.", FIGURE,
+                **{"branch_end": F.relu, "end": _same}),
+        mistake("relu_twice",
+                "Your branch can only add to the shortcut, never take away: it is cut at zero before they meet.",
+                "How many times is ReLU applied in the figure, and where?", branch_end=F.relu),
+        mistake("skip_from_branch", "Your shortcut starts from what the branch computed, not from the block's input.",
+                READS, skip_reads="branch"),
+        mistake("skip_from_first", "Your shortcut starts behind the first layers of the branch.", READS,
+                skip_reads="first"),
+        mistake("shortcut_not_added", "Your output depends on the branch alone, as in a plain network.",
+                "Where does the input meet the branch again?", join="branch alone"),
+        mistake("branch_not_added", "Your output depends on the shortcut alone.",
+                "Which variable holds what the branch computed, and is it the one that you add?",
+                join="shortcut alone"),
+        mistake("projection_by_stride_only", "Nothing projects the shortcut where only the channels change.",
+                "Is the stride the only thing that changes a shape?", projects="by stride"),
+        mistake("projection_by_channels_only", "Nothing projects the shortcut where only the size changes.",
+                "Are the channels the only thing that changes a shape?", projects="by channels"),
+        mistake("projection_never", "Nothing projects the shortcut where the shape changes.",
+                "What does the option do where the two shapes differ?", projects="never"),
+        mistake("projection_always", "Your shortcut projects although the shape stays the same.",
+                "What is the shortcut where nothing has to change?", **{"projects": "always", "change": "project"}),
+        mistake("no_norm_on_projection", "Your projection is a convolution alone.", NORMS, skip_norm=False),
+        mistake("no_norm", "No BatchNorm acts in your branch.",
+                "What stands between each convolution and what follows it?", no_norm=tuple(range(last + 1))),
+        *(mistake("norm_missing", f"No BatchNorm follows the {ordinal[i]} convolution of your branch.", NORMS,
+                no_norm=(i,)) for i in range(last + 1)),
+        mistake("no_relu_between", "Your branch is linear: nothing bends between its convolutions.", BENDS,
+                linear=tuple(range(last + 1))),
+        *(mistake("relu_missing", f"Nothing bends behind the {ordinal[i]} convolution of your branch.", BENDS,
+                linear=(i,)) for i in range(last if last > 1 else 0)),
+        mistake("relu_on_projection", "Your projection is cut at zero before it is added.",
+                "Does a shortcut have a ReLU of its own?", projection_end=F.relu),
+        mistake("relu_on_shortcut", "Negative numbers do not pass your shortcut.",
+                "What does the figure write on the shortcut's line?", skip_end=F.relu),
+        mistake("input_bent", "Your shortcut starts from the input behind a ReLU.", READS, skip_reads="input bent"),
+        mistake("shortcut_twice", "The shortcut counts twice in your sum.",
+                "Is there a second addition, perhaps in place?", join=lambda a, b: a + 2 * b),
+        mistake("branch_twice", "The branch counts twice in your sum.", "Is there a second addition, perhaps in place?",
+                join=lambda a, b: 2 * a + b),
+        mistake("shortcut_subtracted", "Your block subtracts the shortcut from the branch.", MEET, join=torch.sub),
+        mistake("branch_subtracted", "Your block subtracts the branch from the shortcut.", MEET,
+                join=lambda a, b: b - a),
+        mistake("multiplied", "Your two paths are multiplied.", MEET, join=torch.mul),
+        mistake("averaged", "You take the mean of the two paths.", MEET, join=lambda a, b: (a + b) / 2),
+        mistake("concatenated", "You put the two paths side by side.", "Does a residual block add, or concatenate?",
+                join=lambda a, b: torch.cat((a, b), dim=1)),
+        mistake("norm_after_addition", "Your last BatchNorm also normalizes the shortcut.",
+                "Does the figure normalize the branch, or the sum?", sum_norm=True),
+        mistake("norm_after_relu", "In your branch, ReLU comes before BatchNorm.", ORDER, unit="conv act norm"),
+        mistake("pre_activation",
+                "Your block normalizes before each convolution, as the pre-activation form of the later paper does.",
+                "Which of the two papers' figures does the task name?", **{"unit": "norm act conv", "end": _same}),
+        mistake("pre_activation", "Your block normalizes before each convolution.", ORDER, unit="norm act conv"),
+        mistake("projection_for_padding", "Your shortcut projects with weights of its own.",
+                "How many parameters does option A have?", change="project"),
+        mistake("padding_for_projection", "Your shortcut pads with zeros where the shape changes.",
+                "Which of the options A and B learns its shortcut?", change="pad"),
+        *(mistake("other_activation", f"Between your layers stands {noun}.", FUNCTION, act=function)
+                for _, function, noun in OTHER_ACTS),
+        *(mistake("other_end", f"Your block ends with {noun}.", "What should come last?", end=function)
+                for _, function, noun in OTHER_ACTS),
+        *(mistake("other_everywhere", f"In place of ReLU your block has {noun}.", FUNCTION,
+                **{"act": function, "end": function}) for _, function, noun in OTHER_ACTS),
+        *(mistake(one.finding.key, one.finding.seen, one.finding.look, pads=one.options) for one in PADS),
+    )
+# fmt: on
+
+
+def settings(plan: Plan, roles: Mapping[str, Call], width: int, stride: int) -> list[Finding]:
+    """What is wrong with single layers of a block: kernels, borders, biases, strides, BatchNorm's numbers."""
+    convs = [roles[f"conv{i}"] for i in range(len(plan.convs))]
+    names = ["first", "second", "third"]
+    found = []
+    for i, (call, (kernel, times)) in enumerate(zip(convs, plan.convs, strict=True)):
+        found += _conv(call, f"{names[i]} convolution", kernel, width * times, last=i == len(convs) - 1)
+    projection = roles.get("projection")
+    if projection:
+        found += _conv(projection, "projection", 1, convs[-1].weight.shape[0], last=False)
+    found += _strides(plan, [call.stride for call in convs], projection.stride if projection else None, stride)
+    return found + norms(roles)
+
+
+SPREAD = "Which argument of nn.Conv2d changes which numbers a kernel reads?"
+
+
+def _conv(call: Call, name: str, kernel: int, out: int, last: bool) -> list[Finding]:
+    found, size = [], tuple(call.weight.shape[2:])
+    if size != (kernel, kernel):
+        key = "projection_kernel" if name == "projection" else "kernel_size"
+        seen = f"Your {name} is {size[0]}×{size[1]}."
+        found.append(Finding(key, seen, "Which kernel does the task give it?"))
+    elif call.padding != kernel // 2 * call.dilation:
+        if call.padding == 0:
+            seen = "Your 3×3 convolutions have no padding, so the feature maps get smaller, stride or no stride."
+            look = "What does a 3×3 convolution need at the border to keep the size?"
+            found.append(Finding("padding_missing", seen, look))
+        else:
+            seen = f"Your {name} has padding {call.padding}."
+            found.append(Finding("padding_off", seen, "Which padding keeps the size?"))
+    if call.mode != "zeros":
+        verb = {"reflect": "mirrors", "replicate": "repeats", "circular": "continues"}[call.mode]
+        seen = f"Around its input, your {name} {verb} the image in place of zeros."
+        found.append(Finding("border_not_zero", seen, "With what does the paper's convolution pad?"))
+    if call.dilation != 1:
+        found.append(Finding("dilated", f"Your {name} leaves gaps between the pixels that it reads.", SPREAD))
+    if call.groups != 1:
+        seen = f"In your {name}, a filter does not read all channels (groups={call.groups})."
+        found.append(Finding("grouped", seen, SPREAD))
+    if call.bias is not None:
+        seen = "Your convolutions have biases, which the BatchNorm behind them subtracts again."
+        found.append(Finding("conv_bias", seen, "Which argument of nn.Conv2d leaves them out?"))
+    if call.weight.shape[0] != out and name != "projection":
+        seen = f"Your {name} gives {call.weight.shape[0]} channels, where {out // 4 if last else out} is the width."
+        look = EXPANSION if last else "How many channels does the task give it?"
+        found.append(Finding("expansion_off" if last else "channels_off", seen, look))
+    return found
+
+
+def _strides(plan: Plan, branch: list[int], shortcut: int | None, stride: int) -> list[Finding]:
+    wanted, strided = [1] * len(branch), math.prod(branch)
+    wanted[plan.strided] = stride
+    if branch == wanted and shortcut in (None, stride):
+        return []
+    if strided == stride and shortcut not in (None, stride):
+        seen = "Your branch makes the feature maps smaller, and your shortcut does not."
+        if shortcut > stride:
+            seen = f"Your shortcut has stride {shortcut}, and your branch {stride}."
+        return [
+            Finding("stride_branch_only", seen, "Which stride does the shortcut need, so that the two can be added?")
+        ]
+    if strided < stride:
+        seen = f"With stride {stride}, your branch keeps the size of the feature maps."
+        if shortcut in (None, 1):
+            return [
+                Finding("stride_never", "Your block ignores its stride.", "Which layers does the task name for it?")
+            ]
+        return [Finding("stride_shortcut_only", seen, "Which convolution of the branch should take the stride?")]
+    if strided > stride:
+        seen = f"With stride {stride}, your branch makes the feature maps {strided} times smaller."
+        return [Finding("stride_twice", seen, "How many convolutions of a block take the stride?")]
+    if branch[-1] > 1:
+        seen = "Your last convolution takes the stride, so those before it work at the full size."
+        look = "Which convolution of the branch does the task name for the stride?"
+        return [Finding("stride_on_last_convolution", seen, look)]
+    seen = "Your first 1×1 convolution takes the stride and never reads three of four positions."
+    look = "Which convolution looks at neighbors, so that no position is lost?"
+    return [Finding("stride_on_first_convolution", seen, look)]
+
+
+def norms(roles: Mapping[str, Call]) -> list[Finding]:
+    """What is wrong with the numbers of BatchNorm, and with its running statistics after a step of training."""
+    found, defaults = [], "Which arguments of BatchNorm does the task name? What are they by default?"
+    for call in (call for role, call in roles.items() if "norm" in role):
+        if abs(call.eps - EPS) > 1e-12:
+            found.append(Finding("norm_eps", f"Your BatchNorm adds {call.eps:g} to the variance.", defaults))
+        if call.weight is None:
+            found.append(Finding("norm_not_learned", "Your BatchNorm learns no scale and no shift.", defaults))
+        if not call.training:
+            seen = "In training mode your BatchNorm takes its running statistics."
+            found.append(Finding("norm_frozen", seen, "What does BatchNorm use in which mode?"))
+        if call.training and call.after:
+            n = call.x.numel() / call.x.shape[1]
+            batch = call.x.mean((0, 2, 3)), call.x.var((0, 2, 3), correction=0) * n / (n - 1)
+            wanted = [(1 - MOMENTUM) * old + MOMENTUM * new for old, new in zip(call.before, batch, strict=True)]
+            if not all(map(same, call.after, wanted)):
+                seen = "After a step of training, your BatchNorm's running statistics are not those of a default one."
+                if same(call.after[0], call.before[0]):
+                    seen = "Your BatchNorm's running statistics never move."
+                elif abs(call.momentum - MOMENTUM) > 1e-9:
+                    seen = f"Your BatchNorm's running statistics take {100 * call.momentum:g} % of every batch."
+                found.append(Finding("norm_momentum", seen, defaults))
+    return found

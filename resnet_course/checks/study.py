@@ -1,4 +1,4 @@
-"""Checks of a small study's statistics: mean and spread over seeds, intervals, differences."""
+"""Checks of a small study's statistics: runs, mean and spread over seeds, intervals, differences, verdicts."""
 
 import math
 import statistics
@@ -6,244 +6,394 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from resnet_tutorial.analysis.uncertainty import mean_interval, seed_difference, t_quantile
+from resnet_tutorial.analysis.uncertainty import t_quantile
 
-from . import compare
-from .compare import Wrong
 from .contain import contained
 from .report import Finding, Result, grade
+from .space import Space, mistake, search
+from .values import HALF, check_values, none_returned, same, to_tensor
 
 Values = Sequence[float]
-RUNS = (([91.2, 92.0, 91.5],), ([88.0, 90.0, 89.1, 90.4, 88.8],), ([70.5, 69.0],))
-PAIRS = (([90.1, 90.9, 90.4], [91.0, 92.2, 91.3]), ([85.0, 85.6, 84.9, 85.3], [85.1, 84.7, 85.9]), ([60.0, 62.0],) * 2)
-TOLERANCE = 2e-5  # of about 90 percent: a table of t with four digits is good enough
+RUNS = (([91.0, 92.0, 96.0],), ([70.5, 69.0],), ([91.2, 92.0, 91.5],), ([88.0, 90.0, 89.1, 90.4, 88.8],))
+PAIRS = (
+    ([60.0, 62.0], [60.0, 62.0]),
+    ([1.0, 3.0], [6.0, 7.0, 8.0, 15.0]),
+    ([90.1, 90.9, 90.4], [91.0, 92.2, 91.3]),
+    ([85.0, 85.6, 84.9, 85.3, 85.2, 84.8], [80.1, 84.7, 82.9]),
+)
+TABLE = 2e-5  # of about 90 percent: a table of t with four digits is good enough
+WELCH = 1e-3  # freedom rounded down to a row of that table is not
+FURTHER = "By what is the sum of squares divided, if the mean was estimated from the same runs?"
+LAST_STEP = "What is the last step from the variance to the standard deviation?"
 
-SD_MISTAKES = (
-    Wrong(
-        "population_sd",
-        lambda v: statistics.pstdev(v),
-        "Your spread is that of these runs alone, not an estimate for further seeds.",
-        "By what is the sum of squares divided, if the mean was estimated from the same runs?",
-    ),
-    Wrong(
-        "variance_for_sd",
-        lambda v: statistics.variance(v),
-        "Your spread is in squared percent.",
-        "What is the last step from the variance to the standard deviation?",
-    ),
-    Wrong(
-        "standard_error_for_sd",
-        lambda v: statistics.stdev(v) / math.sqrt(len(v)),
-        "Your spread shrinks when runs are added.",
-        "Is the task about the spread of single runs, or of their mean?",
-    ),
-    Wrong(
-        "range_for_sd",
-        lambda v: max(v) - min(v),
-        "Your spread is the distance from the worst run to the best.",
-        "Which runs enter the standard deviation?",
-    ),
-    Wrong(
-        "absolute_deviation",
-        lambda v: statistics.fmean(abs(x - statistics.fmean(v)) for x in v),
-        "You take the mean of the distances from the mean.",
-        "What is done to each distance before they are added up?",
+
+def _spread(values: Values, *, less=1, root="last", power=2, center=statistics.fmean, each=0.0, kind=None) -> float:
+    if kind:
+        return kind(values)
+    total = sum(abs(value - center(values)) ** power for value in values)
+    number = (len(values) - less) if less is not None else 1
+    if root == "early":
+        return math.sqrt(total) / number
+    spread = math.sqrt(total / number) if root == "last" else total / number
+    return spread / len(values) ** each
+
+
+# fmt: off
+SPREADS = (
+    mistake("population_sd", "Your spread is that of these runs alone, not an estimate for others.", FURTHER, less=0),
+    mistake("variance_for_sd", "Your spread is in squared percent.", LAST_STEP, root="none"),
+    mistake("root_too_early", "You take the root before you divide.", "In which order do root and division stand?",
+            root="early"),
+    mistake("less_two", "You divide by n − 2.", FURTHER, less=2),
+    mistake("more_one", "You divide by n + 1.", FURTHER, less=-1),
+    mistake("not_divided", "You do not divide the sum.", FURTHER, less=None),
+    mistake("absolute_deviation", "You take the mean of the distances from the mean.",
+            "What is done to each distance before they are added up?", **{"power": 1, "root": "none", "less": 0}),
+    mistake("not_squared", "You do not square the distances.", "What is done to each before adding?", power=1),
+    mistake("around_zero", "You square the values themselves.", "From where are distances taken?", center=lambda v: 0),
+    mistake("around_median", "You take distances from the middle run.", "From where are they taken?",
+            center=statistics.median),
+    mistake("around_first", "You take distances from the first run.", "From where are they taken?",
+            center=lambda v: v[0]),
+)
+# fmt: on
+OF_MEAN = "Is the task about the spread of single runs, or of their mean?"
+# fmt: off
+DEVIATION = Space(
+    _spread,
+    (
+        *SPREADS,
+        mistake("standard_error_for_sd", "Your spread shrinks when runs are added.", OF_MEAN, each=0.5),
+        mistake("divided_twice", "Your spread is divided by the runs once more.", OF_MEAN, each=1),
+        mistake("range_for_sd", "Your spread is the distance from the worst run to the best.",
+                "Which runs enter the standard deviation?", kind=lambda v: max(v) - min(v)),
+        mistake("mean_for_spread", "You give the mean.", "How far from it do the runs lie?", kind=statistics.fmean),
     ),
 )
-MEAN_MISTAKES = (
-    Wrong("best_for_mean", max, "You report the best of the runs.", "Would the next seed reach it, too?"),
-    Wrong("worst_for_mean", min, "You report the worst of the runs.", "Which runs should enter the figure?"),
-    Wrong("median_for_mean", statistics.median, "You report the run in the middle.", "What does the task ask for?"),
-    Wrong("last_for_mean", lambda v: v[-1], "You report the last run.", "Which runs should enter the figure?"),
-    Wrong("sum_for_mean", sum, "You report the sum of the runs.", "What is missing after the sum?"),
-)
+# fmt: on
 
 
-def _around(center: float, half: float) -> tuple[float, float]:
-    return center - half, center + half
+def _mean(values: Values, *, figure=None, less=0, some=slice(None)) -> float:
+    return figure(values) if figure else sum(values[some]) / (len(values) - less)
 
 
-def _interval(values: Values) -> tuple[float, float]:
-    estimate = mean_interval(values)
-    return estimate.low, estimate.high
-
-
-def _by(values: Values, quantile: float, sd: float, n: float) -> tuple[float, float]:
-    return _around(statistics.fmean(values), quantile * sd / math.sqrt(n))
-
-
-def _t(values: Values) -> float:
-    return t_quantile(len(values) - 1)
-
-
-INTERVAL_MISTAKES = (
-    Wrong(
-        "normal_for_t",
-        lambda v: _by(v, 1.96, statistics.stdev(v), len(v)),
-        "Your interval is too narrow for so few runs.",
-        "Which distribution knows that the spread, too, was estimated?",
-    ),
-    Wrong(
-        "two_for_t",
-        lambda v: _by(v, 2.0, statistics.stdev(v), len(v)),
-        "Your interval takes two standard errors, however few the runs are.",
-        "Which distribution knows that the spread, too, was estimated?",
-    ),
-    Wrong(
-        "spread_for_interval",
-        lambda v: _by(v, 1.0, statistics.stdev(v), 1),
-        "You give mean ± standard deviation.",
-        "Where do single runs lie, and where does their mean?",
-    ),
-    Wrong(
-        "one_standard_error",
-        lambda v: _by(v, 1.0, statistics.stdev(v), len(v)),
-        "You give mean ± one standard error.",
-        "How often does such an interval hold the true mean?",
-    ),
-    Wrong(
-        "interval_of_runs",
-        lambda v: _by(v, _t(v), statistics.stdev(v), 1),
-        "Your interval does not shrink when runs are added.",
-        "What is the standard deviation of a mean of n runs?",
-    ),
-    Wrong(
-        "population_sd",
-        lambda v: _by(v, _t(v), statistics.pstdev(v), len(v)),
-        "Your interval starts from a spread that is too small.",
-        "By what is the sum of squares divided, if the mean was estimated from the same runs?",
-    ),
-    Wrong(
-        "freedom_off",
-        lambda v: _by(v, t_quantile(len(v)), statistics.stdev(v), len(v)),
-        "Your quantile has one degree of freedom too many.",
-        "What did estimating the mean cost?",
-    ),
-    Wrong(
-        "one_sided",
-        lambda v: _by(v, t_quantile(len(v) - 1, 0.9), statistics.stdev(v), len(v)),
-        "Your interval holds the mean 90 times in 100.",
-        "A quantile of 0.95 leaves 5 % on one side: how much does an interval leave on each?",
-    ),
-    Wrong(
-        "smallest_to_largest",
-        lambda v: (min(v), max(v)),
-        "Your interval goes from the worst run to the best.",
-        "What would a further run do to it?",
+FIGURE = "Which runs should enter the figure?"
+# fmt: off
+MEAN = Space(
+    _mean,
+    (
+        mistake("best_for_mean", "You report the best of the runs.", "Would the next seed reach it, too?", figure=max),
+        mistake("worst_for_mean", "You report the worst of the runs.", FIGURE, figure=min),
+        mistake("median_for_mean", "You report the run in the middle.", "What is asked for?", figure=statistics.median),
+        mistake("last_for_mean", "You report the last run.", FIGURE, figure=lambda v: v[-1]),
+        mistake("first_for_mean", "You report the first run.", FIGURE, figure=lambda v: v[0]),
+        mistake("sum_for_mean", "You report the sum of the runs.", "What is missing after the sum?", figure=sum),
+        mistake("middle_of_range", "You report the middle of best and worst.", FIGURE,
+                figure=lambda v: (max(v) + min(v)) / 2),
+        mistake("divided_by_less", "You divide by n − 1.", "How many values are added up?", less=1),
+        mistake("divided_by_more", "You divide by n + 1.", "How many values are added up?", less=-1),
+        mistake("first_left_out", "The first run does not enter your sum.", FIGURE, some=slice(1, None)),
+        mistake("last_left_out", "The last run does not enter your sum.", FIGURE, some=slice(-1)),
+        mistake("whole_numbers", "You round down.", "Which division keeps the fraction?",
+                figure=lambda v: sum(v) // len(v)),
     ),
 )
+# fmt: on
 
 
-def _difference(first: Values, second: Values) -> tuple[float, float, float]:
-    estimate = seed_difference(first, second)
-    return estimate.value, estimate.low, estimate.high
+def _interval(
+    values: Values, *, quantile=None, lost=1, level=0.95, each=0.5, spare=0, half=1, center=statistics.fmean,
+    kind=None, **spread: Any
+) -> tuple[float, float]:  # fmt: skip
+    if kind:
+        return kind(values)
+    width = (quantile or t_quantile(len(values) - lost, level)) * _spread(values, **spread)
+    width *= half / (len(values) - spare) ** each
+    return center(values) - width, center(values) + width
 
 
-def _turned(first: Values, second: Values) -> tuple[float, float, float]:
-    return _difference(second, first)
-
-
-def _spreads_added(first: Values, second: Values) -> tuple[float, float, float]:
-    gap = statistics.fmean(second) - statistics.fmean(first)
-    halves = [_t(v) * statistics.stdev(v) / math.sqrt(len(v)) for v in (first, second)]
-    return gap, *_around(gap, sum(halves))
-
-
-def _best_against_best(first: Values, second: Values) -> tuple[float, float, float]:
-    _, low, high = _difference(first, second)
-    return max(second) - max(first), low, high
-
-
-def _normal_difference(first: Values, second: Values) -> tuple[float, float, float]:
-    gap = statistics.fmean(second) - statistics.fmean(first)
-    error = math.sqrt(sum(statistics.variance(v) / len(v) for v in (first, second)))
-    return gap, *_around(gap, 1.96 * error)
-
-
-DIFFERENCE_MISTAKES = (
-    Wrong(
-        "sign_turned",
-        _turned,
-        "Your difference has the other sign.",
-        "Which of the two is subtracted from which?",
-    ),
-    Wrong(
-        "intervals_added",
-        _spreads_added,
-        "The two half widths are added up.",
-        "How do the spreads of two independent means combine?",
-    ),
-    Wrong(
-        "best_against_best",
-        _best_against_best,
-        "You compare the best run of one with the best of the other.",
-        "What does a group with more runs gain by that?",
-    ),
-    Wrong(
-        "normal_for_t",
-        _normal_difference,
-        "Your interval is too narrow for so few runs.",
-        "Which distribution knows that the spreads, too, were estimated?",
+FEW_RUNS = "Which distribution knows that the spread, too, was estimated?"
+COST = "What did estimating the mean cost?"
+SIDES = "A quantile of 0.95 leaves 5 % on one side: how much does an interval leave on each?"
+# fmt: off
+QUANTILES = (
+    mistake("normal_for_t", "Your interval is too narrow for so few runs.", FEW_RUNS, quantile=1.96),
+    mistake("two_for_t", "Your interval takes two standard errors, however few the runs are.", FEW_RUNS, quantile=2.0),
+    mistake("one_standard_error", "You give mean ± one standard error.", "How often does it hold the true mean?",
+            quantile=1.0),
+    mistake("three_for_t", "Your interval takes three standard errors, always.", FEW_RUNS, quantile=3.0),
+    mistake("one_sided_normal", "Your quantile is 1.645, however few the runs are.", FEW_RUNS, quantile=1.645),
+    mistake("one_sided", "Your interval holds the mean 90 times in 100.", SIDES, level=0.9),
+    mistake("half_level", "Your interval holds the mean 97.5 times in 100.", SIDES, level=0.975),
+    mistake("level_99", "Your interval holds the mean 99 times in 100.", "Which share does the task name?", level=0.99),
+    mistake("level_68", "Your interval holds the mean 68 times in 100.", "Which share does the task name?", level=0.68),
+)
+# fmt: on
+OF_A_MEAN = "What is the standard deviation of a mean of n runs?"
+# fmt: off
+INTERVAL = Space(
+    _interval,
+    (
+        *QUANTILES[:3],
+        mistake("spread_for_interval", "You give mean ± standard deviation.",
+                "Where do single runs lie, and where does their mean?", **{"quantile": 1.0, "each": 0}),
+        mistake("interval_of_runs", "Your interval does not shrink when runs are added.", OF_A_MEAN, each=0),
+        mistake("population_sd", "Your interval starts from a spread that is too small.", FURTHER,
+                **SPREADS[0].options),
+        mistake("variance_for_sd", "Your interval starts from a spread in squared percent.", LAST_STEP, root="none"),
+        mistake("freedom_off", "Your quantile has one degree of freedom too many.", COST, lost=0),
+        mistake("freedom_less", "Your quantile has one degree of freedom too few.", COST, lost=2),
+        mistake("root_of_n_missing", "You divide by n.", OF_A_MEAN, each=1),
+        mistake("error_n_minus_1", "Your standard error divides by the root of n − 1.", OF_A_MEAN, spare=1),
+        *QUANTILES[3:],
+        mistake("whole_width", "Your interval is twice as wide.", "How far is each end from the mean?", half=2),
+        mistake("half_width", "Your interval is half as wide.", "How far is each end from the mean?", half=0.5),
+        mistake("ends_turned", "Your upper end comes first.", "In which order are the ends wanted?", half=-1),
+        mistake("around_median", "Your interval lies around the middle run.", "Around what should it?",
+                center=statistics.median),
+        mistake("around_best", "Your interval lies around the best run.", "Around what should it?", center=max),
+        mistake("around_zero", "Your interval lies around 0.", "Around what should it?", center=lambda v: 0),
+        mistake("smallest_to_largest", "Your interval goes from the worst run to the best.",
+                "What would a further run do to it?", kind=lambda v: (min(v), max(v))),
+        *SPREADS[2:6],
     ),
 )
+# fmt: on
 
 
-NETWORKS, SEEDS = ("plain8", "resnet8", "plain20"), (3, 5, 8, 13)
-VERDICTS = ("higher", "lower", "undecided")
-CLEAR, SPREAD = ([90.1, 90.9, 90.4], [93.0, 93.6, 93.2]), [88.7, 89.4, 90.0, 90.6, 91.3]
-CASES = (
-    CLEAR,
-    CLEAR[::-1],
-    ([90.0, 92.0, 91.0], [91.0, 93.0, 92.2]),
-    (SPREAD, [value + 1.7 for value in SPREAD]),  # the two intervals overlap, and that of the difference excludes 0
-    ([90.0, 90.2, 94.0], [92.0, 92.5, 92.2]),  # the lower mean has the best run
+def _difference(
+    first: Values, second: Values, *, quantile=None, freedom=None, level=0.95, add="variances", gap=None, sign=1,
+    half=1, each=1, order=(0, 1, 2), around=True, **spread: Any,
+) -> tuple[float, float, float]:  # fmt: skip
+    groups = (first, second)
+    squares = [_spread(values, **spread) ** 2 for values in groups]
+    if add == "pooled":
+        squares = [
+            sum(s * (len(v) - 1) for s, v in zip(squares, groups, strict=True)) / (len(first) + len(second) - 2)
+        ] * 2
+    u, v = (s / len(values) ** each for s, values in zip(squares, groups, strict=True))
+    df = freedom(len(first), len(second)) if freedom else _welch(u, v, len(first), len(second))
+    t = quantile or t_quantile(df, level)
+    if add == "deviations":
+        width = t * (math.sqrt(u) + math.sqrt(v))
+    elif add == "intervals":
+        width = sum(t_quantile(len(values) - 1) * math.sqrt(w) for values, w in zip(groups, (u, v), strict=True))
+    else:
+        width = t * (abs(u - v) if add == "subtracted" else u + v) ** (1 if add == "no root" else 0.5)
+    value = sign * gap(first, second) if gap else sign * (statistics.fmean(second) - statistics.fmean(first))
+    center = statistics.fmean(second) - statistics.fmean(first) if around == "means" else value if around else 0
+    numbers = value, center - half * width, center + half * width
+    return tuple(numbers[i] for i in order)
+
+
+def _welch(u: float, v: float, n: int, m: int) -> float:
+    return (u + v) ** 2 / (u**2 / (n - 1) + v**2 / (m - 1))
+
+
+COMBINE = "How do the spreads of two independent means combine?"
+FROM = "Which of the two is subtracted from which?"
+FREEDOM = "Which number of degrees of freedom does the formula give?"
+ASKED = "In which order does the task want the three numbers?"
+BEST = "What does a group with more runs gain by that?"
+# fmt: off
+DIFFERENCE = Space(
+    _difference,
+    (
+        mistake("sign_turned", "Your difference has the other sign.", FROM, sign=-1),
+        mistake("never_negative", "Your difference is never negative.", FROM,
+                gap=lambda a, b: abs(_mean(b) - _mean(a))),
+        mistake("intervals_added", "The two half widths are added up.", COMBINE, add="intervals"),
+        mistake("deviations_added", "The two standard errors are added up.", COMBINE, add="deviations"),
+        mistake("subtracted", "You subtract one variance from the other.", COMBINE, add="subtracted"),
+        mistake("pooled", "You assume that both groups spread alike.", "Does Welch's formula assume it?", add="pooled"),
+        mistake("root_missing", "The root is missing from your half width.", "In which unit is a variance?",
+                add="no root"),
+        mistake("best_against_best", "You compare the best run of one with the best of the other.", BEST,
+                **{"gap": lambda a, b: max(b) - max(a), "around": "means"}),
+        mistake("best_against_best", "You compare the best run of one with the best of the other.", BEST,
+                gap=lambda a, b: max(b) - max(a)),
+        mistake("medians", "You compare the runs in the middle.", FIGURE,
+                gap=lambda a, b: statistics.median(b) - statistics.median(a)),
+        *QUANTILES,
+        mistake("freedom_together", "You take n₁ + n₂ − 2 degrees of freedom.", FREEDOM,
+                freedom=lambda n, m: n + m - 2),
+        mistake("freedom_smaller", "You take the smaller group's degrees of freedom.", FREEDOM,
+                freedom=lambda n, m: min(n, m) - 1),
+        mistake("freedom_first", "You take the first group's degrees of freedom.", FREEDOM, freedom=lambda n, m: n - 1),
+        mistake("freedom_second", "You take the second group's degrees of freedom.", FREEDOM,
+                freedom=lambda n, m: m - 1),
+        mistake("freedom_all", "You take n₁ + n₂ degrees of freedom.", FREEDOM, freedom=lambda n, m: n + m),
+        mistake("freedom_all_less_one", "You take n₁ + n₂ − 1 degrees of freedom.", FREEDOM,
+                freedom=lambda n, m: n + m - 1),
+        mistake("interval_of_runs", "Your interval does not shrink when runs are added.", OF_A_MEAN, each=0),
+        mistake("divided_by_square", "You divide the variances by n squared.", OF_A_MEAN, each=2),
+        mistake("population_sd", "Your interval starts from spreads that are too small.", FURTHER, less=0),
+        mistake("variance_squared", "You square the variances once more.", "What are s and s² in the formula?",
+                root="none"),
+        mistake("whole_width", "Your interval is twice as wide.", "How far is each end from the difference?", half=2),
+        mistake("half_width", "Your interval is half as wide.", "How far is each end from the difference?", half=0.5),
+        mistake("ends_turned", "Your upper end comes before the lower.", ASKED, half=-1),
+        mistake("difference_last", "Your ends come before the difference.", ASKED, order=(1, 2, 0)),
+        mistake("difference_between", "Your difference stands between its ends.", ASKED, order=(1, 0, 2)),
+        mistake("around_zero", "Your interval lies around 0.", "Of which number is it the interval?", around=False),
+    ),
 )
+# fmt: on
+
+
+def _verdict(first: Values, second: Values, *, by=None, turned=False, says=str, **difference: Any) -> str:
+    if turned:
+        first, second = second, first
+    if by:
+        return says(by(first, second))
+    _, low, high = _difference(first, second, **difference)
+    return says("higher" if low > 0 else "lower" if high < 0 else "undecided")
 
 
 def _sign(gap: float) -> str:
     return "higher" if gap > 0 else "lower" if gap < 0 else "undecided"
 
 
-def _verdict(first: Values, second: Values) -> str:
-    estimate = seed_difference(first, second)
-    return _sign(estimate.value) if estimate.excludes_zero else "undecided"
+def _beyond(limit: Callable[[Values, Values], float]) -> Callable[[Values, Values], str]:
+    """A verdict that wants the gap of the means to be larger than a limit."""
+    return lambda a, b: "undecided" if abs(_mean(b) - _mean(a)) <= limit(a, b) else _sign(_mean(b) - _mean(a))
 
 
 def _by_overlap(first: Values, second: Values) -> str:
-    a, b = mean_interval(first), mean_interval(second)
-    return "undecided" if a.low <= b.high and b.low <= a.high else _sign(b.value - a.value)
+    a, b = _interval(first), _interval(second)
+    return "undecided" if a[0] <= b[1] and b[0] <= a[1] else _sign(b[0] - a[0])
 
 
-VERDICT_MISTAKES = (
-    Wrong(
-        "by_means",
-        lambda a, b: _sign(statistics.fmean(b) - statistics.fmean(a)),
-        "You decide by the two means alone.",
-        "With other seeds, might the difference have the other sign?",
-    ),
-    Wrong(
-        "by_overlap",
-        _by_overlap,
-        "You are undecided whenever the two intervals overlap.",
-        "Of which one number do you need the interval?",
-    ),
-    Wrong("by_best", lambda a, b: _sign(max(b) - max(a)), "You compare the best runs.", "What do the others say?"),
-    Wrong(
-        "verdict_turned",
-        lambda a, b: _verdict(b, a),
-        "Your verdict points the other way.",
-        "Which of the two is the task about?",
-    ),
-    Wrong(
-        "never_decided", lambda a, b: "undecided", "You are always undecided.", "When does an interval leave no doubt?"
-    ),
-    Wrong(
-        "always_decided",
-        lambda a, b: "higher",
-        "You always say the same.",
-        "What does your function do with its arguments?",
+def _by_ranges(first: Values, second: Values) -> str:
+    return "higher" if min(second) > max(first) else "lower" if max(second) < min(first) else "undecided"
+
+
+ONE_NUMBER = "Of which one number do you need the interval, and on which side of 0 does it lie?"
+THREE = "Which three things can the interval of a difference show?"
+# fmt: off
+VERDICT = Space(
+    _verdict,
+    (
+        mistake("by_means", "You decide by the two means alone.", "Might other seeds turn the sign?",
+                by=lambda a, b: _sign(_mean(b) - _mean(a))),
+        mistake("by_overlap", "You are undecided whenever the two intervals overlap.", ONE_NUMBER, by=_by_overlap),
+        mistake("by_best", "You compare the best runs.", "What do the others say?",
+                by=lambda a, b: _sign(max(b) - max(a))),
+        mistake("by_ranges", "You are undecided whenever the runs overlap.", ONE_NUMBER, by=_by_ranges),
+        mistake("verdict_turned", "Your verdict points the other way.", "Which of the two is the task about?",
+                turned=True),
+        mistake("never_decided", "You are always undecided.", "When does an interval leave no doubt?",
+                says=lambda w: "undecided"),
+        mistake("always_decided", "You always say the same.", "What does your function do with its arguments?",
+                says=lambda w: "higher"),
+        mistake("always_decided", "You always say the same.", "What does your function do with its arguments?",
+                says=lambda w: "lower"),
+        mistake("never_lower", "You never say lower.", THREE, says=lambda w: w.replace("lower", "undecided")),
+        mistake("never_higher", "You never say higher.", THREE, says=lambda w: w.replace("higher", "undecided")),
+        mistake("sign_lost", "You say higher whenever the two differ.", THREE,
+                says=lambda w: w.replace("lower", "higher")),
+        mistake("undecided_is_lower", "You say lower where the interval holds 0.", THREE,
+                says=lambda w: w.replace("undecided", "lower")),
+        mistake("undecided_is_higher", "You say higher where the interval holds 0.", THREE,
+                says=lambda w: w.replace("undecided", "higher")),
+        mistake("by_all_runs", "You want a gap larger than the spread of all runs together.", ONE_NUMBER,
+                by=_beyond(lambda a, b: statistics.stdev([*a, *b]))),
+        mistake("by_spreads", "You want a gap larger than both spreads together.", ONE_NUMBER,
+                by=_beyond(lambda a, b: _spread(a) + _spread(b))),
+        mistake("by_larger_spread", "You want a gap larger than the larger spread.", ONE_NUMBER,
+                by=_beyond(lambda a, b: max(_spread(a), _spread(b)))),
+        mistake("by_limit", "You want a gap of a fixed size, however the runs spread.", ONE_NUMBER,
+                by=_beyond(lambda a, b: 1)),
+        mistake("by_limit", "You want a gap of a fixed size, however the runs spread.", ONE_NUMBER,
+                by=_beyond(lambda a, b: 0.5)),
+        mistake("by_limit", "You want a gap of a fixed size, however the runs spread.", ONE_NUMBER,
+                by=_beyond(lambda a, b: 2)),
+        *DIFFERENCE.mistakes[2:6],
+        *QUANTILES[:3],
     ),
 )
+# fmt: on
+VERDICTS = ("higher", "lower", "undecided")
+SPREAD = [88.7, 89.4, 90.0, 90.6, 91.3]
+GROUPS = (
+    ([90.1, 90.9, 90.4], [93.0, 93.6, 93.2]),
+    ([90.0, 92.0, 91.0], [91.0, 93.0, 92.2]),
+    (SPREAD, [value + 1.7 for value in SPREAD]),  # the two intervals overlap, and that of the difference excludes 0
+    ([90.0, 90.2, 94.0], [92.0, 92.5, 92.2]),  # the lower mean has the best run
+    ([70.0, 70.1, 70.2], [70.5, 70.6, 70.7]),  # a small gap that is sure
+    ([80.0, 86.0], [88.0, 95.0]),  # a large one that is not
+    ([80.0, 80.1], [88.0, 88.1]),
+    ([80.0, 81.0, 82.0], [83.1, 84.1, 85.1]),
+    ([80.0, 80.5, 81.0], [81.2, 82.2, 83.2]),
+    ([75.0, 75.0, 75.1, 75.2], [75.3, 75.8, 76.4]),
+    ([60.0, 61.0, 62.0, 63.0, 64.0], [63.0, 64.0, 65.0, 66.0, 67.0]),
+)
+CASES = (*GROUPS, *(pair[::-1] for pair in GROUPS))
+NETWORKS, SEEDS = ("plain8", "resnet8", "plain20"), (3, 5, 8, 13)
+
+
+def mean(function: Callable[[Values], float], *, points: float = 1) -> Result:
+    """Check the mean over seeds.
+
+    Args:
+        function: the learner's function of one accuracy for each run, in percent.
+        points: points of a right answer.
+    """
+    return check_values("Mean", points, function, MEAN, RUNS, most=2)
+
+
+def standard_deviation(function: Callable[[Values], float], *, points: float = 2) -> Result:
+    """Check the standard deviation over seeds, as an estimate for further runs (n − 1).
+
+    Args:
+        function: the learner's function of one accuracy for each run, in percent.
+        points: points of a right answer.
+    """
+    return check_values("Standard deviation", points, function, DEVIATION, RUNS)
+
+
+def interval(function: Callable[[Values], tuple[float, float]], *, points: float = 3) -> Result:
+    """Check Student's 95 % interval of the mean over seeds (Student 1908).
+
+    Args:
+        function: the learner's function of one accuracy for each run, in percent; it returns lower and upper end.
+        points: points of a right answer.
+    """
+    return check_values("95 % interval", points, function, INTERVAL, RUNS, tolerance=TABLE)
+
+
+def difference(function: Callable[[Values, Values], tuple[float, float, float]], *, points: float = 3) -> Result:
+    """Check Welch's 95 % interval of how much higher the second mean is (Welch 1947).
+
+    Args:
+        function: the learner's function of the accuracies of two groups of runs, in percent; it returns the
+            difference and the lower and upper end of its interval.
+        points: points of a right answer.
+    """
+    return check_values("Difference of two means", points, function, DIFFERENCE, PAIRS, tolerance=WELCH)
+
+
+def verdict(function: Callable[[Values, Values], str], *, points: float = 4) -> Result:
+    """Check what may be said about two groups of runs: the second is ``higher``, ``lower``, or it is ``undecided``.
+
+    Args:
+        function: the learner's function of the accuracies of two groups of runs, in percent.
+        points: points of a right answer.
+    """
+    outcomes = [contained(function, list(first), list(second)) for first, second in CASES]
+    steps = [outcome.problem or _explain_word(outcome.value) for outcome in outcomes]
+    said, right = [outcome.value for outcome in outcomes], [_verdict(*case) for case in CASES]
+    if not any(steps) and said != right:
+
+        def explains(**options: Any) -> bool:
+            return all(word == _verdict(*case, **options) for word, case in zip(said, CASES, strict=True))
+
+        i = next(i for i, word in enumerate(said) if word != right[i])
+        seen = f"For {CASES[i][0]} and {CASES[i][1]} you say {said[i]!r}."
+        known = search(VERDICT.mistakes, explains, most=2)
+        finding = known or Finding("value", seen, "What is the interval of the difference there?")
+        steps = [None if word == wanted else finding for word, wanted in zip(said, right, strict=True)]
+    return grade("Verdict", points, steps, most=HALF)
 
 
 def runs(function: Callable[..., dict[str, list[float]]], *, points: float = 4) -> Result:
@@ -261,82 +411,21 @@ def runs(function: Callable[..., dict[str, list[float]]], *, points: float = 4) 
         return _figure(network, seed)
 
     outcome = contained(function, run, list(NETWORKS), list(SEEDS))
-    problem = outcome.problem or compare.none_returned(outcome.value)
+    problem = outcome.problem or none_returned(outcome.value)
     steps = [problem] if problem else [_explain_calls(calls), _explain_table(outcome.value)]
-    return grade("Runs", points, steps)
-
-
-def verdict(function: Callable[[Values, Values], str], *, points: float = 4) -> Result:
-    """Check what may be said about two groups of runs: the second is ``higher``, ``lower``, or it is ``undecided``.
-
-    Args:
-        function: the learner's function of the accuracies of two groups of runs, in percent.
-        points: points of a right answer.
-    """
-    outcomes = [contained(function, list(first), list(second)) for first, second in CASES]
-    said = [outcome.value for outcome in outcomes]
-    steps = [outcome.problem or _explain_word(outcome.value) for outcome in outcomes]
-    if not any(steps):
-        wrong = [w for w in VERDICT_MISTAKES if said == [w.answer(*case) for case in CASES]]
-        steps = [
-            None if word == _verdict(*case) else wrong[0].finding if wrong else _odd_verdict(word, case)
-            for word, case in zip(said, CASES, strict=True)
-        ]
-    return grade("Verdict", points, steps)
-
-
-def mean(function: Callable[[Values], float], *, points: float = 1) -> Result:
-    """Check the mean over seeds.
-
-    Args:
-        function: the learner's function of one accuracy for each run, in percent.
-        points: points of a right answer.
-    """
-    return grade("Mean", points, compare.compare_values(function, RUNS, statistics.fmean, MEAN_MISTAKES))
-
-
-def standard_deviation(function: Callable[[Values], float], *, points: float = 2) -> Result:
-    """Check the standard deviation over seeds, as an estimate for further runs (n − 1).
-
-    Args:
-        function: the learner's function of one accuracy for each run, in percent.
-        points: points of a right answer.
-    """
-    return grade("Standard deviation", points, compare.compare_values(function, RUNS, statistics.stdev, SD_MISTAKES))
-
-
-def interval(function: Callable[[Values], tuple[float, float]], *, points: float = 3) -> Result:
-    """Check Student's 95 % interval of the mean over seeds (Student 1908).
-
-    Args:
-        function: the learner's function of one accuracy for each run, in percent; it returns lower and upper end.
-        points: points of a right answer.
-    """
-    steps = compare.compare_values(function, RUNS, _interval, INTERVAL_MISTAKES, TOLERANCE)
-    return grade("95 % interval", points, steps)
-
-
-def difference(function: Callable[[Values, Values], tuple[float, float, float]], *, points: float = 3) -> Result:
-    """Check Welch's 95 % interval of how much higher the second mean is (Welch 1947).
-
-    Args:
-        function: the learner's function of the accuracies of two groups of runs, in percent; it returns the
-            difference and the lower and upper end of its interval.
-        points: points of a right answer.
-    """
-    steps = compare.compare_values(function, PAIRS, _difference, DIFFERENCE_MISTAKES, tolerance=1e-3)
-    return grade("Difference of two means", points, steps)
+    return grade("Runs", points, steps, most=HALF)
 
 
 def _figure(network: str, seed: int) -> float:
-    return 70 + 5 * (network == NETWORKS[1]) + len(network) + seed * 3 % 11 / 10
+    return 70 + 5 * (network == NETWORKS[1]) + len(network) + seed * 3 % 11 / 10 + 0.0123
 
 
 def _explain_calls(calls: Counter) -> Finding | None:
     wanted = {(network, seed) for network in NETWORKS for seed in SEEDS}
-    if set(calls) - wanted:
-        seen = f"You call run{next(call for call in calls if call not in wanted)}, which was not asked for."
-        return Finding("runs_unasked", seen, "Which networks and seeds does your function get?")
+    if unasked := [call for call in calls if call not in wanted]:
+        turned = unasked[0][::-1] in wanted
+        look = "Which argument of run comes first?" if turned else "Which networks and seeds does your function get?"
+        return Finding("runs_unasked", f"You call run{unasked[0]}, which was not asked for.", look)
     if len(calls) < len(wanted):
         seen = f"Of {len(wanted)} runs, {len(calls)} were made."
         return Finding("runs_missing", seen, "Does every network meet every seed?")
@@ -346,35 +435,69 @@ def _explain_calls(calls: Counter) -> Finding | None:
     return None
 
 
+ONE_FIGURE = (
+    ("best_kept", max),
+    ("worst_kept", min),
+    ("mean_kept", _mean),
+    ("first_kept", lambda v: v[0]),
+    ("last_kept", lambda v: v[-1]),
+)
+ORDERS = (
+    ("seeds_reversed", lambda v: v[::-1], "Your figures come in the reverse order of the seeds."),
+    ("figures_sorted", sorted, "Your figures are sorted by size."),
+    ("figures_sorted", lambda v: sorted(v, reverse=True), "Your figures are sorted by size."),
+    ("figures_rounded", lambda v: [round(x) for x in v], "Your figures are rounded."),
+    ("figures_rounded", lambda v: [round(x, 1) for x in v], "Your figures are rounded."),
+    ("figures_rounded", lambda v: [round(x, 2) for x in v], "Your figures are rounded."),
+    ("figures_rounded", lambda v: [int(x) for x in v], "Your figures are rounded."),
+    ("figures_scaled", lambda v: [x / 100 for x in v], "Your figures are fractions."),
+    ("figures_paired", lambda v: [[s, x] for s, x in zip(SEEDS, v, strict=True)], "Each figure comes with its seed."),
+)
+
+
 def _explain_table(table: Any) -> Finding | None:
-    if not isinstance(table, dict) or set(table) != set(NETWORKS):
-        seen = "What you return does not have one entry for each network."
+    if not isinstance(table, dict):
+        seen = f"What you return is of type {type(table).__name__}: no dictionary with one entry for each network."
         return Finding("no_table", seen, "What are the keys of the dictionary that the task asks for?")
+    if set(table) != set(NETWORKS):
+        seen = "What you return does not have one entry for each network."
+        keys = ", ".join(repr(key) for key in list(table)[:3])
+        return Finding("no_table", seen, f"Your keys begin with {keys}. What should they be?")
     wanted = {network: [_figure(network, seed) for seed in SEEDS] for network in NETWORKS}
-    if all(isinstance(table[n], list | tuple) and list(table[n]) == wanted[n] for n in NETWORKS):
+
+    def are(change: Callable[[Values], Any]) -> bool:
+        return all(same(_numbers(table[n]), to_tensor(change(wanted[n])), 1e-9) for n in NETWORKS)
+
+    if are(list):
         return None
-    for key, summary in (("best_kept", max), ("mean_kept", statistics.fmean), ("last_kept", lambda v: v[-1])):
-        if all(_alone(table[n]) == summary(wanted[n]) for n in NETWORKS):
-            seen = "You keep one figure for each network."
-            return Finding(key, seen, "What will you need all runs for?")
-    if any(not isinstance(table[n], list | tuple) or len(table[n]) != len(SEEDS) for n in NETWORKS):
+    for key, summary in ONE_FIGURE:
+        if are(summary) or are(lambda v, summary=summary: [summary(v)]):
+            return Finding(key, "You keep one figure for each network.", "What will you need all runs for?")
+    for key, change, seen in ORDERS:
+        if are(change):
+            return Finding(key, seen, "Which list, exactly, does the task want for each name?")
+    if any(_numbers(table[n]) is None for n in NETWORKS):
+        seen = "Something in your lists is no number."
+        return Finding("no_figures", seen, "What does run give back, and what do you put into the list?")
+    if any(_numbers(table[n]).numel() != len(SEEDS) for n in NETWORKS):
         seen = f"A network does not have {len(SEEDS)} figures, one for each seed."
         return Finding("figures_missing", seen, "Where is a new list begun, and where is something added to it?")
-    seen = "Figures are not in the order of the seeds, or with another network."
-    return Finding("figures_mixed_up", seen, "Which run belongs to which name?")
+    everything = sorted(x for figures in wanted.values() for x in figures)
+    if same(
+        to_tensor(everything), _numbers(sorted(x for n in NETWORKS for x in _numbers(table[n]).flatten().tolist()))
+    ):
+        return Finding(
+            "figures_mixed_up", "Figures stand with another network or seed.", "Which belongs to which name?"
+        )
+    return Finding("figures_changed", "Your figures are not what run gave back.", "What happens to them on the way?")
 
 
-def _alone(value: Any) -> Any:
-    return value[0] if isinstance(value, list | tuple) and len(value) == 1 else value
+def _numbers(value: Any) -> Any:
+    return contained(to_tensor, value).value
 
 
 def _explain_word(word: Any) -> Finding | None:
-    if word in VERDICTS:
+    if isinstance(word, str) and word in VERDICTS:
         return None
     seen = f"Your function says {str(word)[:40]!r}."
-    return compare.none_returned(word) or Finding("no_verdict", seen, "Which three words does the task name?")
-
-
-def _odd_verdict(word: str, case: tuple[Values, Values]) -> Finding:
-    seen = f"For {case[0]} and {case[1]} you say {word!r}."
-    return Finding("value", seen, "What is the interval of the difference there?")
+    return none_returned(word) or Finding("no_verdict", seen, "Which three words, letter by letter, are asked for?")

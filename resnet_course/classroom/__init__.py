@@ -5,18 +5,26 @@ for each student, a look into every released file, mending of what comes back, e
 feedback that opens offline, and tables that Canvas and Moodle take. Needs the extra ``instructor``.
 """
 
-from .course import Course, init_course
-from .export import export_grades
-from .feedback import write_feedback
-from .grade import Grade, grade_assignment
-from .key import write_key
-from .release import release_assignment
-from .sandbox import Isolation, Limits, isolation
-from .submissions import Collected, collect_submissions
+from typing import TYPE_CHECKING
+
+from resnet_tutorial.lazy import lazy_imports
+
+if TYPE_CHECKING:
+    from .course import Course, init_course
+    from .export import export_grades
+    from .feedback import Feedback, write_feedback
+    from .grade import Grade, grade_assignment
+    from .key import write_key
+    from .release import release_assignment
+    from .sandbox import Isolation, Limits, isolation
+    from .submissions import Collected, collect_submissions
+
+__getattr__, __dir__ = lazy_imports(__name__)
 
 __all__ = [
     "Collected",
     "Course",
+    "Feedback",
     "Grade",
     "Isolation",
     "Limits",

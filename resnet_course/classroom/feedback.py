@@ -1,12 +1,17 @@
 """Feedback for each student: one HTML file that opens offline and asks no other host for anything."""
 
 import html
+import os
 import re
+import tempfile
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from resnet_tutorial.errors import InputError
 
-from .cells import MARKERS, hidden_regions, squeezed
+from .cells import HIDDEN, hidden_regions, is_locked, squeezed
+from .clean import clean_output
 from .course import Course
 
 # No request at all and no script, whatever a submission has written into its outputs.
@@ -17,41 +22,82 @@ POLICY = (
 SPACE = "<style>th, td { padding: 0 0.6em; }</style>"  # nbgrader's page has none between the columns of a table
 SCRIPT = re.compile(r"<script\b.*?</script\s*>", re.DOTALL | re.IGNORECASE)
 FOREIGN = re.compile(
-    r"""<(?:link|iframe|object|embed|base)\b[^>]*>|(?<=\s)src\s*=\s*["']?(?:https?:)?//[^"'>\s]*["']?""", re.I
+    r"""<(?:link|iframe|object|embed|base|meta\b[^>]*\bhttp-equiv)\b[^>]*>"""
+    r"""|(?<=\s)src\s*=\s*["']?(?:https?:)?//[^"'>\s]*["']?""",
+    re.I,
 )
 VERBATIM = re.compile(r"(<(?:pre|code|style|title)\b.*?</(?:pre|code|style|title)>)", re.DOTALL | re.IGNORECASE)
 FORMULA = re.compile(r"\$\$([^$]+)\$\$|\$(?!\s)([^$\n]+?)(?<!\s)\$(?!\d)")
 
 
-def write_feedback(course: Course, assignment: str) -> list[Path]:
+@dataclass(frozen=True)
+class Feedback:
+    """What became of the pages.
+
+    Attributes:
+        pages: the files that were written.
+        skipped: for each student whose page was not, why.
+    """
+
+    pages: tuple[Path, ...]
+    skipped: dict[str, str]
+
+
+def write_feedback(course: Course, assignment: str) -> Feedback:
     """Make ``feedback/<student>/<assignment>/<assignment>.html`` for everyone who was graded.
 
     It is nbgrader's page without the hidden tests, without scripts, and without anything from another host. Formulas
-    are shown as MathML where ``latex2mathml`` is installed.
+    are shown as MathML where ``latex2mathml`` is installed. Pages are made aside, and a page takes its place when it is
+    clean: one that cannot be made, or would show a hidden test, is skipped, and what stood there before stays.
 
     Raises:
-        InputError: nothing was graded, or a page would show a hidden test.
+        InputError: nothing was graded.
     """
     import nbformat
-    from nbgrader.converters import GenerateFeedback
-    from nbgrader.preprocessors import ClearHiddenTests
 
     students = sorted(path.parts[-3] for path in course.root.glob(f"autograded/*/{assignment}/{assignment}.ipynb"))
     if not students:
         raise InputError(f"nothing was graded: resnet-tutorial classroom grade {assignment} comes first")
-    converter = GenerateFeedback(coursedir=course.directory(assignment), config=course.config(), force=True)
-    converter.preprocessors = [ClearHiddenTests, *converter.preprocessors]
-    converter.start()
     hidden = hidden_regions(nbformat.read(course.source(assignment), as_version=4))
-    pages = [course.root / "feedback" / student / assignment / f"{assignment}.html" for student in students]
-    for page in pages:
-        text = offline(page.read_text(encoding="utf-8"))
-        shown = squeezed(_text(text))
-        if any(marker in text for marker in MARKERS[2:4]) or any(piece in shown for piece in hidden):
-            page.unlink()
-            raise InputError(f"{page} would have shown a hidden test, so it was deleted: look into autograded/")
-        page.write_text(text, encoding="utf-8")
-    return pages
+    pages, skipped = [], {}
+    with tempfile.TemporaryDirectory(prefix=".feedback-", dir=course.root) as aside:
+        _make_pages(course, assignment, Path(aside).name)
+        for student in students:
+            made = Path(aside) / student / assignment / f"{assignment}.html"
+            page = course.root / "feedback" / student / assignment / made.name
+            text = offline(made.read_text(encoding="utf-8")) if made.exists() else ""
+            if not text:
+                skipped[student] = "nbgrader could not make the page: look into autograded/"
+            elif any(piece in squeezed(_text(text)) for piece in hidden):
+                skipped[student] = "the page would have shown a hidden test: look into autograded/"
+            else:
+                made.write_text(text, encoding="utf-8")
+                page.parent.mkdir(parents=True, exist_ok=True)
+                os.replace(made, page)
+                pages.append(page)
+    return Feedback(tuple(pages), skipped)
+
+
+def _make_pages(course: Course, assignment: str, aside: str) -> None:
+    """nbgrader's pages, in a folder of the course; a page that fails is not there."""
+    from nbgrader.converters import GenerateFeedback
+    from nbgrader.converters.base import NbGraderException
+    from nbgrader.preprocessors import NbGraderPreprocessor
+
+    class WithoutHiddenTests(NbGraderPreprocessor):
+        # Unlike nbgrader's own, it does not stumble over a marker that a student wrote.
+        def preprocess_cell(self, cell, resources, cell_index):
+            cell.source = HIDDEN.sub("", cell.source) if is_locked(cell) else cell.source
+            if cell.cell_type == "code":  # graded by an earlier version
+                cell.outputs = [clean_output(output) for output in cell.outputs]
+            return cell, resources
+
+    directory = course.directory(assignment)
+    directory.feedback_directory = aside
+    converter = GenerateFeedback(coursedir=directory, config=course.config(), force=True)
+    converter.preprocessors = [WithoutHiddenTests, *converter.preprocessors]
+    with suppress(NbGraderException):  # it goes on behind each that fails
+        converter.start()
 
 
 def offline(page: str) -> str:

@@ -6,7 +6,7 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-from resnet_tutorial.errors import InputError
+from resnet_tutorial.errors import InputError, first_line
 
 from .cells import MARKERS, is_student, secrets, squeezed, strings
 from .course import Course
@@ -106,5 +106,5 @@ def _generate(course: Course, assignment: str) -> Any:
     try:
         GenerateAssignment(coursedir=directory, config=course.config(), force=True).start()
     except NbGraderException as error:
-        raise InputError(f"nbgrader cannot release {assignment}: {str(error).splitlines()[0]}") from None
+        raise InputError(f"nbgrader cannot release {assignment}: {first_line(error)}") from None
     return nbformat.read(course.root / "generated" / assignment / f"{assignment}.ipynb", as_version=4)

@@ -6,6 +6,7 @@ that the submission can open. Yet test and submission share the kernel: see `Iso
 
 import asyncio
 import atexit
+import ctypes
 import json
 import math
 import os
@@ -15,8 +16,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache, partial
 from pathlib import Path
 from subprocess import DEVNULL
@@ -26,11 +26,16 @@ import resnet_course
 import resnet_tutorial
 from resnet_tutorial.errors import InputError
 
+from .clean import clean_output
 from .course import ASSIGNMENTS
 
 HOME = "/home/student"
 USERS = 60_001  # from here on 5,000 ids that no one has; each submission that runs at the same time gets its own
 SOURCE_TIMES = {"cell": 300, "wall": 1200}  # seconds for the source's own answers, on any machine
+NOT_STARTED = 3  # status of a reader whose kernel ended before the first cell
+READER = (
+    1000  # MiB of addresses for the process that reads what one kernel sends; an ordinary notebook takes half of it
+)
 STARTS = 3  # a kernel may fail to start for reasons of the machine; no student should pay for that
 ENTER = Path(__file__).with_name("enter.py")
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
@@ -68,10 +73,12 @@ class Isolation:
     Attributes:
         walls: ``namespaces``, or ``limits`` if the system has none to offer.
         user: whether submissions run as users that own nothing, which only root can arrange.
+        filtered: whether system calls are filtered, for which Linux needs libseccomp.
     """
 
     walls: str
     user: bool
+    filtered: bool = False
 
     @property
     def says(self) -> str:
@@ -84,6 +91,7 @@ class Isolation:
             + (" and files that everyone may read." if self.user else " and every file that you can read."),
         }
         user = "They run as users that own nothing. " if self.user else ""
+        user += "System calls that no notebook needs are refused. " if self.filtered else ""
         rest = "Not held off: code that rewrites the tests in its own kernel. Read what earns full marks oddly."
         if self.walls == "limits":
             rest = f"Grade in a container or a virtual machine if you do not trust the class. {rest}"
@@ -99,8 +107,9 @@ def isolation() -> Isolation:
     """
     if sys.platform == "win32":
         raise InputError("grading needs Linux or macOS: on Windows, use WSL or a container")
-    is_root = os.getuid() == 0
-    for choice in (Isolation("namespaces", is_root), Isolation("limits", is_root), Isolation("limits", False)):
+    is_root, filtered = os.getuid() == 0, _has_seccomp()
+    for walls, user in (("namespaces", is_root), ("limits", is_root), ("limits", False)):
+        choice = Isolation(walls, user, filtered)
         if choice.walls == "namespaces" and sys.platform != "linux":
             continue
         if is_root and not choice.user:
@@ -111,6 +120,13 @@ def isolation() -> Isolation:
                 return choice
     hint = "; do not grade as root, whose submissions would be root, too" if is_root else ""
     raise InputError(f"a submission cannot be started here: neither namespaces nor plain limits work{hint}")
+
+
+def _has_seccomp() -> bool:
+    try:
+        return sys.platform == "linux" and bool(ctypes.CDLL("libseccomp.so.2"))
+    except OSError:
+        return False
 
 
 class NotStarted(RuntimeError):
@@ -142,13 +158,62 @@ def execute(
     Raises:
         NotStarted: no cell could run, and it was not for what stands in the notebook.
     """
-    executed = deepcopy(notebook)
+    import nbformat
+
+    job = {
+        "notebook": notebook,
+        "limits": asdict(limits),
+        "walls": asdict(isolation()),
+        "slot": slot,
+        "threads": threads,
+        "hide": [str(path) for path in hide],
+        "data": data and str(data),
+    }
+    reader = subprocess.run(
+        [sys.executable, "-m", "resnet_course.classroom.sandbox"],
+        input=json.dumps(job).encode(),
+        capture_output=True,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    if reader.returncode == 0:
+        return nbformat.from_dict(json.loads(reader.stdout))
+    said = reader.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+    if reader.returncode == NOT_STARTED:
+        raise NotStarted(said)
+    if reader.returncode > 0 and not said.startswith("MemoryError"):
+        raise RuntimeError(said)
+    return _read_job(job, "The kernel sent more than grading reads of one notebook, so it was ended.")
+
+
+def _read() -> int:
+    """Execute the notebook of a job, from standard input to standard output, in a process of its own.
+
+    What a kernel sends, of whatever kind, piles up in this process, whose memory is limited.
+    """
+    import resource  # Windows has none
+
+    job = json.load(sys.stdin)
+    resource.setrlimit(resource.RLIMIT_AS, (READER << 20, resource.getrlimit(resource.RLIMIT_AS)[1]))
+    try:
+        executed = _read_job(job)
+    except NotStarted as error:
+        print(str(error)[:500], file=sys.stderr)
+        return NOT_STARTED
+    json.dump(executed, sys.stdout)
+    return 0
+
+
+def _read_job(job: dict[str, Any], why: str | None = None) -> Any:
+    """The executed notebook of a job; or, with a reason, one of which no cell ran."""
+    import nbformat
+
+    executed = nbformat.from_dict(job["notebook"])
     for cell in executed.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
-    for start in range(STARTS):
+    for start in range(0 if why else STARTS):
         try:
-            why = _run(executed, limits, slot, threads, hide, data)
+            why = _run(executed, job)
             break
         except NotStarted:
             if start == STARTS - 1:
@@ -157,16 +222,19 @@ def execute(
         if why and cell.cell_type == "code" and cell.source.strip() and "executed" not in cell.metadata:
             cell.outputs.append(error_output("NotRun", why))
         cell.metadata.pop("executed", None)
+        if cell.cell_type == "code":
+            cell.outputs = [clean_output(output) for output in cell.outputs]
     return executed
 
 
-def _run(
-    notebook: Any, limits: Limits, slot: int, threads: int, hide: tuple[Path, ...], data: Path | None
-) -> str | None:
+def _run(notebook: Any, job: dict[str, Any]) -> str | None:
+    """Run the cells, in place; say why the rest did not run, if so."""
+    walls, limits, data = Isolation(**job["walls"]), Limits(**job["limits"]), job["data"]
     with _workplace() as place:
-        command = partial(_command, isolation(), place, limits, slot, hide=hide, data=data)
-        environment = _environment(isolation(), place, threads)
-        environment |= {"RESNET_TUTORIAL_CACHE": str(data)} if data else {}
+        hide = tuple(map(Path, job["hide"]))
+        command = partial(_command, walls, place, limits, job["slot"], hide=hide, data=data)
+        environment = _environment(walls, place, job["threads"])
+        environment |= {"RESNET_TUTORIAL_CACHE": data} if data else {}
         return asyncio.run(_execute(notebook, limits, place, command, environment))
 
 
@@ -290,14 +358,14 @@ def _command(
     slot: int,
     command: list[str],
     hide: tuple[Path, ...] = (),
-    data: Path | None = None,
+    data: str | None = None,
 ) -> list[str]:
     """The command, behind the walls."""
     if walls.user:  # they lie in the package, with their solutions
         ASSIGNMENTS.chmod(0o700)
     packages = [str(Path(package.__file__).parent) for package in (resnet_tutorial, resnet_course)]
     pythons = [sys.prefix, sys.base_prefix, sys.exec_prefix, os.path.dirname(os.path.realpath(sys.executable))]
-    wanted = [*SYSTEM, *SETTINGS, *pythons, *packages, *([str(data)] if data else [])]
+    wanted = [*SYSTEM, *SETTINGS, *pythons, *packages, *([data] if data else [])]
     folders = [path for path in dict.fromkeys(wanted) if os.path.exists(path)]
     links = {path: os.readlink(path) for path in folders if path in SYSTEM and os.path.islink(path)}
     covered = tuple(f"{path}/" for path in folders if path not in links)
@@ -353,3 +421,7 @@ def _own_tasks() -> int:
             if int(text.partition("\nUid:")[2].split()[0]) == os.getuid():
                 tasks += int(text.partition("\nThreads:")[2].split()[0])
     return tasks
+
+
+if __name__ == "__main__":
+    sys.exit(_read())

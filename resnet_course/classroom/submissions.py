@@ -14,7 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from resnet_tutorial.errors import InputError
+from resnet_tutorial.errors import InputError, first_line
 
 from .cells import grade_id, is_locked, is_solution, is_student
 from .course import Course, Student
@@ -101,7 +101,7 @@ def read_submission(data: bytes, name: str, release: Any) -> tuple[Any, tuple[st
         notebook.cells = [_clean(cell) for cell in notebook.cells]
     except Exception as error:
         is_json = not isinstance(error, json.JSONDecodeError | nbformat.reader.NotJSONError)
-        reason = _first_line(error) if is_json else "it is not in the form of a notebook"
+        reason = first_line(error)[:200] if is_json else "it is not in the form of a notebook"
         said = (
             f"`{name}` could not be read as a notebook: {reason}. So the tests below ran without your work. "
             "Hand in the `.ipynb` file itself, saved from JupyterLab or Colab (File › Download › .ipynb).",
@@ -347,7 +347,3 @@ def _spellings(name: str) -> set[str]:
     ways = (letters, (letter[:1] for letter in letters), (letter for letter in letters if len(letter) == 1))
     spelled = {"".join(letter for letter in "".join(way) if letter.isalnum()) for way in ways}
     return spelled - {""}
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]

@@ -22,9 +22,12 @@ def fail(message: str, status: int = 1) -> int:
 
 
 def load(path: Path | None, weights: WeightsArgs) -> "training.TrainedModel":
-    """The network in ``path``; without one, the one of the newest run."""
+    """The network in ``path``; without one, the one of the newest run. What was assumed goes to standard error."""
     path = path or training.checkpoint.newest_checkpoint(RUNS)
-    return training.load_trained(path, model=weights.model, mean=weights.mean, std=weights.std)
+    trained = training.load_trained(path, model=weights.model, mean=weights.mean, std=weights.std)
+    if trained.guess:
+        print(f"note: {trained.guess}", file=sys.stderr)
+    return trained
 
 
 def data_of_run(state: dict, root: Path | None) -> tuple[str, Path | None]:

@@ -10,7 +10,7 @@ def run(args: IdentifyArgs) -> None:
     try:
         model = model_from_weights(args.file)
     except InputError:  # the file does not say what it holds, or not truly
-        print(identify(weights.state_dict, claimed=args.file.stem))
+        print(identify(weights, claimed=args.file.stem))
         return
     print(identify(model, claimed=args.file.stem))
     print("what weights do not show was read from the file's own description of its network")

@@ -19,7 +19,7 @@ from urllib.request import Request, urlopen
 from filelock import FileLock, Timeout
 from tqdm.auto import tqdm
 
-from ..errors import InputError
+from ..errors import InputError, first_line
 from ..files import cannot_write
 from ..progress import no_bar
 from .cifar import find_cifar
@@ -311,7 +311,7 @@ class _Job:
         except URLError as error:
             raise _Failed(f"{_UNREACHABLE} ({error.reason})") from None
         except (OSError, HTTPException) as error:
-            raise _Broken(_reason(error)) from None
+            raise _Broken(first_line(error)) from None
 
     def _start(self, response: HTTPResponse) -> int:
         """The position of the first byte of an answer, if the answer is about a file of the right size."""
@@ -384,7 +384,7 @@ def _chunks(response: HTTPResponse) -> Iterator[bytes]:
         while chunk := response.read1(CHUNK):
             yield chunk
     except (OSError, HTTPException) as error:
-        raise _Broken(_reason(error)) from None
+        raise _Broken(first_line(error)) from None
 
 
 def _write(file: BinaryIO, chunk: bytes) -> None:
@@ -399,10 +399,6 @@ def _story(outcomes: dict[str, str]) -> str:
     if len(outcomes) > 1 and all(outcome.startswith(_UNREACHABLE) for outcome in outcomes.values()):
         return f"none of {len(outcomes)} hosts can be reached, so this machine may be offline"
     return "; ".join(f"{urlsplit(url).netloc}: {outcome}" for url, outcome in outcomes.items())
-
-
-def _reason(error: Exception) -> str:
-    return str(error) or type(error).__name__
 
 
 def _mb(count: int) -> str:

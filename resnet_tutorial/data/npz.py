@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..errors import InputError
+from ..errors import InputError, first_line
 from ..files import reading
 from .cache import Parts
 from .dataset import ImageDataset
@@ -83,8 +83,7 @@ def _read_file(path: Path) -> dict[str, np.ndarray]:
         except PermissionError:
             raise
         except Exception as error:  # a damaged file can fail in many ways
-            reason = str(error).partition("\n")[0] or type(error).__name__
-            raise InputError(f"{path} cannot be read ({reason}): write it anew with np.savez") from None
+            raise InputError(f"{path} cannot be read ({first_line(error)}): write it anew with np.savez") from None
 
 
 def _check_sizes(archive: zipfile.ZipFile, size: int) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, first_line
 from ..files import reading
 from .cache import Parts, Reading, cached
 from .npz import make_parts, numbered_classes
@@ -94,8 +94,7 @@ def _read_file(path: Path) -> _Rows:
         with opened, parquet.ParquetFile(opened) as file:
             return _to_rows(path, file)
     except Exception as error:  # a damaged file can fail in many ways
-        reason = str(error).partition("\n")[0] or type(error).__name__
-        raise InputError(f"{path} cannot be read as Parquet ({reason}): fetch it again") from None
+        raise InputError(f"{path} cannot be read as Parquet ({first_line(error)}): fetch it again") from None
 
 
 def _to_rows(path: Path, file: Any) -> _Rows:

@@ -8,35 +8,43 @@ from typing import Any, Literal
 from ..errors import InputError
 from .recipe import Recipe
 
-# Options of create_model that change what the network computes or where it starts.
-MODEL_OPTIONS = ("shortcut", "stem", "width", "zero_init_residual", "stochastic_depth")
-# What a resumed run takes over from the run, with the above.
-RUN_OPTIONS = ("dataset", "train_size", "channels_last", "compile", "cuda_graphs", "deterministic", "sync_batchnorm")
-RUN_OPTIONS += ("checkpoint_activations", "checkpoint_minutes", "tensorboard")
+
+def _kept(default: Any, of_model: bool = False) -> Any:
+    """A setting that a resumed run takes over, and that the command in a record repeats.
+
+    Args:
+        default: as it is if not given.
+        of_model: whether it is an option of `create_model` that changes what the network computes or where it starts.
+    """
+    return field(default=default, metadata={"kept": True, "of_model": of_model})
 
 
 @dataclass(frozen=True)
 class TrainConfig:
     """A run: the network, the data, the recipe, the machine."""
 
-    # -- run
+    # -- network
     model: str = "resnet20"
     """Network, by a name from `resnet-tutorial summary`, or FILE.py:CLASS for one of your own."""
-    shortcut: Literal["A", "B", "C"] | None = None
+    shortcut: Literal["A", "B", "C"] | None = _kept(None, of_model=True)
     """Option of the shortcuts (He et al. 2016, section 3.3); the network's own if not given."""
-    stem: Literal["cifar", "imagenet"] = "cifar"
+    stem: Literal["cifar", "imagenet"] = _kept("cifar", of_model=True)
     """cifar (3×3) or imagenet (7×7 and max-pooling, both with stride 2)."""
-    width: float = 1.0
+    width: float = _kept(1.0, of_model=True)
     """Factor for the channels of every layer."""
-    zero_init_residual: bool = False
+    zero_init_residual: bool = _kept(False, of_model=True)
     """Start every block as its shortcut."""
-    stochastic_depth: float = 0.0
+    stochastic_depth: float = _kept(0.0, of_model=True)
     """Probability that the last block is left out in a step; earlier blocks have less."""
-    dataset: Literal["auto", "shapes10", "cifar10", "cifar100", "cifar100-coarse", "folder", "npz", "parquet"] = "auto"
+
+    # -- run
+    dataset: Literal["auto", "shapes10", "cifar10", "cifar100", "cifar100-coarse", "folder", "npz", "parquet"] = _kept(
+        "auto"
+    )
     """Data set; auto takes what is found in the data folder, and Shapes-10 without one."""
     root: Path | None = None
     """Data folder: CIFAR-10 or -100, train/<class>/* and test/<class>/*, an .npz file, or Parquet files."""
-    train_size: int | None = None
+    train_size: int | None = _kept(None)
     """Train on a stratified subset of this many images."""
     seed: int = 0
     """Seed of the weights, the order and the augmentation."""
@@ -52,17 +60,17 @@ class TrainConfig:
     """Device; auto takes the GPU if there is one."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     """Precision of the convolutions; auto takes bf16 where the hardware has it."""
-    channels_last: bool = True
+    channels_last: bool = _kept(True)
     """Keep images as N x H x W x C in memory."""
-    compile: bool = False
+    compile: bool = _kept(False)
     """Compile the network with torch.compile: a slow first step, faster ones after it."""
-    cuda_graphs: bool = False
+    cuda_graphs: bool = _kept(False)
     """Record a whole step and replay it: for small networks on a GPU, which wait for launches."""
-    deterministic: bool = False
+    deterministic: bool = _kept(False)
     """Use only kernels that give the same bits every time, which may be slower."""
-    checkpoint_activations: bool = False
+    checkpoint_activations: bool = _kept(False)
     """Keep only the input of each block for the backward pass: less memory, more time."""
-    sync_batchnorm: bool = False
+    sync_batchnorm: bool = _kept(False)
     """Under torchrun, normalize over the images of all processes."""
     data_on_device: bool | None = None
     """Keep all training images on the GPU; by default if they take less than a quarter of its memory."""
@@ -70,9 +78,9 @@ class TrainConfig:
     """Threads that prepare batches ahead; by default 2 if images have to be copied to a GPU, else none."""
     pin_memory: bool = False
     """Page-locked memory for batches: faster copies to a GPU (no effect without one)."""
-    checkpoint_minutes: float = 10.0
+    checkpoint_minutes: float = _kept(10.0)
     """Save within an epoch, too, when the last checkpoint is this old."""
-    tensorboard: bool = False
+    tensorboard: bool = _kept(False)
     """Write the history for TensorBoard, too."""
     progress: bool | None = None
     """Progress bar; by default only on a terminal."""
@@ -87,23 +95,22 @@ class TrainConfig:
 
     def model_options(self) -> dict[str, Any]:
         """The options of `create_model` that are not the usual ones."""
-        usual = TrainConfig()
-        return {k: getattr(self, k) for k in MODEL_OPTIONS if getattr(self, k) != getattr(usual, k)}
+        options = {f.name: f.default for f in fields(self) if f.metadata.get("of_model")}
+        return {name: getattr(self, name) for name, usual in options.items() if getattr(self, name) != usual}
+
+    def kept(self) -> dict[str, Any]:
+        """What a resumed run takes over from the run, beside recipe, seed and data folder."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.metadata.get("kept")}
 
     def command(self) -> str:
         """The command that repeats the run, with the data folder written as DATA."""
         words = ["resnet-tutorial", "train", "--model", self.model, "--seed", str(self.seed)]
-        if self.train_size is not None:
-            words += ["--train-size", str(self.train_size)]
-        for value, default in ((self.recipe, Recipe()), (self, TrainConfig())):
-            for name in (f.name for f in fields(value)):
-                if name not in _NOT_REPEATED and getattr(value, name) != getattr(default, name):
-                    words += _flag(name, getattr(value, name))
+        settings = vars(self.recipe) | self.kept() | {"device": self.device, "precision": self.precision}
+        usual = vars(Recipe()) | vars(TrainConfig())
+        for name, value in settings.items():
+            if value != usual[name]:
+                words += _flag(name, value)
         return shlex.join(words + (["DATA"] if self.dataset != "shapes10" and self.root else []))
-
-
-_NOT_REPEATED = {"model", "seed", "train_size", "recipe", "root", "ckpt_dir", "resume", "progress", "num_workers"}
-_NOT_REPEATED |= {"checkpoint_minutes", "tensorboard"}
 
 
 def _flag(name: str, value: Any) -> list[str]:

@@ -13,11 +13,12 @@ from torch.optim import Optimizer, lr_scheduler, swa_utils
 
 from ..architectures import get_architecture
 from ..data import BatchLoader, ImageDataset, Transform
-from ..errors import InputError
+from ..errors import InputError, first_line
 from ..models import ResNet
 from ..models.cost import count_macs
 from ..weights import create_model
 from ..weights.own import build_own, find_own, is_own, own_file
+from ..weights.trace import evaluating
 from . import distributed
 from .config import TrainConfig
 from .device import Device, choose_device
@@ -229,17 +230,14 @@ def check_logits(model: nn.Module, data: ImageDataset, smallest: int | None = No
     Raises:
         InputError: if it cannot take the images, or gives another number of logits than there are classes.
     """
-    (height, width), modes = data.images.shape[1:3], {module: module.training for module in model.modules()}
-    try:
-        macs, logits = _ask(model.eval(), height, width)
+    height, width = data.images.shape[1:3]
+    with evaluating(model):
+        macs, logits = _ask(model, height, width)
         _check_shape(model, logits, data)
         if not isinstance(model, ResNet):
             trial = copy.deepcopy(model)
             _check_shape(model, _ask(trial.train(), smallest or height, smallest or width)[1], data)
             _check_state(model)
-    finally:
-        for module, training in modes.items():
-            module.training = training
     return macs // 2
 
 
@@ -249,8 +247,8 @@ def _ask(model: nn.Module, height: int, width: int) -> tuple[int, object]:
         with torch.no_grad():
             return count_macs(model, torch.zeros(2, 3, height, width).to(device))
     except Exception as error:  # whatever a stranger's code may raise
-        words = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise InputError(f"{type(model).__name__} cannot take images of 3 × {height} × {width}: {words}") from error
+        where = f"images of 3 × {height} × {width}"
+        raise InputError(f"{type(model).__name__} cannot take {where}: {first_line(error)}") from error
 
 
 def _check_shape(model: nn.Module, logits: object, data: ImageDataset) -> None:

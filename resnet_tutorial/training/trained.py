@@ -11,6 +11,7 @@ from ..data import Transform
 from ..errors import InputError
 from ..models import ResNet
 from ..weights import identify, list_pretrained, load_weights, model_from_weights, pretrained_file, read_weights
+from ..weights.layouts import get_layout
 from ..weights.own import is_own
 from .checkpoint import LAST, load_checkpoint, model_from_checkpoint
 
@@ -29,6 +30,7 @@ class TrainedModel:
         image_size: height and width of the images that it was trained with, in pixels.
         path: what it was read from.
         run: the checkpoint of a run; None for a file of weights.
+        guess: a sentence on what neither the file says nor the caller gave, and was assumed; empty if nothing was.
     """
 
     model: nn.Module
@@ -38,6 +40,7 @@ class TrainedModel:
     image_size: int
     path: Path
     run: dict | None = None
+    guess: str = ""
 
     @property
     def transform(self) -> Transform:
@@ -139,10 +142,16 @@ def _from_weights(
             f"{path} does not say which mean and standard deviation its network was trained with: give them, "
             "as in --mean 0.4914 0.4822 0.4465 --std 0.2470 0.2435 0.2616"
         )
-    mean, std = (loaded.mean, loaded.std) if mean is None else (mean, std)
+    guess = ""
+    if mean is None:
+        mean, std = loaded.mean, loaded.std
+        if loaded.assumed:
+            numbers = " and ".join(" ".join(f"{value:g}" for value in values) for values in (mean, std))
+            title = get_layout(loaded.layout).title
+            guess = f"mean and std assumed, {numbers} as of {title}; give --mean --std if it was trained with others"
     _check_numbers(mean, std)
     size = loaded.metadata.get("image_size", IMAGE_SIZE)
-    return TrainedModel(model.eval(), tuple(mean), tuple(std), loaded.classes, int(size), path)
+    return TrainedModel(model.eval(), tuple(mean), tuple(std), loaded.classes, int(size), path, guess=guess)
 
 
 def _build(path: Path, name: str | None) -> ResNet:
@@ -158,10 +167,14 @@ def _build(path: Path, name: str | None) -> ResNet:
 
 
 def _recognize(path: Path, wanted: str | None) -> ResNet:
-    found = identify(read_weights(path).state_dict)
+    found = identify(read_weights(path))
     fitting = [arch for arch in found.candidates if wanted in (None, arch.name)]
-    if not found.candidates or found.num_classes is None:
+    if not found.candidates:
         raise InputError(f"{path} holds no network of this package, but {found.title}: see resnet-tutorial identify")
+    if found.num_classes is None:
+        raise InputError(
+            f"{path} holds {found.title} without a head: load_weights(model, path, partial=True), and train"
+        )
     names = [arch.name for arch in found.candidates]
     if not fitting:
         raise InputError(f"{path} holds {' or '.join(names)}, not {wanted}: leave out --model")

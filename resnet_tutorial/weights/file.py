@@ -4,24 +4,32 @@ import json
 import pickle
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 
 from ..errors import InputError
+from . import unpickling
+from .foreign import name_foreign
+from .layouts import Layout, find_networks
 
 FORMAT = 1
 FORMAT_KEY = "resnet_tutorial_format"
 RUN_CHECKPOINT = "last.pt"  # what training leaves in a run's folder
 
-# Where people put the state dict inside a checkpoint, in the order in which we look. EMA copies come last.
-WRAPPERS = ("model_state", "model_state_dict", "state_dict", "net", "model", "state_dict_ema", "model_ema", "ema")
+# Where people put the state dict inside a checkpoint, in the order in which we look. Any other key is found, too.
+WRAPPERS = ("model_state", "model_state_dict", "state_dict", "net", "model")
+# Parts of a key or a prefix that say: an average of the network, or a copy that only follows it. They come last.
+AVERAGES = {"ema", "swa", "avg", "average", "averaged", "shadow", "teacher", "target", "momentum", "key", "k"}
 # Parts of a name that come from wrapping: by DataParallel and DDP, torch.compile, FSDP, activation checkpointing.
 LEADING_PART = "module"
 WRAPPING_PARTS = {"_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}
+COUNTERS = {"total_ops", "total_params"}  # of the profiler thop
+NAMED = 5  # names that a message lists before it only counts the rest
 
 
 @dataclass(frozen=True)
@@ -29,16 +37,20 @@ class WeightsFile:
     """What a file of weights holds.
 
     Attributes:
-        state_dict: the tensors by name, on the CPU, in the file's own dtypes. The prefixes ``module.`` and
-            ``_orig_mod.`` are gone.
+        state_dict: the tensors of the network by name, on the CPU, in the file's own dtypes. A prefix in front of all
+            of them, such as ``module.`` or ``backbone.``, is gone; masks of pruning are multiplied into the weights.
         metadata: what else the file says and is plain data: the metadata of `save_weights`, parsed; the short entries
             beside the state dict of a checkpoint, such as ``epoch``.
         path: the file that was read.
+        notes: what was done to get at the network, in words.
+        left_out: names of tensors that are none of the network's: those beside its prefix, a profiler's counters.
     """
 
     state_dict: dict[str, torch.Tensor]
     metadata: dict[str, object] = field(default_factory=dict)
     path: Path = Path()
+    notes: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
 
 def read_weights(path: str | Path) -> WeightsFile:
@@ -46,14 +58,15 @@ def read_weights(path: str | Path) -> WeightsFile:
 
     Args:
         path: a safetensors file, a file of ``torch.save`` (``.pth``, ``.th``, ``.pt``; what counts is the content, not
-            the name), or the folder of a run. The state dict may be wrapped, as in ``{"state_dict": …}``.
+            the name), or the folder of a run. The state dict may lie under any key, as in ``{"state_dict": …}``, with
+            other objects beside it, which are not made.
 
     Returns:
         The state dict and the metadata.
 
     Raises:
-        InputError: if there is no such file, it is damaged or holds no weights, or it holds Python objects beyond
-            tensors.
+        InputError: if there is no such file, it is damaged or holds no weights, or what it holds beside them is a
+            network or could run code.
     """
     path = Path(path).expanduser()
     if path.is_dir():
@@ -62,8 +75,13 @@ def read_weights(path: str | Path) -> WeightsFile:
         raise InputError(f"no weights at {path}: name a .safetensors, .pth, .th or .pt file, or the folder of a run")
     try:
         with open(path, "rb") as file:
-            head = file.read(262)
-        content, metadata = _read_safetensors(path) if _looks_like_safetensors(head) else _unwrap(_unpickle(path, head))
+            head = file.read(512)
+        if _looks_like_safetensors(head):
+            content, metadata, notes = *_read_safetensors(path), ()
+        elif foreign := name_foreign(path, head):
+            raise InputError(f"{path} {foreign}")
+        else:
+            content, metadata, notes = _unwrap(_unpickle(path, head), path)
     except OSError as error:
         raise InputError(
             f"cannot read {path} ({error.strerror or error}): check the file and its permissions"
@@ -73,7 +91,8 @@ def read_weights(path: str | Path) -> WeightsFile:
     if not tensors or not all(isinstance(name, str) for name in tensors):
         raise InputError(f"{path} holds no weights: it needs a state dict, saved from model.state_dict()")
     _check_tensors(tensors, path)
-    return WeightsFile(_without_prefixes(tensors, path), metadata, path)
+    network, more_notes, left_out = find_network(tensors, path)
+    return WeightsFile(network, metadata, path, (*notes, *more_notes), left_out)
 
 
 def _looks_like_safetensors(head: bytes) -> bool:
@@ -107,13 +126,11 @@ def _parse_metadata(metadata: dict[str, str], path: Path) -> dict:
 
 
 def _unpickle(path: Path, head: bytes) -> object:
-    if head[257:262] == b"ustar":
-        raise InputError(f"{path} is a tar archive: unpack it, or save its weights again with current PyTorch")
     try:
-        # An open file, because torch goes by the suffix of a name. Its warnings are advice on foreign files.
-        with open(path, "rb") as file, warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return torch.load(file, map_location="cpu", weights_only=True)
+        try:
+            return _torch_load(path, weights_only=True)
+        except pickle.UnpicklingError:  # there is more than tensors; not so with TorchScript and archives, never read
+            return _torch_load(path, weights_only=False, pickle_module=unpickling)
     except OSError:
         raise
     except Exception as error:  # a damaged or hostile file can raise nearly anything
@@ -126,8 +143,15 @@ def _unpickle(path: Path, head: bytes) -> object:
         ) from None
 
 
+def _torch_load(path: Path, **options: Any) -> object:
+    """An open file, because torch goes by the suffix of a name. Its warnings are advice on foreign files."""
+    with open(path, "rb") as file, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return torch.load(file, map_location="cpu", **options)
+
+
 def _objects_named(error: Exception, head: bytes) -> str | None:
-    """The class that torch refused, in brackets; an empty string if unknown; None if the file is merely damaged."""
+    """The class that was refused, in brackets; an empty string if unknown; None if the file is merely damaged."""
     match = re.search(r"unsupported global:? (?:global )?([\w.]{1,80})", str(error), re.IGNORECASE)
     if match:
         return f" ({match[1]})"
@@ -141,25 +165,59 @@ def _damaged(path: Path) -> InputError:
     return InputError(f"{path} is damaged, cut short, or no file of weights: get another copy of it")
 
 
-def _unwrap(content: object) -> tuple[Mapping, dict]:
-    """The innermost state dict of a checkpoint, and the plain data on the way to it."""
-    metadata = {}
-    for _ in range(4):  # a hostile file may wrap itself
-        if not isinstance(content, Mapping):
-            return {}, metadata
-        metadata |= {key: value for key, value in content.items() if isinstance(key, str) and _is_plain(key, value)}
-        inner = next((content[key] for key in WRAPPERS if isinstance(content.get(key), Mapping)), None)
-        if inner is None:
-            return content, metadata
-        content = inner
-    return {}, metadata
+def _unwrap(content: object, path: Path) -> tuple[Mapping, dict, tuple[str, ...]]:
+    """The state dict of a checkpoint, the plain data beside it and on the way to it, and under which key it lay."""
+    found, queue, seen = [], [((), content, {})], set()
+    while queue:
+        keys, value, metadata = queue.pop(0)
+        if isinstance(value, list | tuple):
+            value = {str(i): item for i, item in enumerate(value) if isinstance(item, Mapping)}
+        if not isinstance(value, Mapping) or id(value) in seen:  # a hostile file may wrap itself
+            continue
+        seen.add(id(value))
+        entries = {key: entry for key, entry in value.items() if isinstance(key, str)}
+        metadata = metadata | {key: entry for key, entry in entries.items() if _is_plain(key, entry)}
+        if any(isinstance(entry, torch.Tensor) for entry in entries.values()):
+            found.append((keys, entries, metadata))
+        queue += [((*keys, key), entry, metadata) for key, entry in entries.items() if "optim" not in key]
+    if not found:
+        raise InputError(
+            f"{path} holds no weights: it needs a state dict, saved from model.state_dict(), and holds {_held(content)}"
+        )
+
+    def rank(entry: tuple) -> tuple:
+        places = [WRAPPERS.index(key) for key in entry[0] if key in WRAPPERS]
+        return any(map(_is_average, entry[0])), min(places, default=len(WRAPPERS)), -len(entry[1])
+
+    keys, state, metadata = min(found, key=rank)
+    if not keys or set(keys) & set(WRAPPERS):
+        return state, metadata, ()
+    return state, metadata, (f"the state dict lay under the key {'.'.join(keys)[:80]!r}",)
 
 
 def _is_plain(key: str, value: object) -> bool:
     """Numbers, strings and flat lists of them; of nested data only the record and the recipe of a run."""
     if isinstance(value, list | tuple):
         return all(isinstance(item, str | int | float) for item in value)
-    return isinstance(value, str | int | float) or (key in ("record", "recipe") and isinstance(value, dict))
+    return isinstance(value, str | int | float) or (key in ("record", "recipe") and type(value) is dict)
+
+
+def _is_average(name: str) -> bool:
+    return not AVERAGES.isdisjoint(re.split(r"[._]", name.lower()))
+
+
+def _held(content: object) -> str:
+    """What a file holds in place of a state dict."""
+    if isinstance(content, Mapping) and content:
+        return some(f"{str(key)!r} ({type(value).__name__})" for key, value in content.items())
+    return f"nothing but {type(content).__name__}"
+
+
+def some(names: Iterable[str]) -> str:
+    """The first few names, and how many more there are."""
+    names = list(names)
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(name[:80] for name in names[:NAMED]) + more
 
 
 def _check_tensors(tensors: dict[str, torch.Tensor], path: Path) -> None:
@@ -170,17 +228,81 @@ def _check_tensors(tensors: dict[str, torch.Tensor], path: Path) -> None:
             raise InputError(f"{name} in {path} is sparse or quantized: save it as an ordinary tensor")
 
 
-def _without_prefixes(tensors: dict[str, torch.Tensor], path: Path) -> dict[str, torch.Tensor]:
-    cleaned = {_without_prefix(name): value for name, value in tensors.items()}
-    if len(cleaned) < len(tensors):
+# The network among the tensors
+
+
+def find_network(
+    tensors: Mapping[str, torch.Tensor], source: object = "the state dict"
+) -> tuple[dict[str, torch.Tensor], tuple[str, ...], tuple[str, ...]]:
+    """The tensors of the network in a state dict, without prefixes, masks and counters.
+
+    Args:
+        tensors: the state dict.
+        source: what an error calls it.
+
+    Returns:
+        The tensors; what was done, in words; the names of those that were left out.
+
+    Raises:
+        InputError: if a name would stand twice.
+    """
+    state = {_without_wrapping(name): value for name, value in tensors.items()}
+    if len(state) < len(tensors):
         raise InputError(
-            f"{path} holds some tensors twice, with and without a prefix such as 'module.': keep one of each"
+            f"{source} holds some tensors twice, with and without a prefix such as 'module.': keep one of each"
         )
-    return cleaned
+    notes = ["the prefix 'module.' was taken off"] * any(name.startswith(f"{LEADING_PART}.") for name in tensors)
+    left_out = [name for name in state if name.rpartition(".")[2] in COUNTERS]
+    if left_out:
+        notes.append(f"{len(left_out)} counters of a profiler (total_ops, total_params) were ignored")
+        state = {name: value for name, value in state.items() if name not in left_out}
+    masks = {name: state[name] for name in state if name.endswith("_mask") and f"{name[:-5]}_orig" in state}
+    if masks:
+        notes.append(f"the masks of pruning were multiplied into {len(masks)} weights")
+        pruned = {f"{name[:-5]}_orig": mask for name, mask in masks.items()}
+        state = {
+            name[:-5] if name in pruned else name: value * pruned[name] if name in pruned else value
+            for name, value in state.items()
+            if name not in masks
+        }
+    network, prefix, beside = _behind_prefix(state)
+    if prefix:
+        notes.append(f"the prefix {prefix!r} was taken off")
+    if beside:
+        notes.append(f"{some(beside)} {'was' if len(beside) == 1 else 'were'} left out, being none of the network's")
+    return network, tuple(notes), (*left_out, *beside)
 
 
-def _without_prefix(name: str) -> str:
+def _without_wrapping(name: str) -> str:
     parts = [part for part in name.split(".") if part not in WRAPPING_PARTS]
     while len(parts) > 1 and parts[0] == LEADING_PART:
         parts.pop(0)
     return ".".join(parts)
+
+
+def _behind_prefix(state: dict[str, torch.Tensor]) -> tuple[dict[str, torch.Tensor], str, list[str]]:
+    """The tensors of one network without the prefix that they share, the prefix, and the names of all others."""
+    found = find_networks(state)
+    if not found:
+        return state, "", []
+    prefix = max(found, key=lambda prefix: (not _is_average(prefix), found[prefix][0]))
+    known, layout = found[prefix]
+    copies = tuple(p for p in found if p != prefix and p.startswith(prefix) and found[p][0] > known / 2)
+    own = {name for name in state if name.startswith(prefix) and not name.startswith(copies)}
+    network = {name.removeprefix(prefix): value for name, value in state.items() if name in own}
+    beside = {name: value for name, value in state.items() if name not in own}
+    # What the network lacks, and only one layer beside it can be, is its own: its head, its stem.
+    placed = {layout.to_ours(name) for name in network}
+    lacking = ({} if "conv1.weight" in placed else {"conv1": 4, "bn1": 1}) | {"fc": 2}
+    for place, ndim in lacking.items():
+        inside = any(value.ndim == ndim and _is_loose(name, layout) for name, value in network.items())
+        fitting = [name[:-6] for name, value in beside.items() if name.endswith(".weight") and value.ndim == ndim]
+        fitting = [name for name in fitting if ndim != 1 or f"{name}running_mean" in beside]
+        if f"{place}.weight" not in placed and not inside and len(fitting) == 1:
+            network |= {name: beside.pop(name) for name in [*beside] if name.startswith(fitting[0])}
+    return network, prefix, [*beside]
+
+
+def _is_loose(name: str, layout: Layout) -> bool:
+    """Whether a tensor is the weight of a layer that the layout does not know, outside of its blocks."""
+    return name.endswith(".weight") and layout.to_ours(name) is None and layout.block_of(name) is None

@@ -11,6 +11,7 @@ from torch import nn
 
 from ..architectures import ARCHITECTURES, CONVS_PER_BLOCK, EXPANSION, Architecture, get_architecture
 from ..errors import InputError
+from .file import WeightsFile, find_network, some
 from .structure import Block, Net, read_network, read_weights_alone
 
 SHORTCUTS = {
@@ -34,6 +35,7 @@ class Identification:
         facts: what was found: ``stem``, each stage, ``block``, ``shortcut``, ``BatchNorm``, ``head``.
         departures: how it departs from the paper, each with the consequence.
         unknown: what the weights alone do not tell.
+        notes: what was done to a state dict, or left out of it, before it was read.
     """
 
     candidates: tuple[Architecture, ...]
@@ -43,6 +45,7 @@ class Identification:
     facts: dict[str, str]
     departures: tuple[str, ...]
     unknown: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def arch(self) -> Architecture | None:
@@ -57,22 +60,22 @@ class Identification:
     def __str__(self) -> str:
         lines = [f"{self.title}, {self.parameters:,} parameters"]
         lines += [f"  {name:10} {text}" for name, text in self.facts.items()]
-        lines.append("departs from the paper:" if self.departures else "departs from the paper: nowhere that was seen")
+        nowhere = " in none of the layers that were read" if self.notes else " nowhere that was seen"
+        lines.append(f"departs from the paper:{'' if self.departures else nowhere}")
         lines += [f"  - {text}" for text in self.departures]
-        if self.unknown:
-            lines.append("cannot be told from the weights alone:")
-            lines += [f"  - {text}" for text in self.unknown]
+        for title, texts in (("of the file:", self.notes), ("cannot be told from the weights alone:", self.unknown)):
+            lines += [title] * bool(texts) + [f"  - {text}" for text in texts]
         return "\n".join(lines)
 
 
 def identify(
-    model: nn.Module | Mapping[str, torch.Tensor], *, claimed: str | None = None, image_size: int = 32
+    model: nn.Module | Mapping[str, torch.Tensor] | WeightsFile, *, claimed: str | None = None, image_size: int = 32
 ) -> Identification:
     """Say which residual network this is, and how it departs from the paper.
 
     Args:
-        model: a network, whoever wrote it, or a state dict alone. A network is run once on a black image of
-            ``image_size``, in evaluation mode, and left as it was.
+        model: a network, whoever wrote it, or a state dict alone, bare or from `read_weights`. A network is run once on
+            a black image of ``image_size``, in evaluation mode, and left as it was.
         claimed: the name that it goes by, such as ``resnet110``; a network's class name is taken if it holds one.
         image_size: height and width of the images that the network is meant for.
 
@@ -82,11 +85,14 @@ def identify(
     if isinstance(model, nn.Module):
         net = read_network(model, image_size)
         claimed = claimed or type(model).__name__
+        return _compare(net, claimed, image_size)
+    if isinstance(model, WeightsFile):
+        state, notes = model.state_dict, model.notes
     elif isinstance(model, Mapping):
-        net = read_weights_alone({key: value for key, value in model.items() if isinstance(value, torch.Tensor)})
+        state, notes, _ = find_network({key: value for key, value in model.items() if isinstance(value, torch.Tensor)})
     else:
         raise InputError(f"identify takes a network or a state dict, got {type(model).__name__}")
-    return _compare(net, claimed or "", image_size)
+    return replace(_compare(read_weights_alone(state), claimed or "", image_size), notes=notes)
 
 
 # Comparing with the table
@@ -138,10 +144,10 @@ def _shortcut_options(blocks: tuple[Block, ...]) -> tuple[str, ...]:
         return ("none",) if blocks else ()
     if changing | keeping == {"unknown"}:
         return ("A", "none")
-    if changing | keeping == {"projection"}:
-        return ("C",)
     if changing == {"projection"} and keeping <= {"identity", "unknown"}:
         return ("B",)
+    if changing | keeping == {"projection"}:
+        return ("C",)
     if changing == {"zeros"} and keeping <= {"identity"}:
         return ("A",)
     return ()
@@ -257,6 +263,8 @@ def _shape_departures(net: Net, stages: list[list[Block]]) -> list[str]:
         found.append(f"convolutions in {groups} groups, as in ResNeXt")
     if net.outside and stages:
         found.append(f"{_count(net.outside, 'convolution')} outside of any block: {_names(net.outside)}")
+    if net.spare:
+        found.append(f"{_count(net.spare, 'parameter')} of no layer that the paper has: {some(net.spare)}")
     if net.reused:
         found.append(f"weights used more than once: {_names(net.reused)}")
     return found
@@ -306,6 +314,11 @@ def _shortcut_departures(net: Net, letters: tuple[str, ...], preact: bool | None
             "zeros padded only at the end: weights trained with zeros on both sides load without complaint, misread"
         )
     projections = [block.projection for block in net.blocks if block.projection]
+    wide = [conv for conv in projections if conv.kernel != 1]
+    if wide:
+        k = wide[0].kernel
+        names = _names([conv.name for conv in wide])
+        found.append(f"{_count(wide, 'projection')} by {k}×{k} convolutions ({names}): the paper's are 1×1")
     bare = [conv.name for conv in projections if conv.normed is False]
     if bare and not preact:
         found.append(f"projection has no BatchNorm ({_names(bare)}): it adds features of another scale than the branch")
@@ -333,6 +346,11 @@ def _norm_departures(net: Net, preact: bool | None) -> list[str]:
         found.append(
             f"no BatchNorm {place} {_count(bare, 'convolution')} ({_names(bare)}): their scale is not controlled"
         )
+    layers = [*convs, *net.outside]
+    if net.norms > len(layers):
+        found.append(f"{net.norms} normalizations for {_count(layers, 'convolution')}: more than one for some")
+    if 0 < len(net.bare_norms) < net.norms:
+        found.append(f"normalizations without running statistics, so no BatchNorm: {some(net.bare_norms)}")
     if net.stem.normed is False and preact is False:
         found.append("no BatchNorm behind the stem")
     if preact and net.final_norm is False:
@@ -358,16 +376,15 @@ def _relu_departures(net: Net, preact: bool | None) -> list[str]:
 
 
 def _head_departures(net: Net) -> list[str]:
-    if net.stem.stride is None:  # weights alone show no pooling
-        return []
     found = []
-    if not net.head or net.head[0] != "avgpool":
+    if net.stem.stride is not None and (not net.head or net.head[0] != "avgpool"):  # weights alone show no pooling
         instead = net.head[0] if net.head else "none"
         found.append(
             f"no global average pooling ({instead} instead): the network is tied to one image size or sees less"
         )
     if net.head.count("linear") != 1:
-        found.append(f"{net.head.count('linear')} linear layers in the head: the paper has one")
+        where = "" if net.stem.stride is None else " in the head"
+        found.append(f"{net.head.count('linear') or 'no'} linear layers{where}: the paper has one")
     if "softmax" in net.head:
         found.append("softmax at the end: the cross-entropy loss applies it again, which flattens its gradient")
     return found
@@ -376,7 +393,8 @@ def _head_departures(net: Net) -> list[str]:
 def _unknown(net: Net, letters: tuple[str, ...]) -> list[str]:
     if net.stem.stride is not None:
         return []
-    found = ["strides, and with them the sizes of the feature maps", "whether max-pooling follows the stem"]
+    found = ["whether BatchNorm normalizes it: there are no running statistics"] if net.bare_norms else []
+    found += ["strides, and with them the sizes of the feature maps", "whether max-pooling follows the stem"]
     if letters == ("A", "none"):
         found.append("whether zero-padded shortcuts (option A) or none (plain): neither has weights")
     elif net.blocks:

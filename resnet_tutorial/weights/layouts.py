@@ -15,6 +15,8 @@ from .state_facts import StateFacts
 MeanStd = tuple[tuple[float, ...], tuple[float, ...]]
 
 
+CONVS = ("conv1", "conv2", "conv3")
+NORMS = ("bn1", "bn2", "bn3")
 _FAMILIES = {"three-stage": 3, "four-stage": 4}
 _KINDS = {"resnet": "residual blocks", "plain": "blocks without shortcuts", "preact": "pre-activation blocks"}
 
@@ -26,11 +28,14 @@ class Layout:
     Attributes:
         name: the name for ``layout=``.
         title: whose networks these are.
-        block: prefix of a block; ``{stage}`` counts from 0, ``{layer}`` from 1, ``{block}`` from 0.
+        block: prefix of a block, with its numbers ``{stage}`` and ``{block}``.
         projection: names of a projection's convolution and BatchNorm inside a block.
         head: the linear layer.
-        stem: the convolution of the stem.
-        norm: BatchNorm inside a block, without its number.
+        stem: convolution and BatchNorm of the stem.
+        convs: the convolutions inside a block, in their order.
+        norms: the BatchNorms inside a block, in their order.
+        first: numbers of the first stage and of its first block.
+        body: what stands in front of every name but the head's in files of that code.
         kinds: kinds of networks that it holds.
         families: three-stage networks, four-stage networks, or both.
         blocks: kinds of blocks.
@@ -44,8 +49,11 @@ class Layout:
     block: str
     projection: tuple[str, str]
     head: str
-    stem: str = "conv1"
-    norm: str = "bn"
+    stem: tuple[str, str] = ("conv1", "bn1")
+    convs: tuple[str, str, str] = CONVS
+    norms: tuple[str, str, str] = NORMS
+    first: tuple[int, int] = (1, 0)
+    body: str = ""
     kinds: tuple[str, ...] = ("resnet",)
     families: tuple[str, ...] = ("three-stage", "four-stage")
     blocks: tuple[str, ...] = ("basic", "bottleneck")
@@ -56,25 +64,28 @@ class Layout:
     @functools.cached_property
     def rules(self) -> tuple[tuple[str, str], ...]:
         """Pairs of templates for the start of a name: in this layout, in ours."""
-        ours = "stages.{stage}.{block}"
+        theirs = (*self.convs, *self.norms, *self.projection)
+        ours = (*CONVS, *NORMS, "shortcut.0", "shortcut.1")
         return (
-            (self.stem, "conv1"),
-            ("bn1", "bn1"),
+            (self.stem[0], "conv1"),
+            (self.stem[1], "bn1"),
             ("norm", "norm"),
             (self.head, "fc"),
-            (f"{self.block}.conv{{i}}", f"{ours}.conv{{i}}"),
-            (f"{self.block}.{self.norm}{{i}}", f"{ours}.bn{{i}}"),
-            (f"{self.block}.{self.projection[0]}", f"{ours}.shortcut.0"),
-            (f"{self.block}.{self.projection[1]}", f"{ours}.shortcut.1"),
+            *((f"{self.block}.{a}", f"stages.{{stage}}.{{block}}.{b}") for a, b in zip(theirs, ours, strict=True)),
         )
 
     def to_ours(self, name: str) -> str | None:
         """The name of a tensor in this package; None if the layout has no such tensor."""
-        return _rename(name, self.rules)
+        return _rename(name, self.rules, -self.first[0], -self.first[1])
 
     def from_ours(self, name: str) -> str:
         """The name in this layout of a tensor of this package."""
-        return _rename(name, [(ours, theirs) for theirs, ours in self.rules]) or name
+        return _rename(name, [(ours, theirs) for theirs, ours in self.rules], *self.first) or name
+
+    def block_of(self, name: str) -> str | None:
+        """The prefix of the block that a tensor of this layout stands in; None if it stands in none."""
+        match = _pattern(self.block, r"\..+").fullmatch(name)
+        return match and name.removesuffix(match["rest"])
 
     def misfit(self, facts: StateFacts) -> str | None:
         """Why the code that this layout belongs to has no such network, in words; None if it has."""
@@ -99,6 +110,9 @@ class Layout:
             )
         if facts.kind not in self.kinds:
             return f"it has {_KINDS[facts.kind]}, {self.title} have {_KINDS[self.kinds[0]]}"
+        if facts.projection_kernel not in (None, 1):
+            k = facts.projection_kernel
+            return f"its projections are {k}×{k} convolutions, and those of the paper and of networks here 1×1"
         if facts.options == ("A",) and "A" not in self.shortcuts:
             return (
                 f"it has no shortcut parameters, and {self.title} have no option A: "
@@ -109,8 +123,9 @@ class Layout:
         return None
 
 
-_NAMES = {"block": "layer{layer}.{block}", "projection": ("downsample.0", "downsample.1"), "head": "fc"}
-_LINEAR_NAMES = {"block": "layer{layer}.{block}", "projection": ("shortcut.0", "shortcut.1"), "head": "linear"}
+_NAMES = {"block": "layer{stage}.{block}", "projection": ("downsample.0", "downsample.1"), "head": "fc"}
+_LINEAR_NAMES = {"block": "layer{stage}.{block}", "projection": ("shortcut.0", "shortcut.1"), "head": "linear"}
+_CHILDREN = _NAMES | {"block": "{stage}.{block}", "stem": ("0", "1")}  # nn.Sequential(*network.children())
 
 LAYOUTS: dict[str, Layout] = {
     layout.name: layout
@@ -121,6 +136,7 @@ LAYOUTS: dict[str, Layout] = {
             block="stages.{stage}.{block}",
             projection=("shortcut.0", "shortcut.1"),
             head="fc",
+            first=(0, 0),
             kinds=("resnet", "plain", "preact"),
             shortcuts=("A", "B", "C", "none"),
         ),
@@ -149,13 +165,49 @@ LAYOUTS: dict[str, Layout] = {
             block="stages.{stage}.blocks.{block}",
             projection=("downsample.conv", "downsample.norm"),
             head="head.fc",
-            stem="stem.conv",
-            norm="norm",
+            stem=("stem.conv", "stem.norm"),
+            norms=("norm1", "norm2", "norm3"),
+            first=(0, 0),
             kinds=("preact",),
             families=("four-stage",),
             blocks=("bottleneck",),
             conv_head=True,
         ),
+        Layout(
+            "hysts",
+            "hysts' networks",
+            block="stage{stage}.block{block}",
+            projection=("shortcut.conv", "shortcut.bn"),
+            head="fc",
+            stem=("conv", "bn"),
+            first=(1, 1),
+        ),
+        Layout(
+            "weiaicunzai",
+            "weiaicunzai's CIFAR networks",
+            block="conv{stage}_x.{block}",
+            projection=("shortcut.0", "shortcut.1"),
+            head="fc",
+            stem=("conv1.0", "conv1.1"),
+            convs=("residual_function.0", "residual_function.3", "residual_function.6"),
+            norms=("residual_function.1", "residual_function.4", "residual_function.7"),
+            first=(2, 0),
+            families=("four-stage",),
+        ),
+        Layout(
+            "transformers",
+            "the networks of transformers",
+            block="encoder.stages.{stage}.layers.{block}",
+            projection=("shortcut.convolution", "shortcut.normalization"),
+            head="classifier.1",
+            stem=("embedder.embedder.convolution", "embedder.embedder.normalization"),
+            convs=("layer.0.convolution", "layer.1.convolution", "layer.2.convolution"),
+            norms=("layer.0.normalization", "layer.1.normalization", "layer.2.normalization"),
+            first=(0, 0),
+            body="resnet.",
+        ),
+        Layout("sequential", "torchvision's networks cut into their children", **_CHILDREN, first=(4, 0)),
+        Layout("sequential_cifar", "networks without max-pooling cut into their children", **_CHILDREN, first=(3, 0)),
     )
 }
 
@@ -173,20 +225,35 @@ def get_layout(name: str) -> Layout:
     return LAYOUTS[name]
 
 
+def find_networks(names: Iterable[str]) -> dict[str, tuple[int, Layout]]:
+    """Where networks of these layouts are among the names of tensors.
+
+    Returns:
+        The prefix in front of each network, which may be empty, with how many of the names behind it are known, and to
+        which layout.
+    """
+    names, found = list(names), {}
+    for layout in LAYOUTS.values():
+        first = layout.from_ours("stages.0.0.conv1.weight")
+        for prefix in [name.removesuffix(first) for name in names if f".{name}".endswith(f".{first}")]:
+            known = sum(layout.to_ours(name[len(prefix) :]) is not None for name in names if name.startswith(prefix))
+            if known > found.get(prefix, (0,))[0]:
+                found[prefix] = known, layout
+    return found
+
+
 @functools.cache
-def _pattern(template: str) -> re.Pattern[str]:
+def _pattern(template: str, rest: str = r"\.[^.]+") -> re.Pattern[str]:
     numbers = re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>0|[1-9]\\d{0,4})", re.escape(template))
-    return re.compile(rf"{numbers}(?P<rest>\..+)", re.ASCII)
+    return re.compile(rf"{numbers}(?P<rest>{rest})", re.ASCII)
 
 
-def _rename(name: str, rules: Iterable[tuple[str, str]]) -> str | None:
-    """Rewrite the start of a name by the first rule that fits; None if none does."""
+def _rename(name: str, rules: Iterable[tuple[str, str]], stages: int, blocks: int) -> str | None:
+    """Rewrite the start of a name by the first rule that fits, with its numbers shifted; None if none does."""
     for source, target in rules:
         if match := _pattern(source).fullmatch(name):
-            numbers = {key: int(value) for key, value in match.groupdict().items() if key != "rest"}
-            if "layer" in numbers:
-                numbers["stage"] = numbers["layer"] - 1
-            elif "stage" in numbers:
-                numbers["layer"] = numbers["stage"] + 1
-            return target.format(**numbers) + match["rest"]
+            stage, block = (int(match.groupdict().get(key, 0)) for key in ("stage", "block"))
+            if "{stage}" in source and min(stage + stages, block + blocks) < 0:
+                return None
+            return target.format(stage=stage + stages, block=block + blocks) + match["rest"]
     return None

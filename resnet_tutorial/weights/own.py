@@ -10,7 +10,7 @@ from pathlib import Path
 
 from torch import nn
 
-from ..errors import InputError
+from ..errors import InputError, first_line
 
 
 def is_own(name: str) -> bool:
@@ -67,7 +67,7 @@ def build_own(name: str, num_classes: int, build: Callable[..., nn.Module] | Non
         takes = inspect.signature(build).parameters
         network = build(num_classes=num_classes) if "num_classes" in takes else build()
     except Exception as error:  # whatever a stranger's code may raise
-        raise InputError(f"{name} cannot be built: {_in_one_line(error)}") from error
+        raise InputError(f"{name} cannot be built: {type(error).__name__}: {first_line(error)}") from error
     if not isinstance(network, nn.Module):
         raise InputError(f"{name} makes no torch.nn.Module, but {type(network).__name__}: name a class or a function")
     return network
@@ -84,10 +84,5 @@ def _import(path: Path):
         spec.loader.exec_module(module)
     except Exception as error:  # whatever a stranger's code may raise
         del sys.modules[name]
-        raise InputError(f"{path.name} does not run: {_in_one_line(error)}") from error
+        raise InputError(f"{path.name} does not run: {type(error).__name__}: {first_line(error)}") from error
     return module
-
-
-def _in_one_line(error: Exception) -> str:
-    words = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {words[0]}" if words else type(error).__name__

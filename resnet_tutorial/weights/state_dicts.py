@@ -1,7 +1,9 @@
 """Weights: saved with what one needs to know in a year, read in the layouts that are in use, and written for others."""
 
+import functools
 import json
 import math
+import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
@@ -14,7 +16,7 @@ from ..errors import InputError
 from ..files import write_atomic
 from ..models.resnet import ResNet
 from ..version import __version__
-from .file import FORMAT, FORMAT_KEY, WeightsFile, read_weights
+from .file import FORMAT, FORMAT_KEY, WeightsFile, read_weights, some
 from .layouts import LAYOUTS, Layout, get_layout
 from .state_facts import StateFacts, describe_state
 
@@ -28,7 +30,9 @@ __all__ = [
     "save_weights",
 ]
 
-NAMED_KEYS = 5  # keys that an error names before it only counts the rest
+GUESS = "mean and std are assumed, as those"
+BODY = ("conv1.", "bn1.", "stages.", "norm.")
+PROJECTION = re.compile(r"short|skip|down|proj|ident")  # what other people call one, in parts
 
 
 @dataclass(frozen=True)
@@ -37,8 +41,9 @@ class LoadedWeights:
 
     Attributes:
         layout: name of the layout.
-        inferred: a sentence for people: how ``layout``, ``shortcut``, ``mean`` and ``std`` were found out, as in "the
-            tensors are named as in …; no shortcut parameters: option A; mean and std stand in the file".
+        inferred: a sentence for people: what was done to the file's tensors, and how ``layout``, ``shortcut``, ``mean``
+            and ``std`` were found out, as in "the prefix 'net.' was taken off; the tensors are named as in …; no
+            shortcut parameters: option A; mean and std stand in the file".
         shortcut: shortcut option of the file, which the network has now; ``none`` in a plain network.
         changed: True if the network had another shortcut option before, so that its shortcuts were replaced: an
             optimizer made before holds parameters that are no longer in it. False if only numbers were copied.
@@ -47,6 +52,10 @@ class LoadedWeights:
         classes: names of the classes; None if the file does not say.
         metadata: all that the file says beside the tensors.
         path: the file.
+        assumed: whether mean and std do not stand in the file, but are those that others' networks of these names were
+            published with: a guess.
+        left_out: names of the tensors in the file that the network did not take.
+        kept: names of the network's tensors that stayed as they were, as the file has none for them.
     """
 
     layout: str
@@ -58,9 +67,36 @@ class LoadedWeights:
     classes: tuple[str, ...] | None
     metadata: dict[str, object] = field(repr=False)
     path: Path
+    assumed: bool = False
+    left_out: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
 
 
-def load_weights(model: ResNet, path: str | Path, layout: str = "auto") -> LoadedWeights:
+@dataclass(frozen=True)
+class _Read:
+    """A file whose tensors have our names; ``theirs`` are the names of those that the layout itself does not know."""
+
+    file: WeightsFile
+    layout: Layout
+    state: dict[str, torch.Tensor]
+    theirs: dict[str, str]
+
+    @functools.cached_property
+    def facts(self) -> StateFacts:
+        return describe_state(self.state)
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """How a file fits a network: its shortcut option, a twin with it if the network has another, what both leave."""
+
+    option: str
+    twin: ResNet | None
+    left_out: tuple[str, ...]
+    kept: tuple[str, ...]
+
+
+def load_weights(model: ResNet, path: str | Path, layout: str = "auto", *, partial: bool = False) -> LoadedWeights:
     """Load the weights of a file into a network, whoever wrote the file.
 
     If the file has another shortcut option than the network (He et al. 2016, section 3.3), the network's shortcuts are
@@ -70,8 +106,9 @@ def load_weights(model: ResNet, path: str | Path, layout: str = "auto") -> Loade
     Args:
         model: a network from `create_model`.
         path: a file as for `read_weights`, or the folder of a run.
-        layout: ``auto``, or a name of the table ``LAYOUTS``: ``resnet_tutorial``, ``torchvision`` (timm's names, too),
-            ``chenyaofo``, ``kuangliu``, ``idelbayev`` or ``timm_resnetv2``.
+        layout: ``auto``, or a name of the table ``LAYOUTS``, such as ``torchvision`` (timm's names, too).
+        partial: take all but the head where the file has none, or one for other classes: the network's own stays as it
+            is. ``left_out`` and ``kept`` of the result say what that came to.
 
     Returns:
         Layout, shortcut option, mean and standard deviation, class names and metadata.
@@ -80,32 +117,37 @@ def load_weights(model: ResNet, path: str | Path, layout: str = "auto") -> Loade
         InputError: if the file cannot be read, or does not fit the network. The message names what differs.
     """
     _check_model(model)
-    file = read_weights(path)
-    chosen, state = _translate(file, layout)
-    facts = describe_state(state)
-    if reason := chosen.unreadable(facts):
-        raise InputError(f"{file.path} cannot be loaded: {reason}")
-    if layout != "auto" and (reason := chosen.misfit(facts)):
+    read = _translate(read_weights(path), layout)
+    file, facts = read.file, read.facts
+    try:
+        fit = _fit(read, model, partial)
+    except InputError as error:
+        raise InputError(f"{error}{_way_out(read, model)}") from None
+    if layout != "auto" and (reason := read.layout.misfit(facts)):
         raise InputError(f"{file.path} does not have the layout {layout}: {reason}; leave layout='auto'")
-    _check_same_network(file, chosen, facts, model)
-    option = _shortcut_option(file, facts, model.arch)
-    twin = None if option == model.arch.shortcut else _twin(model, option)
-    _check_keys(file, chosen, state, _wanted(model, twin))
     # All checks are done: nothing below fails, so the network changes whole or not at all.
-    if twin is not None:
-        _replace_shortcuts(model, twin)
-    _copy(state, model)
-    mean, std, source = _mean_std(file, chosen, facts)
+    if fit.twin is not None:
+        _replace_shortcuts(model, fit.twin)
+    _copy({name: value for name, value in read.state.items() if name not in fit.left_out}, model, fit.kept)
+    mean, std, source = _mean_std(read)
+    left_out = tuple(_named(read, name) for name in fit.left_out)
+    told = [*file.notes, _evidence(read, fit.option), source]
+    told += [f"left out: {some(left_out)}"] * bool(left_out) + [f"the network's own stay: {some(fit.kept)}"] * bool(
+        fit.kept
+    )
     return LoadedWeights(
-        layout=chosen.name,
-        inferred=f"{_evidence(file, chosen, option)}; {source}",
-        shortcut=option,
-        changed=twin is not None,
+        layout=read.layout.name,
+        inferred="; ".join(told),
+        shortcut=fit.option,
+        changed=fit.twin is not None,
         mean=mean,
         std=std,
-        classes=_classes(file.metadata, facts),
+        classes=None if fit.kept else _classes(file.metadata, facts),
         metadata=file.metadata,
         path=file.path,
+        assumed=source.startswith(GUESS),
+        left_out=(*file.left_out, *left_out),
+        kept=fit.kept,
     )
 
 
@@ -128,7 +170,7 @@ def model_from_weights(path: str | Path) -> ResNet:
     arch = _stated_architecture(file)
     if arch is None:
         raise InputError(f"{file.path} does not say which network it holds: use create_model(…), then load_weights")
-    facts = describe_state(_translate(file, "resnet_tutorial")[1])
+    facts = _translate(file, "resnet_tutorial").facts
     told = (facts.stem, facts.widths, facts.in_channels, facts.num_classes)
     if (facts.block, facts.blocks) != (arch.block, arch.blocks) or None in told:
         raise InputError(f"the tensors of {file.path} are not those of the {arch.name} that it names: get another copy")
@@ -198,7 +240,10 @@ def export_weights(model: ResNet, layout: str = "torchvision") -> dict[str, torc
     if reason := target.misfit(facts):
         others = ", ".join(name for name, known in LAYOUTS.items() if not known.misfit(facts))
         raise InputError(f"{model.arch.name} cannot be written as {layout}: {reason}; choose from {others}")
-    state = {target.from_ours(name): value.detach().cpu().clone() for name, value in model.state_dict().items()}
+    state = {
+        f"{'' if name.startswith('fc.') else target.body}{target.from_ours(name)}": value.detach().cpu().clone()
+        for name, value in model.state_dict().items()
+    }
     if target.conv_head:
         state[f"{target.head}.weight"] = state[f"{target.head}.weight"][:, :, None, None]
     return state
@@ -207,24 +252,60 @@ def export_weights(model: ResNet, layout: str = "torchvision") -> dict[str, torc
 # Finding out what a file holds
 
 
-def _translate(file: WeightsFile, layout: str) -> tuple[Layout, dict[str, torch.Tensor]]:
+def _translate(file: WeightsFile, layout: str) -> _Read:
     """Choose the layout of a file. Its tensors under our names; those that the layout does not know keep theirs."""
     layouts = list(LAYOUTS.values()) if layout == "auto" else [get_layout(layout)]
-    unknown = [sum(known.to_ours(name) is None for name in file.state_dict) for known in layouts]
+    unknown = [_count_unknown(file.state_dict, known) for known in layouts]
     if min(unknown) > len(file.state_dict) / 2:
         whose = "those of no layout known here" if layout == "auto" else f"not those of the layout {layout}"
-        raise InputError(f"{file.path} does not fit: its names are {whose}; it holds {_some(file.state_dict)}")
+        raise InputError(f"{file.path} does not fit: its names are {whose}; it holds {some(file.state_dict)}")
     candidates = [known for known, count in zip(layouts, unknown, strict=True) if count == min(unknown)]
-    states = [_under_our_names(file.state_dict, known) for known in candidates]
-    pairs = list(zip(candidates, states, strict=True))
-    return next((pair for pair in pairs if not pair[0].misfit(describe_state(pair[1]))), pairs[0])
+    reads = [_under_our_names(file, known) for known in candidates]
+    return next((read for read in reads if not read.layout.misfit(read.facts)), reads[0])
 
 
-def _under_our_names(state: dict[str, torch.Tensor], layout: Layout) -> dict[str, torch.Tensor]:
-    ours = {layout.to_ours(name) or name: value for name, value in state.items()}
-    if layout.conv_head and "fc.weight" in ours:
-        ours["fc.weight"] = ours["fc.weight"].flatten(1)
-    return ours
+def _count_unknown(names: Iterable[str], layout: Layout) -> int:
+    """How many names a layout does not know; all of them if it has no block under any."""
+    ours = [layout.to_ours(name) for name in names]
+    return ours.count(None) if any(name and name.startswith("stages.") for name in ours) else len(ours)
+
+
+def _under_our_names(file: WeightsFile, layout: Layout) -> _Read:
+    told = _told_by_place(file.state_dict, layout)
+    ours, theirs = {}, {}
+    for name, value in file.state_dict.items():
+        module, _, leaf = name.rpartition(".")
+        mine = f"{told[module]}.{leaf}" if module in told else layout.to_ours(name) or name
+        ours[mine] = value.flatten(1) if layout.conv_head and mine == "fc.weight" else value
+        if module in told:
+            theirs[mine] = name
+    return _Read(file, layout, ours, theirs)
+
+
+def _told_by_place(state: dict[str, torch.Tensor], layout: Layout) -> dict[str, str]:
+    """Our names for layers under names of their own: the one convolution, BatchNorm or linear layer in a place."""
+    known = {layout.to_ours(name) for name in state}
+    unknown = {
+        name.removesuffix(".weight"): value
+        for name, value in state.items()
+        if name.endswith(".weight") and layout.to_ours(name) is None
+    }
+    fitting: dict[str, list[str]] = {}
+    for module, weight in unknown.items():
+        block = layout.block_of(f"{module}.weight")
+        if block is None:
+            place = {4: "conv1", 1: "bn1", 2: "fc"}.get(weight.ndim)
+        elif PROJECTION.search(module.removeprefix(block)):
+            stem = layout.to_ours(f"{block}.{layout.convs[0]}.weight").removesuffix(".conv1.weight")
+            place = {4: f"{stem}.shortcut.0", 1: f"{stem}.shortcut.1"}.get(weight.ndim)
+        else:
+            continue
+        fitting.setdefault(place, []).append(module)
+    return {
+        modules[0]: place
+        for place, modules in fitting.items()
+        if place and len(modules) == 1 and f"{place}.weight" not in known
+    }
 
 
 def _stated_architecture(file: WeightsFile) -> Architecture | None:
@@ -249,23 +330,24 @@ def _architecture(record: dict) -> Architecture:
     return Architecture(**values)
 
 
-def _file_kind(file: WeightsFile, layout: Layout, facts: StateFacts) -> str | None:
+def _file_kind(read: _Read) -> str | None:
     """``resnet``, ``plain`` or ``preact``; None where a plain network and option A look the same."""
-    stated = _stated_architecture(file)
+    facts, layout, stated = read.facts, read.layout, _stated_architecture(read.file)
     if stated is not None and layout.name == "resnet_tutorial" and facts.kind != "preact":
         return stated.kind
     ambiguous = facts.kind == "resnet" and "A" in facts.options and "plain" in layout.kinds
     return None if ambiguous else facts.kind
 
 
-def _mean_std(file: WeightsFile, layout: Layout, facts: StateFacts) -> tuple[tuple | None, tuple | None, str]:
+def _mean_std(read: _Read) -> tuple[tuple | None, tuple | None, str]:
     """Mean and standard deviation, and where they are from."""
-    stated = [file.metadata.get(key) for key in ("mean", "std")]
+    facts, layout = read.facts, read.layout
+    stated = [read.file.metadata.get(key) for key in ("mean", "std")]
     if all(_are_numbers(values, facts.in_channels) for values in stated):
         mean, std = (tuple(float(value) for value in values) for values in stated)
         return mean, std, "mean and std stand in the file"
-    if layout.mean_std and (facts.in_channels, facts.num_classes) == (3, 10):
-        return *layout.mean_std, f"mean and std are those that {layout.title} were published with"
+    if layout.mean_std and not read.theirs and (facts.in_channels, facts.num_classes) == (3, 10):
+        return *layout.mean_std, f"{GUESS} that {layout.title} were published with"
     return None, None, "mean and std are not known"
 
 
@@ -281,16 +363,21 @@ def _classes(metadata: dict, facts: StateFacts) -> tuple[str, ...] | None:
     return tuple(str(name) for name in classes) if known else None
 
 
-def _evidence(file: WeightsFile, layout: Layout, option: str) -> str:
+def _evidence(read: _Read, option: str) -> str:
+    layout = read.layout
     where = {
         "A": "no shortcut parameters: option A",
         "B": "projections where the shape changes: option B",
         "C": "projections in every block: option C",
         "none": "no shortcut parameters, as a plain network has",
     }
-    plain_too = option == "A" and layout.name == "resnet_tutorial" and _stated_architecture(file) is None
+    plain_too = option == "A" and layout.name == "resnet_tutorial" and _stated_architecture(read.file) is None
     doubt = " (a plain network would look the same)" if plain_too else ""
-    return f"the tensors are named as in {layout.title}; {where[option]}{doubt}"
+    if option == "A" and read.theirs:
+        doubt = " (zeros on both sides, as there)"
+    others = {name.rpartition(".")[0]: None for name in read.theirs.values()}
+    but = f", but for {some(others)}, told by place and shape" if others else ""
+    return f"the tensors are named as in {layout.title}{but}; {where[option]}{doubt}"
 
 
 # Comparing a file with a network
@@ -305,26 +392,81 @@ def _check_model(model: object) -> None:
         raise InputError("the network is on the meta device and holds no numbers: build it on the CPU or a GPU")
 
 
-def _check_same_network(file: WeightsFile, layout: Layout, facts: StateFacts, model: ResNet) -> None:
-    """Compare kind, blocks, widths, stem, image channels and classes; whatever one side does not tell is left out."""
-    kind = _file_kind(file, layout, facts)
+def _fit(read: _Read, model: ResNet, partial: bool = False) -> _Fit:
+    """How a file fits a network.
+
+    Raises:
+        InputError: if it does not.
+    """
+    file, facts = read.file, read.facts
+    if reason := read.layout.unreadable(facts):
+        raise InputError(f"{file.path} cannot be loaded: {reason}")
+    kind = _file_kind(read)
     theirs = _in_words(facts, kind)
     ours = _in_words(describe_state(model.state_dict()), model.arch.kind if kind else None)
-    differ = [key for key in theirs if key in ours and theirs[key] != ours[key]]
+    differ = [
+        key for key in theirs if theirs[key] != ours.get(key, theirs[key]) and (key, partial) != ("classes", True)
+    ]
     if differ:
         held, has = (", ".join(words[key] for key in differ) for words in (theirs, ours))
-        call = _create_call(facts, kind or model.arch.kind)
-        raise InputError(f"{file.path} does not fit: it holds {held}, the network has {has}{call}")
+        raise InputError(f"{file.path} does not fit: it holds {held}, the network has {has}")
+    option = _shortcut_option(file, facts, model.arch)
+    twin = None if option == model.arch.shortcut else _twin(model, option)
+    wanted = _wanted(model, twin)
+    left_out = _head_in_file(read, wanted) if partial else ()
+    state = {name: value for name, value in read.state.items() if name not in left_out}
+    kept = tuple(name for name in wanted if partial and name.startswith("fc.") and name not in state)
+    _check_keys(read, state, {name: value for name, value in wanted.items() if name not in kept})
+    return _Fit(option, twin, left_out, kept)
+
+
+def _head_in_file(read: _Read, wanted: dict[str, torch.Tensor]) -> tuple[str, ...]:
+    """What stands behind the blocks in a file and does not fit the network: another head, or none of the network's."""
+    head = [name for name in read.state if name.startswith("fc.")]
+    fits = all(name in wanted and _alike(read.state[name], wanted[name]) for name in head)
+    return tuple(
+        name
+        for name in read.state
+        if (name in head and not fits)
+        or (name not in wanted and not name.startswith(BODY) and read.layout.block_of(name) is None)
+    )
+
+
+def _way_out(read: _Read, model: ResNet) -> str:
+    """What does fit a file, for an error: each was tried. Empty if nothing was found."""
+    facts, ways = read.facts, ""
+    try:
+        base = get_architecture(f"{_file_kind(read) or model.arch.kind}{_depth(facts)}")
+        factor = facts.widths[0] / base.widths[0]
+        with torch.device("meta"):
+            trial = ResNet(
+                base.with_options(stem=facts.stem, width=factor), facts.num_classes, in_channels=facts.in_channels
+            )
+        _fit(read, trial)
+        options = {"stem": (facts.stem, "cifar"), "in_channels": (facts.in_channels, 3), "width": (factor, 1)}
+        changed = "".join(f", {name}={value!r}" for name, (value, usual) in options.items() if value != usual)
+        ways = f": create_model({base.name!r}, num_classes={facts.num_classes}{changed}) fits"
+    except (InputError, TypeError):  # no such network, or not all of it is known
+        pass
+    try:
+        fit = _fit(read, model, partial=True)
+    except InputError:
+        return ways
+    left = [f"leaves out {some(_named(read, name) for name in fit.left_out)}"] * bool(fit.left_out)
+    left += ["keeps the network's own head"] * bool(fit.kept)
+    return f"{ways}; partial=True {' and '.join(left)}"
 
 
 def _in_words(facts: StateFacts, kind: str | None) -> dict[str, str]:
     """What must agree between a file and a network, as phrases. What is not known is left out."""
     kinds = {"resnet": "residual blocks", "plain": "no shortcuts (plain)", "preact": "pre-activation blocks"}
     stages = " + ".join(map(str, facts.blocks))
+    narrow = facts.widths and facts.stem_channels not in (None, facts.widths[0])
+    behind = f" behind a stem of {facts.stem_channels}" if narrow else ""
     words = {
         "kind": kinds.get(kind),
         "blocks": f"{stages} {facts.block} blocks (depth {_depth(facts)})",
-        "widths": facts.widths and f"stages of {', '.join(map(str, facts.widths))} channels",
+        "widths": facts.widths and f"stages of {', '.join(map(str, facts.widths))} channels{behind}",
         "stem": facts.kernel and f"a {facts.kernel}×{facts.kernel} stem",
         "in_channels": facts.in_channels and f"{facts.in_channels} image channels",
         "classes": facts.num_classes and f"{facts.num_classes} classes",
@@ -334,21 +476,6 @@ def _in_words(facts: StateFacts, kind: str | None) -> dict[str, str]:
 
 def _depth(facts: StateFacts) -> int:
     return 2 + CONVS_PER_BLOCK[facts.block] * sum(facts.blocks)
-
-
-def _create_call(facts: StateFacts, kind: str) -> str:
-    """How to build the network of a file, for an error; empty if `create_model` has no such network."""
-    try:
-        base = get_architecture(f"{kind}{_depth(facts)}")
-        factor = facts.widths[0] / base.widths[0]
-        same = (base.block, base.blocks, base.with_options(width=factor).widths)
-    except (InputError, TypeError):
-        return ""
-    if same != (facts.block, facts.blocks, facts.widths) or facts.stem is None:
-        return ""
-    options = {"stem": (facts.stem, "cifar"), "in_channels": (facts.in_channels, 3), "width": (factor, 1)}
-    changed = "".join(f", {name}={value!r}" for name, (value, usual) in options.items() if value != usual)
-    return f": create_model({base.name!r}, num_classes={facts.num_classes}{changed}) fits"
 
 
 def _shortcut_option(file: WeightsFile, facts: StateFacts, arch: Architecture) -> str:
@@ -362,27 +489,25 @@ def _shortcut_option(file: WeightsFile, facts: StateFacts, arch: Architecture) -
     return arch.shortcut if arch.shortcut in facts.options else facts.options[0]
 
 
-def _check_keys(file: WeightsFile, layout: Layout, state: dict, wanted: dict) -> None:
+def _check_keys(read: _Read, state: dict, wanted: dict) -> None:
     counter = "num_batches_tracked"  # old files lack it, and nothing that is computed depends on it
     problems = {
         "missing": [name for name in wanted if name not in state and not name.endswith(counter)],
         "extra": [name for name in state if name not in wanted],
         "misshapen": [name for name in wanted if name in state and not _alike(state[name], wanted[name])],
     }
-    found = [f"{problem}: {_some(map(layout.from_ours, names))}" for problem, names in problems.items() if names]
+    found = [f"{problem}: {some(_named(read, name) for name in names)}" for problem, names in problems.items() if names]
     if found:
-        raise InputError(f"{file.path} does not fit the network: {'; '.join(found)}")
+        raise InputError(f"{read.file.path} does not fit the network: {'; '.join(found)}")
+
+
+def _named(read: _Read, name: str) -> str:
+    """A tensor as the file calls it, or would call it."""
+    return read.theirs.get(name) or read.layout.from_ours(name)
 
 
 def _alike(one: torch.Tensor, other: torch.Tensor) -> bool:
     return one.shape == other.shape and one.is_floating_point() == other.is_floating_point() and not one.is_complex()
-
-
-def _some(names: Iterable[str]) -> str:
-    """The first few names, and how many more there are."""
-    names = list(names)
-    more = f" and {len(names) - NAMED_KEYS} more" if len(names) > NAMED_KEYS else ""
-    return ", ".join(name[:80] for name in names[:NAMED_KEYS]) + more
 
 
 # Changing the network
@@ -413,11 +538,11 @@ def _replace_shortcuts(model: ResNet, twin: ResNet) -> None:
     model.arch = twin.arch
 
 
-def _copy(state: dict[str, torch.Tensor], model: ResNet) -> None:
+def _copy(state: dict[str, torch.Tensor], model: ResNet, kept: tuple[str, ...]) -> None:
     for name, target in model.state_dict().items():
         if name in state:
             target.copy_(state[name])
-        else:
+        elif name not in kept:
             target.zero_()  # a counter of batches that the file lacks
 
 

@@ -19,10 +19,12 @@ class StateFacts:
         blocks: blocks in each stage.
         widths: channels of the 3×3 convolutions in each stage.
         kernel: size of the stem's convolution.
+        stem_channels: channels that leave the stem.
         in_channels: channels of the images.
         num_classes: outputs of the linear layer.
         final_norm: whether a BatchNorm stands behind the last block.
         options: shortcut options that the shortcut parameters fit; none if they stand where no option has them.
+        projection_kernel: size of the projections' convolutions; None if there are none.
     """
 
     kind: str
@@ -30,10 +32,12 @@ class StateFacts:
     blocks: tuple[int, ...]
     widths: tuple[int, ...] | None
     kernel: int | None
+    stem_channels: int | None
     in_channels: int | None
     num_classes: int | None
     final_norm: bool
     options: tuple[str, ...]
+    projection_kernel: int | None
 
     @property
     def stem(self) -> str | None:
@@ -53,10 +57,14 @@ def describe_state(state: dict[str, Tensor]) -> StateFacts:
         blocks=tuple(sum(place[0] == stage for place in places) for stage in stages),
         widths=None if None in widths else widths,
         kernel=_size(state, "conv1.weight", 2),
+        stem_channels=_size(state, "conv1.weight", 0),
         in_channels=_size(state, "conv1.weight", 1),
         num_classes=_size(state, "fc.weight", 0),
         final_norm="norm.weight" in state,
         options=_options(state, places, block),
+        projection_kernel=max(
+            (_size(state, name, 2) or 1 for name in state if name.endswith(".shortcut.0.weight")), default=None
+        ),
     )
 
 

@@ -13,10 +13,12 @@ from dataclasses import dataclass, replace
 import torch
 from torch import nn
 
-from ..errors import InputError
+from ..errors import InputError, first_line
 from .trace import Step, trace
 
 KERNELS = {(3, 3): "basic", (1, 3, 1): "bottleneck"}
+LAYERS = (nn.Conv2d, nn.BatchNorm2d, nn.Linear)
+STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,9 @@ class Net:
     outside: tuple[str, ...] = ()  # convolutions that belong to no block
     head: tuple[str, ...] = ()  # steps behind the last block
     reused: tuple[str, ...] = ()  # weights that are used more than once
+    norms: int = 0
+    bare_norms: tuple[str, ...] = ()  # normalizations without running statistics
+    spare: tuple[str, ...] = ()  # parameters of no convolution, BatchNorm or linear layer
 
 
 # Reading a network
@@ -99,9 +104,8 @@ def read_network(model: nn.Module, image_size: int) -> Net:
     try:
         steps = trace(model, image)
     except Exception as error:  # whatever somebody else's network raises
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(
-            f"{type(model).__name__} does not run on a {image_size}×{image_size} image ({reason}): "
+            f"{type(model).__name__} does not run on a {image_size}×{image_size} image ({first_line(error)}): "
             "give another image_size, or its state_dict()"
         ) from None
     return _Graph(steps, model).net()
@@ -114,6 +118,9 @@ class _Graph:
         self.steps = steps
         self.biases = {name for name, _ in model.named_parameters() if name.endswith(".bias")}
         self.parameters = sum(p.numel() for p in model.parameters())
+        layers = {id(p) for m in model.modules() if isinstance(m, LAYERS) for p in m.parameters(recurse=False)}
+        used = {s.weight for s in steps}
+        self.spare = tuple(name for name, p in model.named_parameters() if id(p) not in layers and name not in used)
         self.consumers: list[list[int]] = [[] for _ in steps]
         for step in steps:
             for i in step.inputs:
@@ -145,6 +152,7 @@ class _Graph:
             outside=() if plain else tuple(conv.name for conv in rest),
             head=tuple("linear" if s.kind == "conv" else s.kind for s in behind),
             reused=tuple(name for name, times in uses.items() if times > 1 and name),
+            spare=self.spare,
         )
 
     def _conv(self, step: Step) -> Conv:
@@ -256,7 +264,11 @@ def read_weights_alone(state: dict[str, torch.Tensor]) -> Net:
         raise InputError("these weights hold no stack of convolutions: they belong to no residual network for images")
     stem = min(convs, key=lambda conv: conv.in_channels)  # a file may list its tensors in any order
     rest = [conv for conv in convs if conv is not stem]
-    norms = {name: w.shape[0] for name, w in weights.items() if w.ndim == 1}
+    norms = {
+        name: w.shape[0]
+        for name, w in weights.items()
+        if w.ndim == 1 and (f"{name}.running_mean" in state or f"{name}.bias" in state)
+    }
     ordered = sorted(rest, key=lambda conv: _natural(conv.name))
     blocks = _chain(rest, stem.channels) or _chain(ordered, stem.channels)
     blocks = [_with_norms(block, norms) for block in blocks]
@@ -267,18 +279,20 @@ def read_weights_alone(state: dict[str, torch.Tensor]) -> Net:
         if blocks
         else None
     )
+    layers = norms.keys() | {name for name, w in weights.items() if w.ndim in (2, 4)}
+    leaves = {f"{layer}.{leaf}" for layer in layers for leaf in ("weight", "bias")}
+    parameters = {key: value for key, value in state.items() if not key.endswith(STATISTICS)}
     return Net(
         stem=stem,
         blocks=tuple(blocks),
-        parameters=sum(
-            v.numel()
-            for k, v in state.items()
-            if not k.endswith(("running_mean", "running_var", "num_batches_tracked"))
-        ),
+        parameters=sum(value.numel() for value in parameters.values()),
         classes=linear[-1].shape[0] if linear else None,
         final_norm=final_norm,
         outside=tuple(conv.name for conv in rest if conv.name not in inside),
         head=("linear",) * len(linear),
+        norms=len(norms),
+        bare_norms=tuple(name for name in norms if f"{name}.running_mean" not in state),
+        spare=tuple(key for key in parameters if key not in leaves),
     )
 
 
@@ -326,11 +340,18 @@ def _cut(
     before = (channels, *(conv.channels for conv in convs[:-1]))
     if any(conv.in_channels * conv.groups != c for conv, c in zip(convs, before, strict=True)):
         return None
-    ends = (1, channels, convs[-1].channels)
+    block = Block(tuple(convs), shortcut or "unknown")
     for conv in neighbor:
-        if (conv.kernel, conv.in_channels, conv.channels) == ends:
-            return Block(tuple(convs), "projection", conv)
-    return Block(tuple(convs), shortcut or "unknown")
+        # A 3×3 convolution that keeps the channels may as well be of the next block: its name has to tell.
+        sure = conv.kernel == 1 or conv.in_channels != conv.channels or conv.name.startswith(_own_prefix(block))
+        if (conv.in_channels, conv.channels) == (channels, block.channels) and sure:
+            return replace(block, shortcut="projection", projection=conv)
+    return block
+
+
+def _own_prefix(block: Block) -> tuple[str, ...]:
+    """The prefix of a block if it is this block's alone, as the number at its end tells; none otherwise."""
+    return (_prefix(block),) if re.search(r"\d\.$", _prefix(block)) else ()
 
 
 def _prefix(block: Block) -> str:

@@ -45,13 +45,16 @@ SCROLL = """async () => {
     await new Promise(requestAnimationFrame);
   }
 }"""
-# Slides that are cut off, or have letters smaller than 20 pixels.
-CUT_OFF = """() => [...document.querySelectorAll('.slide')].flatMap((slide, i) => {
-  const cut = [slide, slide.querySelector('.body')].some(
-    (one) => one.scrollHeight > one.clientHeight + 1 || one.scrollWidth > one.clientWidth + 1);
-  const small = [...slide.querySelectorAll('p, li, td, pre, h2')].some(
-    (one) => parseFloat(getComputedStyle(one).fontSize) < 20);
-  return [...(cut ? [`slide ${i + 1} is cut off`] : []), ...(small ? [`slide ${i + 1} has small letters`] : [])];
+# Slides, with all that a key brings, that reach into their foot or have letters below 20 pixels or a figure below 150.
+CUT_OFF = """() => Reveal.getSlides().flatMap((slide, i) => {
+  const {h, v} = Reveal.getIndices(slide);
+  Reveal.slide(h, v, 99);
+  const parts = [...slide.querySelectorAll('h1, h2, h3, p, li, td, pre, img, svg')]
+    .filter((part) => part.getClientRects().length);
+  const cut = parts.map((part) => part.getBoundingClientRect()).some((box) => box.bottom > 686 || box.right > 1233);
+  const small = parts.some((part) => part.matches('img, svg')
+    ? part.getBoundingClientRect().height < 150 : parseFloat(getComputedStyle(part).fontSize) < 20);
+  return [...(cut ? [`slide ${i + 1} is cut off`] : []), ...(small ? [`slide ${i + 1} has something small`] : [])];
 })"""
 UNLIMITED = {"whole.html"}  # the whole book on one page
 TEXT = (".html", ".js", ".css", ".svg", ".json")
@@ -186,7 +189,7 @@ def browse(site: Path, limit: int = LIMIT) -> tuple[list[str], list[str]]:
 
 
 def look_at_slides(site: Path) -> list[str]:
-    """Open every deck from the folder on 1280 × 720 pixels, and say what is cut off, small, or from elsewhere."""
+    """Open every deck from the folder on 1280 × 720 pixels, and say what is cut off, small, from elsewhere or grave."""
     decks = sorted(site.glob("slides/*.html"))
     if not decks:
         return []
@@ -194,8 +197,8 @@ def look_at_slides(site: Path) -> list[str]:
     with start_browser() as browser:
         for deck in decks:
             page = browser.new_page(viewport={"width": 1280, "height": 720})
-            found = look(page, deck.resolve().as_uri(), deck.resolve().as_uri(), closely=False)
-            problems += [f"slides {deck.stem}: {line}" for line in found + page.evaluate(CUT_OFF)]
+            found = look(page, deck.resolve().as_uri(), deck.parent.resolve().as_uri())
+            problems += [f"slides {deck.stem}: {line}" for line in found + page.evaluate(CUT_OFF) + poor_colors(page)]
             page.close()
     return problems
 

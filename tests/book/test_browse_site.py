@@ -44,13 +44,11 @@ def test_it_finds_what_is_wrong(tmp_path):
 def test_slides_that_are_cut_off_or_small_are_a_problem(tmp_path):
     (tmp_path / "slides").mkdir()
 
-    def slide(body: str) -> str:
-        style = "height: 100vh; overflow: hidden; font-size: 24px"
-        return f'<section class="slide" style="{style}"><div class="body">{body}</div></section>'
-
-    slides = [slide("fine"), slide('<div style="height: 2000px">x</div>'), slide('<p style="font-size: 12px">x</p>')]
-    (tmp_path / "slides" / "deck.html").write_text(page("".join(slides)))
-    assert look_at_slides(tmp_path) == ["slides deck: slide 2 is cut off", "slides deck: slide 3 has small letters"]
+    bodies = ("<p>fine</p>", '<p style="height: 2000px">x</p>', '<p style="font-size: 12px">x</p>')
+    slides = [f'<section style="position: absolute; font-size: 24px">{body}</section>' for body in bodies]
+    reveal = "Reveal = {getSlides: () => [...document.querySelectorAll('section')], getIndices: () => [], slide() {}}"
+    (tmp_path / "slides" / "deck.html").write_text(page(f"{''.join(slides)}<script>{reveal}</script>"))
+    assert look_at_slides(tmp_path) == ["slides deck: slide 2 is cut off", "slides deck: slide 3 has something small"]
     assert browse(tmp_path)[1] == []
 
 

@@ -1,16 +1,11 @@
-"""Slides and notes, from a small chapter and from the committed ones."""
+"""Slides, from a small notebook and from the committed chapters."""
 
-import base64
 import importlib.util
-import io
 import re
-from functools import cache
-from html import unescape
 from pathlib import Path
 
 import nbformat
 import pytest
-from PIL import Image
 
 from tests.book.check_site import LOADED, Page, is_elsewhere
 
@@ -18,7 +13,6 @@ BOOK = Path(__file__).parents[2] / "book"
 CHAPTERS = sorted(BOOK.glob("*.ipynb"))
 
 
-@cache
 def load_slides():
     spec = importlib.util.spec_from_file_location("slides", BOOK / "slides.py")
     module = importlib.util.module_from_spec(spec)
@@ -27,116 +21,86 @@ def load_slides():
 
 
 slides = load_slides()
+DECKS = [path for path in CHAPTERS if any("slideshow" in cell.metadata for cell in nbformat.read(path, 4).cells)]
 
 
-def text(source: str, **metadata) -> nbformat.NotebookNode:
-    return nbformat.v4.new_markdown_cell(source, metadata=metadata)
+def text(source: str, kind: str | None = None) -> nbformat.NotebookNode:
+    return nbformat.v4.new_markdown_cell(source, metadata={"slideshow": {"slide_type": kind}} if kind else {})
 
 
-def code(source: str, *outputs, **metadata) -> nbformat.NotebookNode:
-    return nbformat.v4.new_code_cell(source, outputs=list(outputs), metadata=metadata)
+def code(source: str, *outputs) -> nbformat.NotebookNode:
+    return nbformat.v4.new_code_cell(source, outputs=list(outputs), metadata={"slideshow": {"slide_type": "fragment"}})
 
 
 def printed(words: str) -> nbformat.NotebookNode:
     return nbformat.v4.new_output("stream", text=words)
 
 
-def picture() -> nbformat.NotebookNode:
-    content = io.BytesIO()
-    Image.new("RGB", (40, 20), "red").save(content, "PNG")
-    return nbformat.v4.new_output("display_data", {"image/png": base64.b64encode(content.getvalue()).decode()})
+def pick(*cells) -> list[nbformat.NotebookNode]:
+    return slides.pick_slides(nbformat.v4.new_notebook(cells=list(cells))).cells
 
 
-def chapter(*cells) -> nbformat.NotebookNode:
-    head = "# A title\n\nWhat it is.\n\n**After this chapter you can**\n\n- do it.\n\n**Time** about 5 minutes; more."
-    return nbformat.v4.new_notebook(cells=[text(head), *cells])
+def test_what_is_not_marked_is_left_to_the_book():
+    one, notes = text("# One\n\nA sentence.", "slide"), text("Said.", "notes")
+    assert [cell.source for cell in pick(one, text("Prose."), notes)] == ["# One\n\nA sentence.", "Said."]
+    assert pick(text("# One"), text("Prose.")) == []
 
 
-def deck(*cells):
-    """The slides between the title and the exercises."""
-    return slides.Deck(chapter(*cells), "here").slides[1:-1]
-
-
-def words(parts: list[str]) -> str:
-    return " ".join(re.sub(r"<[^>]+>", " ", " ".join(parts)).split())
-
-
-def test_title_and_exercises():
-    exercise = "## Exercises\n\n### Exercise 1 · Do it\n\nDifficulty ●○○ · 5 minutes\n\nWrite it.\n\n"
-    hint = "<details><summary>Hint</summary>\n\nlook there\n\n</details>"
-    early, late = (code("answer = 42", tags=["solution"]) for _ in range(2))
-    whole = slides.Deck(chapter(text("## One\n\nLead."), early, text(exercise + hint), late), "here")
-    title, _, last = whole.slides
-    assert (title.title, words(title.body), words(title.notes)) == ("A title", "About 5 minutes do it.", "What it is.")
-    assert words(last.body) == "1 · Do it Difficulty ●○○ · 5 minutes" and "Write it." in words(last.notes)
-    assert "look there" not in slides.page(whole) and "42" not in slides.page(whole)
-
-
-def test_each_heading_has_a_slide_with_its_first_sentence_and_the_rest_in_the_notes():
-    first, second = deck(text("## One\n\nHe et al. (2016) did **it**. Then more.\n\nEven more.\n\n### Two\n\nShort."))
-    assert (first.title, first.lead) == ("One", "He et al. (2016) did **it**.")
-    assert "Then more. Even more." in words(first.notes)
-    assert (second.title, second.lead) == ("Two", "Short.")
-
-
-def test_a_figure_keeps_its_description_and_a_second_one_has_a_slide_of_its_own():
-    alt = {"mystnb": {"image": {"alt": "a red & wide picture"}}}
-    first, second = deck(
-        text("## One\n\nLook."), code("show()", picture(), **alt), text("Now. The other:"), code("show()", picture())
-    )
-    assert 'alt="a red &amp; wide picture"' in first.body[0] and "data:image/webp" in first.body[0]
-    assert second.title == "One" and second.lead == "The other:" and "Now." in words(second.notes)
-
-
-def test_a_question_stands_alone_and_its_answer_follows():
-    asked = "## One\n\nLead.\n\nA fact. **Stop and think:** what comes now? Write it down."
-    lead, question, answer = deck(text(asked), code("f(1)", printed("2\n")))
-    assert words(lead.body) == "" and "2" in words(answer.body)
-    assert words(question.body) == "What comes now?" and words(question.notes) == "A fact."
-    assert answer.lead == "Write it down."
-
-
-def test_questions_with_a_hidden_answer_become_two_slides():
-    source = "### Check yourself\n\nAnswer first.\n\n<details><summary>1. Why?</summary>\n\nBecause.\n\n</details>"
-    question, answer = deck(text(source))
-    assert words(question.body) == "Why?" and (answer.lead, words(answer.body)) == ("1. Why?", "Because.")
-
-
-def test_hints_in_the_metadata():
-    skip, notes = ({"slideshow": {"slide_type": kind}} for kind in ("skip", "notes"))
-    (only,) = deck(text("## One\n\nLead."), text("Gone.", **skip), text("Said.", **notes), code("secret()", **notes))
-    assert "Gone" not in words(only.notes) and "Said. secret()" in words(only.notes) and only.body == []
-
-
-def test_what_is_too_long_is_split_or_left_to_the_book():
-    items = "\n".join(f"- item {i} " + "with words " * 10 for i in range(12))
-    parts = deck(text(f"## One\n\nLead.\n\n{items}"))
-    assert len(parts) > 1 and all(f"item {i} " in words([*parts[0].body, *parts[1].body]) for i in range(12))
-    assert all(part.room() >= 0 for part in parts)
-    (only,) = deck(text("## One\n\nLead."), code("x\n" * 200, printed("line\n" * 200)))[:1]
-    assert "x x" not in words(only.body)
+def test_a_slide_without_a_heading_has_that_of_its_section():
+    cells = pick(text("# One", "slide"), text("Prose.\n\n## Two\n\nMore."), text("Look.", "slide"))
+    assert [cell.source for cell in cells] == ["# One", "## Two", "Look."]
+    assert [cell.metadata.get("slideshow", {}).get("slide_type") for cell in cells] == ["slide", "slide", None]
 
 
 def test_streams_that_the_build_has_merged_are_shown_once():
-    (only,) = deck(text("## One\n\nLead."), code("f()", printed("a\nb\nc\n"), printed("b\n"), printed("c\n")))
-    assert only.body[-1].count("b\n") == 1
+    (cell,) = pick(code("f()", printed("a\nb\n"), printed("b\n")))
+    assert [output.text for output in cell.outputs] == ["a\nb\n"] and not cell.metadata.transient["remove_source"]
 
 
-@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
-def test_every_chapter_makes_a_deck_that_needs_nothing_else(path, tmp_path):
-    whole = slides.Deck(nbformat.read(path, as_version=4), path.stem)
-    file = tmp_path / "deck.html"
-    file.write_text(slides.page(whole), encoding="utf-8")
-    html, page = file.read_text(encoding="utf-8"), Page(file)
-    assert len(whole.slides) >= 5 and whole.slides[-1].title == "Exercises" and whole.slides[0].body
-    assert html.count('<section class="slide') == html.count('<aside class="notes"') == len(whole.slides)
-    assert len(words([note for slide in whole.slides for note in slide.notes])) > 1000
-    assert not [address for address in page.loaded if is_elsewhere(address)] and not LOADED.findall(page.code)
-    assert all(slide.room() >= 0 for slide in whole.slides)
-    cells = nbformat.read(path, as_version=4).cells
-    solutions = [cell.source.splitlines()[-1] for cell in cells if "solution" in cell.metadata.get("tags", [])]
-    assert solutions and not [line for line in solutions if len(line) > 30 and line in unescape(html)]
-    for link in page.links:
-        name, _, _ = link.removeprefix("../book/").partition("#")
-        if link.startswith("../"):
-            assert any((BOOK / name).with_suffix(kind).exists() for kind in (".md", ".ipynb")), link
+def test_a_figure_stands_without_its_code():
+    (cell,) = pick(code("show()", nbformat.v4.new_output("display_data", {"image/png": "AAAA"})))
+    assert cell.outputs and cell.metadata.transient["remove_source"]
+
+
+def test_links_lead_to_the_book_and_formulas_need_no_script():
+    html = slides.render("[a](other.ipynb#b), [c](page.md), [d](https://example.org/x.md) and $x^2$")
+    assert re.findall('href="(.*?)"', html) == ["../book/other.html#b", "../book/page.html", "https://example.org/x.md"]
+    assert "<msup>" in html and "$" not in html
+
+
+@pytest.mark.parametrize("path", DECKS, ids=lambda path: path.stem)
+def test_a_deck_is_short_and_so_is_each_of_its_slides(path):
+    deck: list[list] = []
+    for cell in slides.pick_slides(nbformat.read(path, 4)).cells:
+        kind = cell.metadata.get("slideshow", {}).get("slide_type")
+        if kind == "slide":
+            deck.append([])
+        if kind != "notes":
+            deck[-1].append(cell)
+    assert 8 <= len(deck) <= 10
+    for number, cells in enumerate(deck):
+        assert re.match("##+ " if number else "# ", cells[0].source)
+        prose = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+        words = re.sub(r"^#+ .*|\]\(.*?\)", "", prose, flags=re.M).split()
+        assert len(words) <= 50 and [cell.cell_type for cell in cells].count("code") <= 1, prose
+
+
+def test_the_decks_need_nothing_from_elsewhere_and_their_figures_have_a_text(tmp_path):
+    for path in CHAPTERS:
+        notebook = nbformat.read(path, 4)
+        for cell in notebook.cells:
+            if "mystnb" in cell.metadata and "image" in cell.metadata.mystnb:
+                cell.outputs = [nbformat.v4.new_output("display_data", {"image/png": "AAAA"})]
+        nbformat.write(notebook, tmp_path / path.name)
+    target = tmp_path / "slides"
+    slides.write_slides(tmp_path, target)
+    assert {path.stem for path in target.glob("*.html")} == {path.stem for path in DECKS} != set()
+    for path in target.glob("*.html"):
+        page, html = Page(path), path.read_text(encoding="utf-8")
+        assert "<h1>" in html and '<aside class="notes">' in html
+        assert all(len(alt.split()) > 2 for _, alt in page.images) and len(page.images) == html.count("<img") > 0
+        loaded = [address for address in page.loaded if not address.startswith("data:")]
+        assert loaded and all((target / address).is_file() for address in loaded) and not LOADED.findall(page.code)
+        for link in (link for link in page.links if not is_elsewhere(link)):
+            source = BOOK / link.removeprefix("../book/").partition("#")[0]
+            assert any(source.with_suffix(kind).exists() for kind in (".md", ".ipynb")), link

@@ -5,7 +5,9 @@ import html
 import json
 import os
 import re
+import resource
 import socket
+import subprocess
 import sys
 import zipfile
 from copy import deepcopy
@@ -197,7 +199,7 @@ def graded(tmp_path_factory):
     collected = collect_submissions(course, "1_double", handed)
     grades = grade_assignment(course, "1_double", jobs=2, limits=Limits(cell=4, wall=60, processes=60))
     server.close()
-    pages = write_feedback(course, "1_double")
+    pages = write_feedback(course, "1_double").pages
     return course, collected, {grade.student: grade for grade in grades}, pages
 
 
@@ -548,6 +550,62 @@ def test_output_is_bounded():
     assert 0 < len(json.dumps(executed.cells[0].outputs)) < 60_000
 
 
+FLOOD = """
+from IPython import get_ipython
+kernel = get_ipython().kernel
+kernel.session.send(kernel.iopub_socket, "stream", {"name": "stdout", "text": ""}, buffers=[bytes(1 << 20)] * 3000)
+"""
+
+
+def test_what_a_kernel_sends_is_bounded_of_whatever_kind():
+    """Read in a process of its own, whose memory ends: neither buffers nor an error get past it."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    cells = [nbformat.v4.new_code_cell(source) for source in ("raise ValueError('x' * 60_000_000)", "1 + 1")]
+    error, two = execute(nbformat.v4.new_notebook(cells=cells), Limits(cell=30)).cells
+    assert len(json.dumps(error.outputs)) < 100_000 and two.outputs[0].data["text/plain"] == "2"
+    flooded = execute(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(FLOOD)]), Limits(cell=30, wall=60))
+    assert len(json.dumps(flooded.cells[0].outputs)) < 100_000
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000  # KiB
+
+
+def test_a_reader_that_runs_out_of_memory_costs_that_notebook_alone(monkeypatch):
+    isolation()
+    monkeypatch.setattr(
+        sandbox.subprocess, "run", lambda *given, **options: subprocess.CompletedProcess(given, -6, stderr=b"")
+    )
+    executed = execute(source_notebook(), Limits())
+    assert {output.ename for cell in executed.cells for output in cell.get("outputs", [])} == {"NotRun"}
+
+
+SYSTEM_CALLS = """
+import ctypes, os, socket
+found, libc = [], ctypes.CDLL(None, use_errno=True)
+for name, call in {
+    "namespace": lambda: libc.unshare(0x10000000),
+    "clone": lambda: libc.syscall(56 if os.uname().machine == "x86_64" else 220, 0x10000000 | 17, 0, 0, 0, 0),
+    "mount": lambda: libc.mount(b"none", b"/tmp", b"tmpfs", 0, None),
+    "memfd": lambda: libc.memfd_create(b"x", 0),
+    "ptrace": lambda: libc.ptrace(0, 0, 0, 0),
+    "shmget": lambda: libc.shmget(0, 1 << 20, 0o1600),
+}.items():
+    found += [name] if call() >= 0 else []
+for family in (40, 38, 17, 31):  # virtual machines, the kernel's crypto, raw packets, Bluetooth
+    try:
+        socket.socket(family, socket.SOCK_STREAM if family == 40 else socket.SOCK_RAW)
+        found.append(family)
+    except OSError:
+        pass
+found
+"""
+
+
+def test_system_calls_that_no_notebook_needs_are_refused():
+    if not isolation().filtered:
+        pytest.skip("libseccomp is not here")
+    (cell,) = execute(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(SYSTEM_CALLS)]), Limits(30, 60)).cells
+    assert cell.outputs[0].data["text/plain"] == "[]"
+
+
 def test_a_cell_that_ignores_interrupts_ends_the_kernel_and_not_the_class():
     stubborn = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nwhile True: pass"
     cells = [nbformat.v4.new_code_cell(source) for source in (stubborn, "1 + 1", "2 + 2")]
@@ -564,7 +622,7 @@ def test_a_kernel_that_does_not_start_costs_no_student(monkeypatch):
 
     monkeypatch.setattr(sandbox, "_run", run)
     with pytest.raises(sandbox.NotStarted):
-        execute(source_notebook(), Limits())
+        sandbox._read_job({"notebook": source_notebook()})
     assert len(tries) == sandbox.STARTS
 
 
@@ -737,3 +795,30 @@ def test_command_line(tmp_path, capsys):
     status, _, error = run("grad", "1_double")
     assert status == 2 and "did you mean grade?" in error
     assert "export" in run("--help")[1]
+
+
+def test_one_bad_page_is_skipped_and_the_others_are_published(graded):
+    course, *_ = graded
+    broken = course.root / "autograded" / "half" / "1_double" / "1_double.ipynb"
+    marked = course.root / "autograded" / "right" / "1_double" / "1_double.ipynb"
+    kept, page = (
+        {path: path.read_text() for path in (broken, marked)},
+        course.root / "feedback/half/1_double/1_double.html",
+    )
+    before = page.read_text()
+    for path in kept:
+        path.chmod(0o644)
+    try:
+        broken.write_text("{")
+        notebook = nbformat.read(marked, as_version=4)
+        notebook.cells.append(nbformat.v4.new_code_cell("print('### BEGIN HIDDEN TESTS')"))
+        nbformat.write(notebook, marked)
+        written = write_feedback(course, "1_double")
+    finally:
+        for path, text in kept.items():
+            path.write_text(text)
+    assert list(written.skipped) == ["half"] and len(written.pages) == len(EXPECTED) - 1
+    assert (
+        page.read_text() == before and "BEGIN HIDDEN" in (page.parents[2] / "right/1_double/1_double.html").read_text()
+    )
+    assert not list(course.root.glob(".feedback-*"))

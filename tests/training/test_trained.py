@@ -72,6 +72,21 @@ def test_weights_of_others(tmp_path):
     assert torch.equal(answers(load_trained(tmp_path / "b.pt", mean=MEAN, std=STD).model), answers(other))
 
 
+def test_a_guessed_mean_is_called_one(tmp_path):
+    torch.save(export_weights(create_model("resnet8"), "idelbayev"), tmp_path / "a.th")
+    guess = load_trained(tmp_path / "a.th", model="resnet8").guess
+    assert "mean and std assumed, 0.485 0.456 0.406 and 0.229 0.224 0.225" in guess and "give --mean --std" in guess
+    assert load_trained(tmp_path / "a.th", model="resnet8", mean=MEAN, std=STD).guess == ""
+    save_weights(create_model("resnet8"), tmp_path / "net.safetensors", mean=MEAN, std=STD)
+    assert load_trained(tmp_path / "net.safetensors").guess == ""
+
+
+def test_a_backbone_without_a_head(model, tmp_path):
+    torch.save({k: v for k, v in model.state_dict().items() if not k.startswith("fc")}, tmp_path / "a.pth")
+    with pytest.raises(InputError, match=r"without a head: load_weights\(model, path, partial=True\)"):
+        load_trained(tmp_path / "a.pth", mean=MEAN, std=STD)
+
+
 def test_what_is_no_network_for_these_images(model, tmp_path):
     save_weights(create_model("resnet8", in_channels=1), tmp_path / "gray.safetensors")
     with pytest.raises(InputError, match="images of 1 channels"):

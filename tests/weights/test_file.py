@@ -1,9 +1,24 @@
+import argparse
+import builtins
+import collections
+import datetime
+import enum
+import functools
+import importlib
+import io
 import os
+import pathlib
 import pickle
+import runpy
+import shutil
+import subprocess
 import tarfile
+import types
 import warnings
 import zipfile
+from dataclasses import dataclass
 
+import numpy as np
 import pytest
 import safetensors.torch
 import torch
@@ -47,12 +62,37 @@ def test_the_content_decides_and_not_the_name(tmp_path, form, suffix):
     assert file.metadata == ({"author": "somebody", "epoch": "7"} if form == "safetensors" else {})
 
 
-@pytest.mark.parametrize("key", ["state_dict", "net", "model", "model_state", "model_state_dict", "model_ema"])
+@pytest.mark.parametrize("key", ["state_dict", "net", "model", "model_state", "model_state_dict"])
 def test_wrapped(tmp_path, key):
     content = {"epoch": 3, key: STATE, "optimizer": {"state": {}, "param_groups": [{"lr": 0.1}]}, "acc": 92.5}
     file = read_weights(write(tmp_path / "w.pth", content))
     assert same(file.state_dict, STATE)
-    assert file.metadata == {"epoch": 3, "acc": 92.5}
+    assert file.metadata == {"epoch": 3, "acc": 92.5} and file.notes == ()
+
+
+@pytest.mark.parametrize("key", ["network", "params_ema", "model_ema", "weights", "student", "backbone", "a.b"])
+def test_wrapped_under_any_key(tmp_path, key):
+    moments = {"state": {"conv1.weight": {"exp_avg": torch.zeros(2, 3), "step": torch.tensor(1)}}}
+    content = {"epoch": 3, key: STATE, "optimizer": moments, "teacher": dict.fromkeys("abcde", torch.zeros(2, 2))}
+    file = read_weights(write(tmp_path / "w.pth", content))
+    if key.endswith("ema"):  # two that may be averages, and the larger one is taken
+        assert file.notes == ("the state dict lay under the key 'teacher'",)
+        del content["teacher"]
+        file = read_weights(write(tmp_path / "w.pth", content))
+    assert same(file.state_dict, STATE) and file.metadata == {"epoch": 3}
+    assert file.notes == (f"the state dict lay under the key {key!r}",)
+
+
+@pytest.mark.parametrize("content", [[STATE, {"epoch": 3}], ({"epoch": 3}, STATE), {"models": [STATE]}])
+def test_a_state_dict_in_a_list(tmp_path, content):
+    file = read_weights(write(tmp_path / "w.pth", content))
+    assert same(file.state_dict, STATE) and "the state dict lay under the key" in file.notes[0]
+
+
+def test_what_lies_in_a_file_without_a_state_dict_is_named(tmp_path):
+    content = {"epoch": 3, "weights": [torch.zeros(2, 2)]}
+    assert "holds 'epoch' (int), 'weights' (list)" in refused(write(tmp_path / "w.pth", content))
+    assert "nothing but Tensor" in refused(write(tmp_path / "w.pth", torch.zeros(2, 2)))
 
 
 def test_wrapped_twice_and_beside_other_tensors(tmp_path):
@@ -102,6 +142,70 @@ class Hostile:
         return os.mkdir, (str(self.target),)
 
 
+class Split(enum.Enum):
+    TRAIN = 1
+
+
+@dataclass
+class Settings:
+    lr: float = 0.1
+
+
+class Attributes(dict):
+    pass
+
+
+BESIDE = {
+    "namespace": argparse.Namespace(lr=0.1, path=pathlib.Path("data")),
+    "simple namespace": types.SimpleNamespace(lr=0.1),
+    "scalar": np.float64(92.5),
+    "array": np.arange(6.0).reshape(2, 3),
+    "dtype": np.dtype("float32"),
+    "generator": np.random.get_state(),
+    "datetime": datetime.datetime(2020, 1, 2, tzinfo=datetime.timezone.utc),
+    "timedelta": [datetime.timedelta(1), datetime.date(2020, 1, 2)],
+    "path": pathlib.PurePosixPath("a/b"),
+    "defaultdict": collections.defaultdict(list, {"loss": [0.5]}),
+    "deque": collections.deque([1, 2], maxlen=3),
+    "counter": collections.Counter("abc"),
+    "ordered": collections.OrderedDict(a=1),
+    "enum": {Split.TRAIN: 1, "split": Split.TRAIN},
+    "set": {1, 2, frozenset("ab")},
+    "bytes": b"\xff\x00",
+    "class": Settings,
+    "dataclass": Settings(0.5),
+    "subclass": Attributes(lr=0.1),
+    "dtypes": [torch.float16, torch.Size([1, 2]), torch.device("cpu")],
+    "optimizer": torch.optim.SGD([torch.zeros(1)], lr=0.1),
+    "function": refused,
+}
+
+
+@pytest.mark.parametrize("form", ["zip", "legacy", 4, 5])
+@pytest.mark.parametrize("kind", BESIDE)
+def test_other_objects_beside_the_tensors_are_not_made(tmp_path, monkeypatch, kind, form):
+    content = {"args": BESIDE[kind], "state_dict": STATE, "epoch": 3}
+    options = {"pickle_protocol": form} if isinstance(form, int) else {"_use_new_zipfile_serialization": form == "zip"}
+    path = write(tmp_path / "w.pth", content, **options)
+    imported = []
+
+    def watch(name, *rest, importer=__import__, **options):
+        imported.append(name)
+        return importer(name, *rest, **options)
+
+    monkeypatch.setattr(builtins, "__import__", watch)
+    monkeypatch.setattr(Settings, "__init__", lambda self, lr: imported.append("made"), raising=True)
+    file = read_weights(path)
+    monkeypatch.undo()
+    assert same(file.state_dict, STATE) and file.metadata["epoch"] == 3
+    assert "made" not in imported and __name__ not in imported
+
+
+def test_a_state_dict_in_a_dict_of_another_class(tmp_path):
+    content = collections.defaultdict(dict, {"hyper": Attributes(lr=0.1), "state_dict": Attributes(STATE)})
+    assert same(read_weights(write(tmp_path / "w.pth", content)).state_dict, STATE)
+
+
 @pytest.mark.parametrize("form", ["zip", "legacy", "pickle"])
 def test_a_hostile_pickle_runs_nothing(tmp_path, form):
     path, trace = tmp_path / "w.pth", tmp_path / "it-ran"
@@ -116,6 +220,75 @@ def test_a_hostile_pickle_runs_nothing(tmp_path, form):
     if form != "pickle":
         torch.load(path, weights_only=False)  # the trap is a real one
         assert trace.exists()
+
+
+class Calls:
+    """Calls a function when it is unpickled."""
+
+    def __init__(self, function, *arguments):
+        self.call = function, arguments
+
+    def __reduce__(self):
+        return self.call
+
+
+@pytest.mark.parametrize("form", ["zip", "legacy", 4, "plain"])
+@pytest.mark.parametrize(
+    ("function", "arguments"),
+    [
+        (os.system, ("true",)),
+        (subprocess.Popen, ("true",)),
+        (eval, ("1",)),
+        (exec, ("1",)),
+        (getattr, (1, "real")),
+        (__import__, ("os",)),
+        (importlib.import_module, ("os",)),
+        (runpy.run_path, ("none.py",)),
+        (functools.partial, (int,)),
+        (pickle.loads, (pickle.dumps(1),)),
+        (io.open, ("none",)),
+        (shutil.rmtree, ("none",)),
+        (np.load, ("none.npy",)),
+        (safetensors.torch.load_file, ("none",)),
+        (torch.load, ("none.pth",)),
+        (torch.hub.load, ("none", "none")),
+        (torch.jit.load, ("none.pt",)),
+        (torch.storage._load_from_bytes, (b"none",)),
+        (torch.nn.Linear, (1, 1)),
+        (refused, ("none",)),
+    ],
+    ids=lambda value: getattr(value, "__qualname__", ""),
+)
+def test_a_call_of_a_function_is_refused_by_name(tmp_path, function, arguments, form):
+    path, content = tmp_path / "w.pth", {"state_dict": STATE, "args": [Calls(function, *arguments)]}
+    if form == "plain":
+        path.write_bytes(pickle.dumps(content["args"]))
+    elif form == 4:
+        write(path, content, pickle_protocol=4)
+    else:
+        write(path, content, _use_new_zipfile_serialization=form == "zip")
+    message = refused(path)
+    assert "objects beyond tensors" in message and function.__name__ in message
+
+
+def test_what_a_pickle_is_given_cannot_be_changed(tmp_path):
+    """Attributes of torch's function, and of the stand-ins, by the instructions of a pickle written by hand."""
+    rebuild, path = torch._utils._rebuild_tensor_v2, tmp_path / "w.pth"
+    attack = b"\x80\x02ctorch._utils\n_rebuild_tensor_v2\nN}X\x0c\x00\x00\x00__defaults__K\x01\x85s\x86b."
+    with zipfile.ZipFile(write(tmp_path / "whole.pth", STATE)) as whole, zipfile.ZipFile(path, "w") as archive:
+        for name in whole.namelist():
+            archive.writestr(name, attack if name.endswith("data.pkl") else whole.read(name))
+    before = rebuild.__defaults__
+    refused(path)
+    assert rebuild.__defaults__ == before
+
+
+@pytest.mark.parametrize("form", ["zip", "legacy"])
+def test_a_module_beside_the_state_dict_is_refused(tmp_path, form):
+    content = {"state_dict": STATE, "criterion": nn.CrossEntropyLoss()}
+    assert "CrossEntropyLoss" in refused(
+        write(tmp_path / "w.pth", content, _use_new_zipfile_serialization=form == "zip")
+    )
 
 
 def test_a_pickled_module_is_refused_by_name(tmp_path):
@@ -165,9 +338,6 @@ def test_flipped_bytes_give_weights_or_one_line(tmp_path, form, seed):
 
 def test_things_that_are_no_weights(tmp_path):
     path = tmp_path / "w.pth"
-    for text in ("<!DOCTYPE html><html></html>", "version https://git-lfs.github.com/spec/v1\n"):
-        path.write_text(text)
-        assert "no file of weights" in refused(path)
     for content in ([1, 2], torch.ones(3), {}, {"epoch": 3}, {1: torch.ones(3)}, {"state_dict": {"lr": 0.1}}):
         assert "holds no weights" in refused(write(path, content))
     with zipfile.ZipFile(path, "w") as archive:
@@ -176,6 +346,58 @@ def test_things_that_are_no_weights(tmp_path):
     with tarfile.open(path, "w") as archive:
         archive.add(__file__, arcname="storages")
     assert "tar archive" in refused(path)
+
+
+FOREIGN = [
+    (b"\n<!DOCTYPE html>\n<html><body>Sign in</body></html>", "a web page (HTML)"),
+    ("<html lang='de'><title>Zurück".encode() + b"\xc3", "a web page (HTML)"),
+    (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 123\n", "a pointer of Git LFS"),
+    (b'{"weight_map": {"conv1.weight": "model.safetensors"}}', "a JSON file"),
+    (b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>", "an XML file"),
+    (b'model_checkpoint_path: "model.ckpt-100"\n', "TensorFlow checkpoint"),
+    (b"Quota exceeded, try again later", "a text that begins with 'Quota"),
+    (b"", "is empty"),
+    (b"\x89HDF\r\n\x1a\n" + bytes(100), "Keras (HDF5)"),
+    (b"\x1c\0\0\0TFL3" + bytes(100), "TensorFlow Lite"),
+    (b"\x08\x01\x12\x80\x01" + bytes(100), "SavedModel of TensorFlow"),
+    (b"\x08\x08\x12\x07pytorch\x1a\x052.0.0" + bytes(100), "ONNX"),
+    (b"\x93NUMPY\x01\0" + bytes(100), "NumPy"),
+    (b"\x1f\x8b\x08\0" + bytes(100), "compressed with gzip"),
+    (b"7z\xbc\xaf\x27\x1c" + bytes(100), "7z"),
+    (b"\x89PNG\r\n\x1a\n" + bytes(100), "PNG"),
+]
+
+
+@pytest.mark.parametrize(("content", "words"), FOREIGN, ids=[words for _, words in FOREIGN])
+def test_files_of_something_else_are_called_what_they_are(tmp_path, content, words):
+    path = tmp_path / "w.pth"
+    path.write_bytes(content)
+    message = refused(path)
+    assert words in message and "no file of weights: " in message
+
+
+@pytest.mark.parametrize(
+    ("member", "words"),
+    [
+        ("model.weights.h5", "Keras"),
+        ("conv1.npy", "NumPy"),
+        ("archive/archive_format", "torch.export"),
+        ("resnet20.pth", "a zip archive of resnet20.pth"),
+    ],
+)
+def test_zip_files_of_something_else(tmp_path, member, words):
+    with zipfile.ZipFile(tmp_path / "w.pt", "w") as archive:
+        archive.writestr(member, "content")
+    assert words in refused(tmp_path / "w.pt")
+
+
+def test_files_that_other_programs_wrote(tmp_path):
+    onnx = pytest.importorskip("onnx")
+    graph = onnx.helper.make_graph([], "empty", [], [])
+    onnx.save(onnx.helper.make_model(graph), tmp_path / "w.pth")
+    assert "ONNX" in refused(tmp_path / "w.pth")
+    (tmp_path / "model.ckpt.data-00000-of-00001").write_bytes(bytes(100))
+    assert "TensorFlow checkpoint" in refused(tmp_path / "model.ckpt.data-00000-of-00001")
 
 
 def test_a_checkpoint_that_holds_itself(tmp_path):

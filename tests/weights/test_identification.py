@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from resnet_tutorial import InputError, create_model, identify, list_models, save_weights
+from resnet_tutorial import InputError, create_model, export_weights, identify, list_models, save_weights
 from resnet_tutorial.cli import main
 from resnet_tutorial.models import BasicBlock, ProjectionShortcut, ZeroPadShortcut
+from resnet_tutorial.weights import read_weights
 from tests.models.mutants import MUTANTS, make_mutant
 
 
@@ -158,6 +159,12 @@ def test_wrong_blocks_are_named_from_weights_alone_where_they_show(name, named):
     assert any(named in text for text in identify(make_mutant(mutant).state_dict()).departures)
 
 
+def test_the_command_names_what_was_ignored(tmp_path, capsys):
+    torch.save(others_names() | {"total_ops": torch.zeros(1), "alpha": torch.ones(1)}, tmp_path / "w.pth")
+    status, out, _ = run(capsys, tmp_path / "w.pth")
+    assert status == 0 and "1 counters of a profiler" in out and "no layer that the paper has: alpha" in out
+
+
 def test_a_bias_is_idle_only_in_front_of_a_batchnorm():
     model = create_model("resnet14", shortcut="B")
     for stage, (before, width) in ((1, (16, 32)), (2, (32, 64))):
@@ -190,6 +197,89 @@ def test_padding_only_at_the_end_is_seen_in_either_spelling():
     for stage in (1, 2):
         model.stages[stage][0].shortcut = Concatenated(16 * stage, 32 * stage, 2)
     assert any("only at the end" in text for text in identify(model).departures)
+
+
+def others_names(**options):
+    return export_weights(create_model("resnet14", width=0.25, shortcut="B", **options), "chenyaofo")
+
+
+def test_parameters_of_no_layer_are_named():
+    """A learned factor, a lone weight, PReLU, and in a network as well as in its weights."""
+    weights = others_names()
+    for extra in ("layer1.0.alpha1.alpha", "layer1.0.relu.weight", "layer2.1.scale", "loss.weight", "gamma"):
+        found = identify(weights | {extra: torch.ones(4)})
+        assert found.name == "resnet14" and "nowhere" not in str(found)
+        assert any(f"1 parameter of no layer that the paper has: {extra}" in text for text in found.departures)
+    model = create_model("resnet8", width=0.25)
+    model.stages[0][0].relu = nn.PReLU()
+    model.stages[0][0].scale = nn.Parameter(torch.ones(1))
+    assert any("stages.0.0.scale, stages.0.0.relu.weight" in text for text in identify(model).departures)
+
+
+def test_what_was_done_to_a_state_dict_is_said(tmp_path):
+    weights = others_names()
+    parameters = identify(weights).parameters
+    profiled = weights | {"total_ops": torch.zeros(1), "layer1.0.conv1.total_params": torch.zeros(1)}
+    mask = (torch.rand_like(weights["conv1.weight"]) > 0.5).float()
+    pruned = {name: value for name, value in weights.items() if name != "conv1.weight"}
+    pruned |= {"conv1.weight_orig": weights["conv1.weight"], "conv1.weight_mask": mask}
+    wrapped = {f"model.{name}": value for name, value in weights.items()} | {"loss.weight": torch.ones(10)}
+    for state, words in (
+        (profiled, "2 counters of a profiler"),
+        (pruned, "masks of pruning were multiplied into 1 weight"),
+        (wrapped, "loss.weight was left out"),
+    ):
+        torch.save(state, tmp_path / "w.pth")
+        for form in (state, read_weights(tmp_path / "w.pth")):
+            found = identify(form)
+            assert (found.name, found.parameters, found.departures) == ("resnet14", parameters, ())
+            assert any(words in note for note in found.notes) and words in str(found) and "nowhere" not in str(found)
+
+
+@pytest.mark.parametrize("option", "BC")
+@pytest.mark.parametrize("order", [1, -1])
+def test_projections_of_3x3_are_named(option, order):
+    model = create_model("resnet14", shortcut=option, width=0.25)
+    for stage in model.stages:
+        for block in stage:
+            if isinstance(block.shortcut, ProjectionShortcut):
+                old = block.shortcut[0]
+                block.shortcut[0] = nn.Conv2d(old.in_channels, old.out_channels, 3, block.conv1.stride, 1, bias=False)
+    for found in (identify(model), identify(dict(sorted(model.state_dict().items())[::order]))):
+        assert (found.name, found.arch.shortcut) == ("resnet14", option)
+        count = 2 if option == "B" else 6
+        assert any(f"{count} projections by 3×3 convolutions" in text for text in found.departures)
+
+
+def test_option_b_where_each_block_changes_shape():
+    """As RepDistiller's resnet8x4, whose stem is narrower than the first stage."""
+    weights = create_model("resnet8", shortcut="C").state_dict()
+    assert identify(weights).arch.shortcut == "C"
+    weights |= {"conv1.weight": torch.zeros(8, 3, 3, 3), "bn1.weight": torch.ones(8), "bn1.bias": torch.ones(8)}
+    weights |= {f"stages.0.0.{n}.weight": torch.zeros(16, 8, k, k) for n, k in (("conv1", 3), ("shortcut.0", 1))}
+    found = identify(weights)
+    assert found.arch.shortcut == "B" and any("stem has 8 channels" in text for text in found.departures)
+
+
+def test_more_layers_than_the_paper_has_are_named():
+    weights = others_names()
+    without_head = {name: value for name, value in weights.items() if not name.startswith("fc")}
+    group_norm = {name: value for name, value in weights.items() if not name.startswith("bn1.running")}
+    for state, words in (
+        (
+            weights | {"layer1.0.se.fc1.weight": torch.zeros(2, 4), "layer1.0.se.fc2.weight": torch.zeros(4, 2)},
+            "3 linear",
+        ),
+        (without_head, "no linear layers"),
+        (group_norm, "no BatchNorm: bn1"),
+        (
+            weights | {f"layer{i}.0.bn3.{n}": torch.ones(4) for i in (1, 2, 3) for n in ("weight", "bias")},
+            "more than one",
+        ),
+    ):
+        assert any(words in text for text in identify(state).departures), words
+    bare = {name: value for name, value in weights.items() if "running" not in name}
+    assert any("no running statistics" in text for text in identify(bare).unknown)
 
 
 def test_the_head():

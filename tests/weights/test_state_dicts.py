@@ -538,6 +538,11 @@ EXPORTS = [
     ("chenyaofo", "resnet20", "B"),
     ("idelbayev", "resnet20", "A"),
     ("timm_resnetv2", "preact50", "B"),
+    ("hysts", "resnet20", "B"),
+    ("weiaicunzai", "resnet50", "B"),
+    ("transformers", "resnet18", "B"),
+    ("sequential", "resnet18", "B"),
+    ("sequential_cifar", "resnet34", "B"),
     ("resnet_tutorial", "resnet20", "C"),
     ("resnet_tutorial", "plain18", "none"),
     ("resnet_tutorial", "preact20", "A"),
@@ -556,7 +561,11 @@ def test_written_and_read_again(tmp_path, layout, name, option):
     assert (loaded.layout, loaded.shortcut) == (layout, option)
     assert torch.equal(logits(model), logits(source))
     nn.init.zeros_(source.fc.weight)  # what was written is a copy
-    assert any(value.any() for key, value in state.items() if key.endswith(("fc.weight", "linear.weight")))
+    assert any(
+        value.any()
+        for key, value in state.items()
+        if key.endswith(("fc.weight", "linear.weight", "classifier.1.weight"))
+    )
 
 
 @pytest.mark.parametrize(

@@ -340,9 +340,15 @@ class PooledShortcut(PaddedBlock):
 
 @right(checks.zero_padding)
 def pad_both(x, channels, s):
+    new, x = channels - x.shape[1], x[:, :, ::s, ::s]
+    before, after = (x.new_zeros(len(x), side, *x.shape[2:]) for side in (new // 2, new - new // 2))
+    return torch.cat((before, x, after), dim=1)
+
+
+@wrong(checks.zero_padding, "shape")
+def pad_both_alike(x, channels, s):
     side = (channels - x.shape[1]) // 2
-    zeros = x.new_zeros(len(x), side, *x[:, :, ::s, ::s].shape[2:])
-    return torch.cat((zeros, x[:, :, ::s, ::s], zeros), dim=1)
+    return pad_both(x, x.shape[1] + 2 * side, s)
 
 
 @wrong(checks.zero_padding, "padding_at_end")
@@ -414,7 +420,149 @@ class NarrowNoFinalReLU(Narrow):
         return self.branch(x) + self.skip(x)
 
 
+# Siblings, settings, and two mistakes at once
+
+
+@wrong(checks.basic_block, "skip_from_branch")
+class ReadsTheBranch(Block):
+    """The commonest of all: x is overwritten on the way."""
+
+    def forward(self, x):
+        x = F.relu(self.bn1(self.conv1(x)))
+        x = self.bn2(self.conv2(x))
+        return F.relu(x + self.skip(x))
+
+
+@wrong(checks.basic_block, "no_final_relu+shortcut_twice")
+class TwoMistakes(Block):
+    def forward(self, x):
+        return self.branch(x) + self.skip(x) + self.skip(x)
+
+
+@wrong(checks.basic_block, "norm_missing")
+class FirstNormMissing(Block):
+    def branch(self, x):
+        return self.bn2(self.conv2(self.relu(self.conv1(x))))
+
+
+@wrong(checks.basic_block, "norm_missing")
+class LastNormMissing(Block):
+    def branch(self, x):
+        return self.conv2(self.relu(self.bn1(self.conv1(x))))
+
+
+@wrong(checks.basic_block, "no_relu_between+other_end")
+class LinearAndTanh(Block):
+    def forward(self, x):
+        return torch.tanh(self.bn2(self.conv2(self.bn1(self.conv1(x)))) + self.skip(x))
+
+
+@wrong(checks.basic_block, "other_activation")
+class BendsWithGELU(Block):
+    def branch(self, x):
+        return self.bn2(self.conv2(F.gelu(self.bn1(self.conv1(x)))))
+
+
+@wrong(checks.basic_block, "no_norm_on_projection+stride_on_last_convolution")
+class LateStrideAndBareProjection(Block):
+    def __init__(self, i, w, s):
+        super().__init__(i, w, s, strides=(1, s))
+        if i != w or s != 1:
+            self.skip = conv(i, w, 1, s)
+
+
+def with_layers(key, **settings):
+    """A block whose second convolution, or whose BatchNorm, is set otherwise."""
+
+    @wrong(checks.basic_block, key)
+    class Reset(Block):
+        def __init__(self, i, w, s):
+            super().__init__(i, w, s)
+            convs = {name: value for name, value in settings.items() if name not in ("eps", "momentum", "affine")}
+            if convs:
+                self.conv2 = nn.Conv2d(w, w, **{"kernel_size": 3, "padding": 1, "bias": False, **convs})
+            else:
+                self.bn1 = nn.BatchNorm2d(w, **settings)
+
+
+with_layers("dilated", dilation=2, padding=2)
+with_layers("border_not_zero", padding_mode="reflect")
+with_layers("border_not_zero", padding_mode="circular")
+with_layers("grouped", groups=2)
+with_layers("kernel_size", kernel_size=5, padding=2)
+with_layers("kernel_size", kernel_size=1, padding=0)
+with_layers("conv_bias", bias=True)
+with_layers("grouped+conv_bias", groups=2, bias=True)
+with_layers("norm_eps", eps=1e-2)
+with_layers("norm_momentum", momentum=0.0)
+with_layers("norm_momentum", momentum=0.99)
+with_layers("norm_not_learned", affine=False)
+
+
+@wrong(checks.basic_block, "projection_kernel")
+class WideProjection(Block):
+    def __init__(self, i, w, s):
+        super().__init__(i, w, s)
+        if i != w or s != 1:
+            self.skip[0] = conv(i, w, 3, s)
+
+
+@wrong(checks.basic_block, "evaluation_differs")
+class OtherInEvaluation(Block):
+    def forward(self, x):
+        return super().forward(x) if self.training else self.branch(x) + self.skip(x)
+
+
+@wrong(checks.basic_block, "frozen")
+class Frozen(Block):
+    def __init__(self, i, w, s):
+        super().__init__(i, w, s)
+        self.bn2.weight.requires_grad_(False)
+
+
+@wrong(checks.basic_block, "crash")
+class SecondClassForgotten(Block):
+    def forward(self, x):
+        return self.relu(self.branch(x) + self.shortcut(x))
+
+
+class Named(Block):
+    def __init__(self, i, w, s=1):
+        super().__init__(i, w, s)
+
+
+def identity(key):
+    return lambda change: wrong(checks.identity_start, key)(Named, change)
+
+
+def not_written(block):
+    raise NotImplementedError
+
+
+right(checks.identity_start)(Named, lambda block: nn.init.zeros_(block.bn2.weight))
+identity("nothing_changed")(lambda block: None)
+identity("cannot_learn")(lambda block: nn.init.zeros_(block.bn1.weight))
+identity("too_many_changed")(lambda block: nn.init.zeros_(block.conv2.weight))
+identity("frozen")(lambda block: nn.init.zeros_(block.bn2.weight).requires_grad_(False))
+identity("no_identity")(lambda block: nn.init.ones_(block.bn2.bias))
+identity("not_written")(not_written)
+
 # Right answers in other styles
+
+
+@right(checks.basic_block)
+class Lazy(nn.Module):
+    """Layers that take their channels from what comes in."""
+
+    def __init__(self, i, w, s):
+        super().__init__()
+        self.conv1, self.bn1 = nn.LazyConv2d(w, 3, s, 1, bias=False), nn.LazyBatchNorm2d()
+        self.conv2, self.bn2 = nn.LazyConv2d(w, 3, 1, 1, bias=False), nn.LazyBatchNorm2d()
+        lazy = nn.Sequential(nn.LazyConv2d(w, 1, s, bias=False), nn.LazyBatchNorm2d())
+        self.skip = lazy if (i, s) != (w, 1) else nn.Identity()
+
+    def forward(self, x):
+        return F.relu(self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x))))) + self.skip(x))
 
 
 @right(checks.basic_block)
@@ -516,6 +664,9 @@ class HandNorm(nn.Module):
         mean, var = self.mean, self.var
         if self.training:
             mean, var = x.mean(dim=(0, 2, 3)), x.var(dim=(0, 2, 3), correction=0)
+            with torch.no_grad():
+                self.mean.lerp_(mean, 0.1)
+                self.var.lerp_(x.var(dim=(0, 2, 3)), 0.1)
         a = self.scale * torch.rsqrt(var + 1e-5)
         return x * a[:, None, None] + (self.shift - mean * a)[:, None, None]
 

@@ -18,7 +18,14 @@ sizes = (
     ("stride_ignored", lambda n, k, s, p: n + 2 * p - k + 1),
     ("kernel_ignored", lambda n, k, s, p: (n + 2 * p) // s),
     ("returns_none", lambda n, k, s, p: None),
-    ("value", lambda n, k, s, p: n),
+    ("argument_returned", lambda n, k, s, p: n),
+    ("constant", lambda n, k, s, p: 16),
+    ("added_before_division", lambda n, k, s, p: (n + 2 * p - k + 1) // s),
+    ("no_padding+one_position_short", lambda n, k, s, p: (n - k) // s),
+    ("padding_once+stride_ignored", lambda n, k, s, p: n + p - k + 1),
+    ("shift", lambda n, k, s, p: positions(n, k, s, p) + 7),
+    ("shape", lambda n, k, s, p: (positions(n, k, s, p),) * 2),
+    ("right_for_some", lambda n, k, s, p: (n + 2 * p - k) // s + s),
     ("no_number", lambda n, k, s, p: "many"),
 )
 for key, answer in sizes:
@@ -61,7 +68,14 @@ costs = (
     ("flops", lambda i, o, k, n, s, p: 2 * positions(n, k, s, p) ** 2 * o * i * k * k),
     ("one_row", lambda i, o, k, n, s, p: positions(n, k, s, p) * o * i * k * k),
     ("parameters_for_macs", lambda i, o, k, n, s, p: o * i * k * k),
-    ("depthwise", lambda i, o, k, n, s, p: positions(n, k, s, p) ** 2 * o * k * k),
+    ("one_channel_in", lambda i, o, k, n, s, p: positions(n, k, s, p) ** 2 * o * k * k),
+)
+costs += (
+    ("bias_added", lambda i, o, k, n, s, p: positions(n, k, s, p) ** 2 * o * (i * k * k + 1)),
+    ("no_padding", lambda i, o, k, n, s, p: positions(n, k, s, 0) ** 2 * o * i * k * k),
+    ("stride_ignored", lambda i, o, k, n, s, p: positions(n, k, 1, p) ** 2 * o * i * k * k),
+    ("flops+bias_added", lambda i, o, k, n, s, p: 2 * positions(n, k, s, p) ** 2 * o * (i * k * k + 1)),
+    ("padding_once+kernel_not_squared", lambda i, o, k, n, s, p: positions(n - p, k, s, p) ** 2 * o * i * k),
 )
 for key, answer in costs:
     wrong(checks.conv_macs, key)(answer)
@@ -89,6 +103,21 @@ def field_with_own_stride(layers):
     return field
 
 
+@wrong(checks.receptive_field, "all_strides")
+def field_with_all_strides(layers):
+    return 1 + sum(kernel - 1 for kernel, _ in layers) * math.prod(stride for _, stride in layers)
+
+
+@wrong(checks.receptive_field, "last_stride_only")
+def field_with_one_stride(layers):
+    field, last = 1, 1
+    for kernel, stride in layers:
+        field, last = field + (kernel - 1) * last, stride
+    return field
+
+
+wrong(checks.receptive_field, "walked_backwards")(lambda layers: field_backwards(layers[::-1]))
+wrong(checks.receptive_field, "pixel_missing")(lambda layers: field_backwards(layers) - 1)
 wrong(checks.receptive_field, "kernels_added")(lambda layers: sum(kernel for kernel, _ in layers))
 wrong(checks.receptive_field, "last_kernel_only")(lambda layers: layers[-1][0])
 
@@ -144,6 +173,48 @@ def unpadded(x, weight, stride, padding):
 @wrong(checks.convolution_by_hand, "stride_ignored")
 def unstrided(x, weight, stride, padding):
     return with_loops(x, weight, 1, padding)
+
+
+@right(checks.convolution_by_hand)
+def into_float32(x, weight, stride, padding):
+    """What is allocated without a dtype."""
+    y = torch.zeros(with_loops(x, weight, stride, padding).shape)
+    y[:] = with_loops(x, weight, stride, padding)
+    return y
+
+
+wrong(checks.convolution_by_hand, "ready_made")(lambda x, w, s, p: F.conv2d(x, w, stride=s, padding=p))
+
+
+@wrong(checks.convolution_by_hand, "ready_made")
+def in_three_dimensions(x, weight, stride, padding):
+    return F.conv3d(x[:, :, None], weight[:, :, None], None, (1, stride, stride), (0, padding, padding))[:, :, 0]
+
+
+@wrong(checks.convolution_by_hand, "kernel_flipped+padding_ignored+stride_ignored")
+def three_mistakes(x, weight, stride, padding):
+    return flipped(x, weight, 1, 0)
+
+
+@wrong(checks.convolution_by_hand, "padded_before")
+def padded_before(x, weight, stride, padding):
+    return with_loops(F.pad(x, (padding, 0, padding, 0)), weight, stride, 0)
+
+
+@wrong(checks.convolution_by_hand, "factor")
+def tripled(x, weight, stride, padding):
+    return 3 * with_loops(x, weight, stride, padding)
+
+
+@wrong(checks.convolution_by_hand, "value")
+def first_row_lost(x, weight, stride, padding):
+    y = with_loops(x, weight, stride, padding)
+    return torch.cat((0 * y[:, :, :1], y[:, :, 1:]), dim=2)
+
+
+@wrong(checks.convolution_by_hand, "shape")
+def last_column_lost(x, weight, stride, padding):
+    return with_loops(x, weight, stride, padding)[..., :-1]
 
 
 @wrong(checks.convolution_by_hand, "edge_for_zeros")

@@ -43,6 +43,11 @@ def full_batches(batches):
     return 100 * sum((z.argmax(1) == y).sum() for z, y in batches) / (len(batches) * len(batches[0][1]))
 
 
+wrong(checks.accuracy, "fraction_for_percent+error_for_accuracy")(lambda batches: 1 - counted(batches) / 100)
+wrong(checks.accuracy, "rounded")(lambda batches: round(counted(batches), 1))
+wrong(checks.accuracy, "last_batch_only")(lambda batches: [counted([batch]) for batch in batches][-1])
+
+
 @wrong(checks.accuracy, "crash")
 def over_the_wrong_axis(batches):
     return counted([(z.T, y) for z, y in batches])
@@ -119,6 +124,26 @@ def evaluate_and_learn(model, batches):
     return result
 
 
+@wrong(checks.evaluate, "grad_left_off")
+def gradients_off_for_good(model, batches):
+    torch.set_grad_enabled(False)
+    return evaluate(model, batches)
+
+
+@wrong(checks.evaluate, "gone_through_twice")
+@torch.no_grad()
+def counts_first(model, batches):
+    images = sum(len(y) for _, y in batches)
+    mode = model.training
+    model.eval()
+    hits = sum(int((model(x).argmax(1) == y).sum()) for x, y in batches)
+    model.train(mode)
+    return 100 * hits / images
+
+
+wrong(checks.evaluate, "model_not_called")(lambda model, batches: 57.0)
+
+
 def epoch(model, batches, optimizer, zero=True, loss=F.cross_entropy, train=True):
     if train:
         model.train()
@@ -157,6 +182,75 @@ wrong(checks.train_epoch, "last_batch_dropped")(lambda m, b, o: epoch(m, b[:-1],
 wrong(checks.train_epoch, "first_batch_only")(lambda m, b, o: epoch(m, b[:1], o))
 
 
+def averaged_twice(logits, labels):
+    return F.cross_entropy(logits, labels) / len(labels)
+
+
+def smoothed(logits, labels):
+    return F.cross_entropy(logits, labels, label_smoothing=0.1)
+
+
+wrong(checks.train_epoch, "averaged_twice")(lambda *given: epoch(*given, loss=averaged_twice))
+wrong(checks.train_epoch, "labels_smoothed")(lambda *given: epoch(*given, loss=smoothed))
+wrong(checks.train_epoch, "gradients_not_zeroed+trained_in_evaluation_mode")(
+    lambda *a: epoch(*a, zero=False, train=False)
+)
+wrong(checks.train_epoch, "two_epochs")(lambda m, b, o: epoch(m, [*b, *b], o))
+wrong(checks.train_epoch, "other")(lambda *given: epoch(*given, loss=lambda z, y: F.cross_entropy(3 * z, y)))
+wrong(checks.train_epoch, "shape")(lambda *given: [epoch(*given)])
+
+
+@wrong(checks.train_epoch, "right_if_full")
+def fixed_size(model, batches, optimizer):
+    return epoch(model, batches, optimizer, loss=lambda z, y: F.cross_entropy(z, y, reduction="sum") / 6)
+
+
+@wrong(checks.train_epoch, "optimizer_anew")
+def optimizer_of_its_own(model, batches, optimizer):
+    return epoch(model, batches, torch.optim.SGD(model.parameters(), lr=0.1))
+
+
+@wrong(checks.train_epoch, "clipped")
+def clipped(model, batches, optimizer):
+    hook = optimizer.register_step_pre_hook(lambda *_: torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0) and None)
+    loss = epoch(model, batches, optimizer)
+    hook.remove()
+    return loss
+
+
+@wrong(checks.train_epoch, "two_steps")
+def two_steps(model, batches, optimizer):
+    hook = optimizer.register_step_post_hook(
+        lambda opt, *_: twice.append(1) or (opt.step() if len(twice) % 2 else None)
+    )
+    twice = []
+    loss = epoch(model, batches, optimizer)
+    hook.remove()
+    return loss
+
+
+@wrong(checks.train_epoch, "looked_at_twice")
+def looks_twice(model, batches, optimizer):
+    def look_again(module, given, _):
+        module.layers(given[0])
+
+    hook = model.register_forward_hook(look_again)
+    loss = epoch(model, batches, optimizer)
+    hook.remove()
+    return loss
+
+
+@wrong(checks.train_epoch, "right_once")
+def decaying(model, batches, optimizer):
+    """The rate falls from batch to batch."""
+    model.train()
+    total = 0
+    for x, y in batches:
+        total += epoch(model, [(x, y)], optimizer) * len(y)
+        optimizer.param_groups[0]["lr"] *= 0.9
+    return total / 14
+
+
 @wrong(checks.train_epoch, "sum_for_mean")
 def summed(model, batches, optimizer):
     return epoch(model, batches, optimizer, loss=torch.nn.CrossEntropyLoss(reduction="sum"))
@@ -175,7 +269,7 @@ def one_step(model, batches, optimizer):
     return total / sum(len(y) for _, y in batches)
 
 
-@wrong(checks.train_epoch, "nothing_learned")
+@wrong(checks.train_epoch, "zeroed_before_step")
 def zeroed_too_late(model, batches, optimizer):
     model.train()
     total = 0
@@ -216,8 +310,8 @@ right(checks.schedule, per="step")(fit_by_step)
 wrong(checks.schedule, "schedule_per_batch")(fit_by_step)
 wrong(checks.schedule, "schedule_per_epoch", per="step")(fit)
 wrong(checks.schedule, "schedule_never")(lambda *given: fit(*given, every_epoch=False))
-wrong(checks.schedule, "other")(lambda *given: fit(*given, every_step=True))
-wrong(checks.schedule, "steps_off")(lambda m, b, o, s, n: fit(m, b[:1], o, s, n))
+wrong(checks.schedule, "schedule_both")(lambda *given: fit(*given, every_step=True))
+wrong(checks.schedule, "first_batch_only")(lambda m, b, o, s, n: fit(m, b[:1], o, s, n))
 
 
 @wrong(checks.schedule, "schedule_before_optimizer")
@@ -232,6 +326,13 @@ rates = (
     ("below_zero", lambda t, n, peak: peak * math.cos(math.pi * t / n)),
     ("quarter_wave", lambda t, n, peak: peak * math.cos(math.pi / 2 * t / n)),
     ("degrees", lambda t, n, peak: peak / 2 * (1 + math.cos(180 * t / n))),
+    ("one_step_ahead", lambda t, n, peak: peak / 2 * (1 + math.cos(math.pi * (t + 1) / n))),
+    ("bracket_around_pi", lambda t, n, peak: peak / 2 * (1 + math.cos(math.pi) * t / n)),
+    ("final_rate", lambda t, n, peak: 0.01 * peak + 0.99 * peak / 2 * (1 + math.cos(math.pi * t / n))),
+    ("twice_the_peak+one_step_behind", lambda t, n, peak: peak * (1 + math.cos(math.pi * (t - 1) / n))),
+    ("half_way", lambda t, n, peak: peak / 2 * (1 + math.cos(math.pi * t / n / 2))),
+    ("constant", lambda t, n, peak: 0.1),
+    ("factor", lambda t, n, peak: 1.7 * peak / 2 * (1 + math.cos(math.pi * t / n))),
     ("straight_line", lambda t, n, peak: peak * (n - t) / n),
     ("twice_the_peak", lambda t, n, peak: peak * (1 + math.cos(math.pi * t / n))),
     ("climbs", lambda t, n, peak: peak / 2 * (1 - math.cos(math.pi * t / n))),
@@ -304,6 +405,29 @@ def load_rate(path, *parts):
 
 
 wrong(checks.resume, "resume_without_momentum")(save_rate, load_rate)
+wrong(checks.resume, "save_changes_run")(
+    lambda path, model, *rest: (save(path, model, *rest), model.layers[0].reset_parameters()), load
+)
+
+
+def save_for_sgd(path, model, optimizer, scheduler, done):
+    """Only what SGD keeps."""
+    moments = [optimizer.state[p].get("momentum_buffer") for p in model.parameters()]
+    rate = optimizer.param_groups[0]["lr"]
+    torch.save([model.state_dict(), moments, rate, scheduler.state_dict(), done], path)
+
+
+def load_for_sgd(path, model, optimizer, scheduler):
+    weights, moments, rate, place, done = torch.load(path)
+    model.load_state_dict(weights)
+    for parameter, moment in zip(model.parameters(), moments, strict=True):
+        optimizer.state[parameter]["momentum_buffer"] = moment
+    optimizer.param_groups[0]["lr"] = rate
+    scheduler.load_state_dict(place)
+    return done
+
+
+wrong(checks.resume, "resume_other_optimizer")(save_for_sgd, load_for_sgd)
 wrong(checks.resume, "nothing_saved")(lambda *given: None, load)
 wrong(checks.resume, "crash")(save, lambda path, *parts: torch.load(path)["epoch"])
 

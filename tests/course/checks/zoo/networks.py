@@ -131,13 +131,13 @@ class PoolBeforeReLU(LateReLU):
 wrong(checks.resnet, "last_relu_missing")(LateReLU)
 
 
-@wrong(checks.resnet, "imagenet_stem")
+@wrong(checks.resnet, "pool_in_stem+stem_conv")
 class ImageNetStem(Net):
     def make_stem(self):
         return nn.Sequential(conv(3, 16, 7, 2), nn.BatchNorm2d(16), nn.ReLU(), nn.MaxPool2d(3, 2, 1))
 
 
-@wrong(checks.resnet, "large_stem")
+@wrong(checks.resnet, "stem_conv")
 class LargeStem(Net):
     def make_stem(self):
         return nn.Sequential(conv(3, 16, 7, 2), nn.BatchNorm2d(16), nn.ReLU())
@@ -161,7 +161,7 @@ class WideStem(Net):
         return nn.Sequential(conv(3, 16, 7), nn.BatchNorm2d(16), nn.ReLU())
 
 
-@wrong(checks.resnet, "stem_shrinks")
+@wrong(checks.resnet, "pool_in_stem")
 class HalvedStem(Net):
     def make_stem(self):
         return super().make_stem().append(nn.MaxPool2d(2))

@@ -1,5 +1,6 @@
 """Data pipelines as learners write them."""
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 
@@ -43,6 +44,28 @@ def std_of_means(train, test):
     return means.mean(0), means.std(0, correction=0)
 
 
+wrong(checks.statistics, "std_before_mean")(lambda train, test: statistics(train, test)[::-1])
+wrong(checks.statistics, "divided_by_all")(lambda train, test: [row / 3 for row in statistics(train, test)])
+
+
+@wrong(checks.statistics, "one_for_all_channels+not_scaled")
+def one_for_all_in_bytes(train, test):
+    return [255 * torch.stack(row) for row in one_for_all(train, test)]
+
+
+@wrong(checks.statistics, "squares_in_bytes")
+def squares_in_bytes(train, test):
+    mean = train.double().mean((0, 1, 2))
+    return mean / 255, ((train**2).double().mean((0, 1, 2)) - mean**2).sqrt() / 255
+
+
+@wrong(checks.statistics, "mean_of_two_means")
+def halves(train, test):
+    squares = [((images / 255) ** 2).mean((0, 1, 2)) for images in (train, test)]
+    mean = ((train / 255).mean((0, 1, 2)) + (test / 255).mean((0, 1, 2))) / 2
+    return mean, ((squares[0] + squares[1]) / 2 - mean**2).sqrt()
+
+
 @right(checks.normalize)
 def normalize(images, mean, std):
     x = images.permute(0, 3, 1, 2) / 255
@@ -65,13 +88,18 @@ normalized = (
     ("scaled_only", lambda x, m, s: x.permute(0, 3, 1, 2) / 255),
     ("colors_reversed", lambda x, m, s: normalize(x, m, s)[:, [2, 1, 0]]),
     ("axes_swapped", lambda x, m, s: normalize(x, m, s).mT),
-    ("shape", lambda x, m, s: (x / 255 - m) / s),
+    ("channels_last", lambda x, m, s: (x / 255 - m) / s),
+    ("shape", lambda x, m, s: normalize(x, m, s)[0]),
+    ("std_before_mean+variance_for_std", lambda x, m, s: (x / 255 / s**2 - m).permute(0, 3, 1, 2)),
+    ("arguments_swapped", lambda x, m, s: normalize(x, s, m)),
+    ("rounded", lambda x, m, s: (normalize(x, m, s) * 100).round() / 100),
 )
 for key, answer in normalized:
     wrong(checks.normalize, key)(answer)
 
 
-def stratified(labels, n, seed, generator=None):
+def by_class(labels, n, seed, generator=None):
+    """Each class rounded by itself."""
     generator = generator or torch.Generator().manual_seed(seed)
     held = []
     for k in labels.unique():
@@ -79,6 +107,16 @@ def stratified(labels, n, seed, generator=None):
         order = torch.randperm(len(of_class), generator=generator)
         held.append(of_class[order[: round(len(of_class) * n / len(labels))]])
     held = torch.cat(held)
+    rest = torch.ones(len(labels), dtype=torch.bool)
+    rest[held] = False
+    return rest.nonzero()[:, 0], held
+
+
+def stratified(labels, n, seed, generator=None):
+    """Evenly spaced places in a row of all images, class by class."""
+    order = torch.randperm(len(labels), generator=generator or torch.Generator().manual_seed(seed))
+    row = order[labels[order].argsort(stable=True)]
+    held = row[((torch.arange(n) + 0.5) * len(labels) / n).long()]
     rest = torch.ones(len(labels), dtype=torch.bool)
     rest[held] = False
     return rest.nonzero()[:, 0], held
@@ -136,12 +174,59 @@ def global_seed(labels, n, seed):
     return stratified(labels, n, seed, torch.default_generator)
 
 
-def window(images, top, left, mirrored, pad=4, mode="constant", axis=1):
+@wrong(checks.split, "split_masks")
+def masks(labels, n, seed):
+    held = torch.zeros(len(labels), dtype=torch.bool)
+    held[stratified(labels, n, seed)[1]] = True
+    return ~held, held
+
+
+@wrong(checks.split, "split_repeated")
+def drawn_twice(labels, n, seed):
+    train, held = stratified(labels, n, seed)
+    return train, held[torch.arange(len(held)) // 2 * 2]
+
+
+wrong(checks.split, "split_size")(by_class)
+wrong(checks.split, "split_no_pair")(lambda labels, n, seed: stratified(labels, n, seed)[0])
+
+
+@wrong(checks.split, "split_uneven")
+def some_never(labels, n, seed):
+    """The last images of a class are never held out."""
+    held = stratified(labels, n, seed)[1]
+    drawn = torch.Generator().manual_seed(seed)
+    places = []
+    for k, count in enumerate(torch.bincount(labels[held]).tolist()):
+        of_class = (labels == k).nonzero()[:, 0]
+        of_class = of_class[: max(count, len(of_class) * 3 // 4)]
+        places.append(of_class[torch.randperm(len(of_class), generator=drawn)[:count]])
+    rest = torch.ones(len(labels), dtype=torch.bool)
+    rest[torch.cat(places)] = False
+    return rest.nonzero()[:, 0], torch.cat(places)
+
+
+@wrong(checks.split, "global_seed")
+def seed_of_numpy(labels, n, seed):
+    np.random.seed(seed)
+    return stratified(labels, n, np.random.randint(10**6))
+
+
+@right(checks.split)
+def seeded_numpy(labels, n, seed):
+    parts = stratified(labels, n, int(np.random.default_rng(seed).integers(10**6)))
+    return [part.numpy() for part in parts]
+
+
+def window(images, top, left, mirrored, pad=4, mode="constant", axis=1, value=None, square=False):
     """Image by image."""
-    size, cut = images.shape[1], []
+    height, width, cut = *images.shape[1:3], []
+    width = height if square else width
     for image, row, column, flip in zip(images, top.tolist(), left.tolist(), mirrored.tolist(), strict=True):
-        wide = F.pad(image.permute(2, 0, 1).float(), (pad,) * 4, mode=mode).permute(1, 2, 0).to(torch.uint8)
-        piece = wide[row : row + size, column : column + size]
+        wide = (
+            F.pad(image.permute(2, 0, 1).float(), (pad,) * 4, mode=mode, value=value).permute(1, 2, 0).to(torch.uint8)
+        )
+        piece = wide[row : row + height, column : column + width]
         cut.append(piece.flip(axis) if flip else piece)
     return torch.stack(cut)
 
@@ -160,7 +245,66 @@ def one_by_one(images, generator):
 
 
 right(checks.augmentation, size=(6, 10))(crop_and_flip)
-wrong(checks.augmentation, "shape", size=(6, 10))(one_by_one)  # cuts squares
+
+
+@wrong(checks.augmentation, "shape")
+def squares(images, generator):
+    return window(images, *draw(len(images), generator), square=True)
+
+
+def shifted(**options):
+    return lambda images, generator: window(images, *draw(len(images), generator), **options)
+
+
+wrong(checks.augmentation, "border_not_black")(shifted(mode="replicate"))
+wrong(checks.augmentation, "border_white")(shifted(value=255.0))
+wrong(checks.augmentation, "flip_of_colors")(shifted(axis=2))
+wrong(checks.augmentation, "flip_upside_down+border_not_black")(shifted(axis=0, mode="reflect"))
+wrong(checks.augmentation, "pad_size")(lambda x, g: window(x, *draw(len(x), g, high=11), pad=5))
+right(checks.augmentation)(lambda x, g: torch.cat([one_by_one(x[i : i + 1], g) for i in range(len(x))]))
+
+
+@wrong(checks.augmentation, "flip_not_drawn")
+def first_half_mirrored(images, generator):
+    top, left, _ = draw(len(images), generator)
+    return window(images, top, left, torch.arange(len(images)) < len(images) // 2)
+
+
+@wrong(checks.augmentation, "flip_linked")
+def coin_from_place(images, generator):
+    top, left, _ = draw(len(images), generator)
+    return window(images, top, left, top > 4)
+
+
+@wrong(checks.augmentation, "crop_uneven")
+def mostly_in_the_middle(images, generator):
+    top, left, mirrored = draw(len(images), generator, high=5)
+    more = torch.randint(0, 5, (2, len(images)), generator=generator)
+    return window(images, top + more[0], left + more[1], mirrored)
+
+
+@wrong(checks.augmentation, "crop_range")
+def eight_places_and_mirrored_first(images, generator):
+    top, left, mirrored = draw(len(images), generator, high=8)
+    return window(images, top, torch.where(mirrored, 8 - left, left), mirrored)
+
+
+@wrong(checks.augmentation, "generator_ignored")
+def numbers_of_numpy(images, generator):
+    n = len(images)
+    top, left = torch.from_numpy(np.random.randint(0, 9, (2, n)))
+    return window(images, top, left, torch.from_numpy(np.random.rand(n) < 0.5))
+
+
+@wrong(checks.augmentation, "always_the_same")
+def own_generator(images, generator):
+    return one_by_one(images, torch.Generator().manual_seed(generator.initial_seed()))
+
+
+@wrong(checks.augmentation, "one_direction")
+def down_only(images, generator):
+    top, left, mirrored = draw(len(images), generator)
+    return window(images, top, left * 0 + 4, mirrored)
 
 
 @wrong(checks.augmentation, "same_crop")
@@ -272,6 +416,30 @@ wrong(checks.batches, "train_not_augmented")(lambda *given: batches(*given, augm
 wrong(checks.batches, "train_not_shuffled")(lambda *given: batches(*given, shuffle=False))
 wrong(checks.batches, "test_shuffled")(lambda x, y, size, training, g: batches(x, y, size, True, g, augment=training))
 wrong(checks.batches, "test_incomplete")(lambda *given: batches(*given, drop_last=True))
+
+
+wrong(checks.batches, "labels_first")(lambda *given: [(y, x) for x, y in batches(*given)])
+wrong(checks.batches, "no_batches")(lambda *given: [])
+wrong(checks.batches, "no_pairs")(lambda *given: [x for x, _ in batches(*given)])
+
+
+@wrong(checks.batches, "shuffled_batches")
+def batches_shuffled(images, labels, size, training, generator):
+    made = list(batches(images, labels, size, training, generator, shuffle=False))
+    return [made[i] for i in torch.randperm(len(made), generator=generator)] if training else made
+
+
+@wrong(checks.batches, "generator_ignored")
+def order_from_elsewhere(images, labels, size, training, generator):
+    order = torch.randperm(len(images)) if training else torch.arange(len(images))
+    return batches(images[order], labels[order], size, training, generator, shuffle=False)
+
+
+@wrong(checks.batches, "same_order")
+def one_order(images, labels, size, training, generator):
+    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(1))
+    order = order if training else torch.arange(len(images))
+    return batches(images[order], labels[order], size, training, generator, shuffle=False)
 
 
 wrong(checks.batches, "batch_size")(lambda x, y, size, training, g: batches(x, y, len(x), training, g))

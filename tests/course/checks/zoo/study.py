@@ -24,6 +24,15 @@ wrong(checks.standard_deviation, "standard_error_for_sd")(lambda values: np.std(
 wrong(checks.standard_deviation, "range_for_sd")(np.ptp)
 wrong(checks.standard_deviation, "absolute_deviation")(lambda values: np.abs(values - np.mean(values)).mean())
 
+deviations = (
+    ("root_too_early", lambda v: math.sqrt(sum((x - st.mean(v)) ** 2 for x in v)) / (len(v) - 1)),
+    ("population_sd+around_median", lambda v: math.sqrt(sum((x - st.median(v)) ** 2 for x in v) / len(v))),
+    ("rounded", lambda v: round(st.stdev(v), 2)),
+    ("crash", lambda v: math.sqrt(sum((x - st.mean(v)) ** 2 for x in v) / (len(v) - 2))),
+)
+for key, answer in deviations:
+    wrong(checks.standard_deviation, key)(answer)
+
 T = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776}
 
 
@@ -47,6 +56,10 @@ intervals = (
     ("one_sided", lambda values: around(values, t_quantile(len(values) - 1, 0.9) * error(values))),
     ("smallest_to_largest", lambda values: (min(values), max(values))),
     ("shape", lambda values: T[len(values) - 1] * error(values)),
+    ("variance_for_sd", lambda v: around(v, T[len(v) - 1] * st.variance(v) / math.sqrt(len(v)))),
+    ("normal_for_t+population_sd", lambda v: around(v, 1.96 * st.pstdev(v) / math.sqrt(len(v)))),
+    ("ends_turned", lambda v: around(v, T[len(v) - 1] * error(v))[::-1]),
+    ("whole_width", lambda v: around(v, 2 * T[len(v) - 1] * error(v))),
 )
 for key, answer in intervals:
     wrong(checks.interval, key)(answer)
@@ -84,6 +97,20 @@ def normal(a, b):
     return gap, gap - half, gap + half
 
 
+wrong(checks.difference, "never_negative")(lambda a, b: welch(a, b) if st.mean(b) > st.mean(a) else welch(b, a))
+
+
+@wrong(checks.difference, "freedom_together")
+def student(a, b):
+    gap, half = st.mean(b) - st.mean(a), t_quantile(len(a) + len(b) - 2) * math.hypot(error(a), error(b))
+    return gap, gap - half, gap + half
+
+
+@wrong(checks.difference, "sign_turned+normal_for_t")
+def turned_and_normal(a, b):
+    return normal(b, a)
+
+
 @right(checks.runs)
 def comprehension(run, names, seeds):
     return {name: [run(name, seed) for seed in seeds] for name in names}
@@ -108,7 +135,11 @@ wrong(checks.runs, "best_kept")(of_table(lambda table: {name: max(runs) for name
 wrong(checks.runs, "mean_kept")(of_table(lambda table: {name: st.fmean(runs) for name, runs in table.items()}))
 wrong(checks.runs, "last_kept")(of_table(lambda table: {name: runs[-1] for name, runs in table.items()}))
 wrong(checks.runs, "figures_missing")(of_table(lambda table: {name: runs[1:] for name, runs in table.items()}))
-wrong(checks.runs, "figures_mixed_up")(of_table(lambda table: {name: runs[::-1] for name, runs in table.items()}))
+wrong(checks.runs, "figures_rounded")(of_table(lambda t: {n: [round(x, 1) for x in runs] for n, runs in t.items()}))
+wrong(checks.runs, "figures_changed")(of_table(lambda table: {name: [0.0] * len(runs) for name, runs in table.items()}))
+wrong(checks.runs, "no_table")(of_table(lambda table: np.array(list(table.values()))))
+right(checks.runs)(of_table(lambda table: {name: np.array(runs) for name, runs in table.items()}))
+wrong(checks.runs, "seeds_reversed")(of_table(lambda table: {name: runs[::-1] for name, runs in table.items()}))
 wrong(checks.runs, "no_table")(of_table(lambda table: list(table.values())))
 
 
@@ -138,7 +169,19 @@ wrong(checks.verdict, "by_overlap")(by_overlap)
 wrong(checks.verdict, "verdict_turned")(lambda a, b: say(*welch(b, a)))
 wrong(checks.verdict, "never_decided")(lambda a, b: "undecided")
 wrong(checks.verdict, "always_decided")(lambda a, b: "higher")
-wrong(checks.verdict, "value")(by_threshold)
+wrong(checks.verdict, "by_limit")(by_threshold)
+wrong(checks.verdict, "sign_lost")(lambda a, b: "undecided" if say(*welch(a, b)) == "undecided" else "higher")
+wrong(checks.verdict, "never_lower")(lambda a, b: "higher" if welch(a, b)[1] > 0 else "undecided")
+wrong(checks.verdict, "verdict_turned+never_lower")(lambda a, b: "higher" if welch(a, b)[2] < 0 else "undecided")
+wrong(checks.verdict, "value")(lambda a, b: say(*welch(a, b)) if len(a) > 2 else "undecided")
+
+
+@wrong(checks.verdict, "by_all_runs")
+def by_all_runs(a, b):
+    gap = st.mean(b) - st.mean(a)
+    return "undecided" if abs(gap) < st.stdev(a + b) else "higher" if gap > 0 else "lower"
+
+
 wrong(checks.verdict, "no_verdict")(lambda a, b: welch(a, b)[1] > 0)
 
 steps = {"measured": {"steps": 8}, "known": {"steps": [(7, "What becomes of the last batch?")]}, "points": 1}

@@ -1,0 +1,301 @@
+"""Compare the values of a learner's function with the right ones, and say what is wrong with them.
+
+First by the search for a mistake that computes the same; where there is none, by what the differences have in common,
+and else by the smallest case that shows one.
+"""
+
+import copy
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .contain import contained
+from .report import Finding, Result, grade
+from .space import Space, search
+
+TOLERANCE = 1e-6  # of float64 numbers: rounding stays far below, a mistake lies far above
+SINGLE = 2e-5  # of float32 numbers, summed up in any order
+FEW = 9  # numbers that one reads at a glance
+HALF = 0.5  # what an answer that is wrong for some cases keeps at most
+CLOSE = 2e-2  # a relative difference that rounding by hand can make
+BY_HAND = "Work this case out by hand: where do you part?"
+
+
+def check_values(
+    task: str, points: float, function: Callable[..., Any], space: Space, cases: Sequence[tuple], **options: Any
+) -> Result:
+    """Compare values case by case, and grade them. An answer that is wrong somewhere keeps at most half.
+
+    Args:
+        task, points: as in `grade`.
+        function: the learner's function.
+        space: the task.
+        cases: what to call it with, small cases first.
+        options: of `compare_values`.
+    """
+    return grade(task, points, compare_values(function, space, cases, **options), most=HALF)
+
+
+def compare_values(
+    function: Callable[..., Any], space: Space, cases: Sequence[tuple], tolerance: float = TOLERANCE, most: int = 3
+) -> list[Finding | None]:
+    """Compare values case by case.
+
+    Args:
+        function, space, cases: as in `check_values`.
+        tolerance: absolute and relative; float32 tensors may differ by more.
+        most: how many mistakes to look for at once.
+
+    Returns:
+        For each case what was wrong, or None.
+    """
+    found: list[Tensor | Finding] = []
+    for case in cases:
+        hangs = found and isinstance(found[-1], Finding) and found[-1].key == "endless"
+        found.append(found[-1] if hangs else _value(function, case))
+    wanted = [to_tensor(space.answer(*case)) for case in cases]
+    if all(same(a, b, tolerance) for a, b in zip(found, wanted, strict=True)):
+        return [None] * len(cases)
+    ran = [i for i, value in enumerate(found) if isinstance(value, Tensor)]
+
+    def explains(**options: Any) -> bool:
+        return all(same(found[i], _try(space.answer, cases[i], options), tolerance) for i in ran)
+
+    wrong = [i for i in ran if not same(found[i], wanted[i], tolerance)]
+    finding = None
+    if wrong:
+        parameters = inspect.signature(space.answer).parameters.items()
+        names = [name for name, parameter in parameters if parameter.kind is parameter.POSITIONAL_OR_KEYWORD]
+        ran_only = [[part[i] for i in ran] for part in (found, wanted, cases)]
+        finding = (
+            search(space.mistakes, explains, most=1)
+            or _without_thought(*ran_only, names)
+            or search(space.mistakes, explains, least=2, most=most)
+            or explain(*ran_only, names)
+        )
+    return [value if isinstance(value, Finding) else finding if i in wrong else None for i, value in enumerate(found)]
+
+
+def same(a: Any, b: Any, tolerance: float = TOLERANCE) -> bool:
+    """Whether two tensors have one shape and, but for rounding, the same numbers."""
+    if not isinstance(a, Tensor) or not isinstance(b, Tensor) or a.shape != b.shape:
+        return False
+    if torch.float32 in (a.dtype, b.dtype):
+        tolerance = max(tolerance, SINGLE)
+    a, b = a.detach().double().cpu(), b.detach().double().cpu()
+    return torch.allclose(a, b, rtol=tolerance, atol=tolerance, equal_nan=True)
+
+
+def none_returned(value: Any) -> Finding | None:
+    """What to say about a function that returns nothing."""
+    if value is not None:
+        return None
+    return Finding("returns_none", "Your function gives back None.", "Does every way through it end with return?")
+
+
+def to_tensor(value: Any) -> Tensor:
+    """A number, or numbers in tuples, lists, arrays or tensors, as one tensor; float32 stays what it is.
+
+    Raises:
+        TypeError, ValueError, RuntimeError: if it holds anything else, or parts of unequal length.
+    """
+    if isinstance(value, Tensor):
+        return value.detach() if value.dtype == torch.float32 else value.detach().double()
+    if hasattr(value, "__array__") and getattr(value, "ndim", 0):
+        return to_tensor(torch.as_tensor(value))
+    if isinstance(value, tuple | list):
+        return torch.stack([to_tensor(item).double() for item in value])
+    if isinstance(value, str | bytes):  # float("3") would do it
+        raise TypeError(f"{value!r} is no number")
+    return torch.tensor(float(value), dtype=torch.float64)
+
+
+def describe(value: Any) -> str:
+    """A value in a few words, with its numbers if they are few."""
+    if isinstance(value, Tensor):
+        few = value.numel() <= FEW and value.ndim <= 4
+        return f"{_plain(value)}" if few else f"a tensor of shape {tuple(value.shape)}"
+    if isinstance(value, tuple | list) and (len(value) > FEW or "tensor(" in repr(value)):
+        return f"a {type(value).__name__} of {len(value)}"
+    if isinstance(value, float):
+        return f"{value:g}"
+    return repr(value) if isinstance(value, int | str | tuple | list) else f"a {type(value).__name__}"
+
+
+def explain(found: Sequence[Tensor], wanted: Sequence[Tensor], cases: Sequence[tuple], names: Sequence[str]) -> Finding:
+    """Say what values that no known mistake explains have in common, or show the smallest wrong one."""
+    for value, target, case in zip(found, wanted, cases, strict=True):
+        if value.shape != target.shape:
+            return explain_shape(value, target, f"For {_told(case, names)}")
+    everywhere = _in_common(found, wanted, cases, names)
+    if everywhere:
+        return everywhere
+    off = [i for i in range(len(found)) if not same(found[i], wanted[i])]
+    where = _where(found, wanted, cases, names, off)
+    if where:
+        return where
+    i = min(off, key=lambda i: (wanted[i].numel() + sum(_size(item) for item in cases[i]), i))
+    value, given = found[i], _told(cases[i], names)
+    if value.numel() <= FEW:
+        return Finding("value", f"For {given} you get {_plain(value)}.", BY_HAND)
+    place = tuple((~torch.isclose(value.double(), wanted[i].double(), 1e-5, 1e-5)).nonzero()[0].tolist())
+    return Finding("value", f"For {given} you get {value[place].item():g} at {place}.", BY_HAND)
+
+
+def explain_shape(value: Tensor, target: Tensor, given: str) -> Finding:
+    """What to say about numbers that are too few, too many, or in another shape."""
+    if max(value.ndim, target.ndim) == 1 or min(value.ndim, target.ndim) == 0:
+        count, wanted = _count(value), _count(target)
+        seen = f"{given} your function gives back {count}; {wanted} {'is' if wanted == 'one number' else 'are'} wanted."
+        return Finding("shape", seen, "What, and in which order, does the task ask you to return?")
+    seen = f"{given} your answer has shape {tuple(value.shape)}; {tuple(target.shape)} was expected."
+    if value.ndim != target.ndim:
+        return Finding("shape", seen, "Which dimension is too many, or missing?")
+    if sorted(value.shape) == sorted(target.shape):
+        return Finding("shape", seen, "In which order do the dimensions stand?")
+    return Finding("shape", seen, "What decides the size that differs? Print the shapes on the way.")
+
+
+def _count(value: Tensor) -> str:
+    return "one number" if value.numel() == 1 and value.ndim == 0 else f"{value.numel()} numbers"
+
+
+def _without_thought(
+    found: Sequence[Tensor], wanted: Sequence[Tensor], cases: Sequence[tuple], names: Sequence[str]
+) -> Finding | None:
+    """An argument as it is, or always the same number."""
+    for i, name in enumerate(names):
+        given = [to_tensor(case[i]) if isinstance(case[i], int | float | Tensor) else None for case in cases]
+        if all(map(same, found, given)):
+            return Finding("argument_returned", f"You give back {name} as it is.", "What has to happen to it?")
+    alike = len(found) > 2 and all(value.ndim < 2 and same(value, found[0]) for value in found)
+    if alike and not all(same(target, wanted[0]) for target in wanted):
+        seen = f"You get {_plain(found[0])}, whatever comes in."
+        return Finding("constant", seen, "Which arguments should it depend on?")
+    return None
+
+
+TURNED = (
+    ("other_order", lambda t: t.flip(0), 1, "Your numbers are right, in the other order.", "Which comes first?"),
+    (
+        "transposed",
+        lambda t: t.mT,
+        2,
+        "Rows and columns have changed places.",
+        "Which axis goes down, and which right?",
+    ),
+    (
+        "mirrored",
+        lambda t: t.flip(-1),
+        2,
+        "Left and right have changed places.",
+        "Which index runs from left to right?",
+    ),
+    ("upside_down", lambda t: t.flip(-2), 2, "Top and bottom have changed places.", "Which index goes down?"),
+    ("images_reversed", lambda t: t.flip(0), 4, "The images come in the other order.", "Which axis counts the images?"),
+    ("channels_reversed", lambda t: t.flip(1), 4, "The channels come in the other order.", "What orders the channels?"),
+)
+
+
+def _in_common(
+    found: Sequence[Tensor], wanted: Sequence[Tensor], cases: Sequence[tuple], names: Sequence[str]
+) -> Finding | None:
+    """One rule that leads from all right values to the learner's."""
+    pairs = list(zip(found, wanted, strict=True))
+    for key, turn, axes, seen, look in TURNED:
+        fits = all(t.ndim >= axes and (axes > 1 or t.ndim == 1) for t in wanted)
+        if fits and all(same(value, turn(target)) for value, target in pairs):
+            return Finding(key, seen, look)
+    a, b = (torch.cat([t.double().flatten() for t in values]) for values in (found, wanted))
+    if len(a) < 3 or not torch.isfinite(a).all():
+        return None
+    nonzero = b.abs() > 1e-9
+    ratio = (a[nonzero] / b[nonzero]).median() if nonzero.any() else None
+    if ratio is not None and abs(ratio) > 1e-6 and same(a, ratio * b):
+        seen = f"All of your numbers are {ratio:.4g} times the right ones."
+        return Finding("factor", seen, "Which factor is missing, or stands there once too often?")
+    shift = (a - b).median()
+    if same(a, b + shift):
+        seen = f"All of your numbers are too {'large' if shift > 0 else 'small'} by {abs(shift):.4g}."
+        return Finding("shift", seen, "What is added, or left out, whatever comes in?")
+    if ((a - b).abs() <= CLOSE * b.abs().clamp(min=1)).all() and same(a, (a * 1000).round() / 1000):
+        return Finding("rounded", "Your numbers are rounded.", "Who rounds, and does the task ask for it?")
+    return None
+
+
+SPECIAL = (("is 1", lambda v: v == 1), ("is 0", lambda v: v == 0), ("is even", lambda v: v % 2 == 0))
+
+
+def _where(
+    found: Sequence[Tensor], wanted: Sequence[Tensor], cases: Sequence[tuple], names: Sequence[str], off: Sequence[int]
+) -> Finding | None:
+    """Where alone the values are right, or wrong: for some arguments, at the border, in one image or channel."""
+    for i, name in enumerate(names):
+        for words, holds in SPECIAL:
+            numbers = [len(c[i]) if isinstance(c[i], tuple | list) else c[i] for c in cases]
+            words_here = words.replace("is", "has length") if isinstance(cases[0][i], tuple | list) else words
+            if all(isinstance(n, int) for n in numbers) and off:
+                told = [holds(n) for n in numbers]
+                if all(told[j] != (j in off) for j in range(len(cases))) and len(off) < len(cases):
+                    seen = f"Your answers are right where {name} {words_here}, and wrong elsewhere."
+                    return Finding("right_for_some", seen, f"How should {name} enter?")
+    masks = [~torch.isclose(found[j].double(), wanted[j].double(), 1e-5, 1e-5) for j in off if wanted[j].ndim == 4]
+    if len(masks) < len(off) or not masks:
+        return None
+    if all(min(m.shape[2:]) > 2 and not m[:, :, 1:-1, 1:-1].any() for m in masks):
+        return Finding("border", "Only the border of your output is off.", "What does the kernel meet at the border?")
+    for axis, noun in ((0, "image"), (1, "channel")):
+        hit = [m.movedim(axis, 0).flatten(1).any(dim=1) for m in masks]
+        for words, place in (("first", 0), ("last", -1)):
+            if all(len(h) > 1 and h.sum() == 1 and h[place] for h in hit):
+                return Finding(f"one_{noun}", f"Only the {words} {noun} is off.", "What is done to the others alone?")
+            if all(len(h) > 1 and h.sum() == len(h) - 1 and not h[place] for h in hit):
+                seen = f"Only the {words} {noun} is right."
+                return Finding(f"one_{noun}", seen, f"What is done to the {words} {noun} alone?")
+    return None
+
+
+def _value(function: Callable[..., Any], case: tuple) -> Tensor | Finding:
+    outcome = contained(function, *copy.deepcopy(case))
+    problem = outcome.problem or none_returned(outcome.value)
+    if problem:
+        return problem
+    converted = contained(to_tensor, outcome.value)
+    if converted.problem:
+        seen = f"Your function gives back {describe(outcome.value)} where numbers are wanted."
+        return Finding("no_number", seen, "What does the task ask you to return?")
+    return converted.value
+
+
+def _try(answer: Callable[..., Any], case: tuple, options: dict[str, Any]) -> Tensor | None:
+    try:
+        return to_tensor(answer(*case, **options))
+    except (ArithmeticError, RuntimeError, ValueError, IndexError):  # this mistake cannot be made with these numbers
+        return None
+
+
+def _told(case: tuple, names: Sequence[str]) -> str:
+    return ", ".join(f"{name} {describe(item)}" for name, item in zip(names, case, strict=False))
+
+
+def _size(item: Any) -> float:
+    """How hard an argument is to read."""
+    if isinstance(item, Tensor):
+        return item.numel()
+    return len(item) if isinstance(item, tuple | list) else abs(item) / 100 if isinstance(item, int | float) else 0
+
+
+def _plain(value: Tensor) -> Any:
+    while value.ndim > 2 and value.shape[0] == 1:
+        value = value[0]
+    numbers = value.double().tolist()
+    return f"{numbers:g}" if value.ndim == 0 else str(_rounded(numbers))
+
+
+def _rounded(numbers: Any) -> Any:
+    if isinstance(numbers, list):
+        return [_rounded(one) for one in numbers]
+    return int(numbers) if float(numbers).is_integer() else round(numbers, 4)
