@@ -8,7 +8,7 @@ from torch import Tensor
 
 from .replay import Call, Replay
 from .report import Finding
-from .residual import Plan, norms, residual, settings, wirings
+from .residual import Plan, residual, settings, wirings
 from .space import Mistake, mistake
 
 WIDTHS = (16, 32, 64)
@@ -96,8 +96,6 @@ def settings_of_network(plan: Plan, roles: Mapping[str, Call], blocks: Sequence[
     size, stride = tuple(stem.weight.shape[2:]), stem.stride
     if size != (3, 3) or stride != 1:
         found.append(Finding("stem_conv", f"Your first convolution is {size[0]}×{size[1]} with stride {stride}.", STEM))
-    if stem.bias is not None:
-        found.append(Finding("conv_bias", "Your first convolution has a bias.", "Which argument leaves it out?"))
     if stem.weight.shape[0] != WIDTHS[0]:
         found.append(Finding("stem_width", f"Your first convolution gives {stem.weight.shape[0]} channels.", STEM))
     logits = roles["linear"].weight.shape[0]
@@ -115,7 +113,7 @@ def settings_of_network(plan: Plan, roles: Mapping[str, Call], blocks: Sequence[
     wanted = {(stage, i): 2 if stage > 0 and i == 0 else 1 for stage, i in halves}
     if halves != wanted:
         found.append(_explain_halves(halves, wanted, blocks))
-    return [*found, *norms({role: call for role, call in roles.items() if role == "stem norm"})]
+    return found
 
 
 def _explain_halves(halves: Mapping[tuple[int, int], int], wanted: Mapping, blocks: Sequence[int]) -> Finding:
