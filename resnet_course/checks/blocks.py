@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from . import replay
 from .contain import contained
-from .network import WIDTHS, network, settings_of_network, wirings_of_network
+from .network import DEPTH, WIDTHS, network, settings_of_network, wirings_of_network
 from .replay import NoSuchLayer, Replay, Run
 from .report import Finding, Result, grade
 from .residual import BASIC, BOTTLENECK, ZEROS, Plan, norms, residual, settings, wirings
@@ -22,6 +22,7 @@ from .values import check_values, explain_shape, none_returned, same
 BASIC_CASES = ((4, 4, 1), (4, 8, 2), (4, 6, 1), (4, 4, 2))
 BOTTLENECK_CASES = ((8, 2, 1), (6, 3, 2), (4, 2, 1), (8, 2, 2))
 NETWORK_CASES = (((1, 2, 1), 10), ((3, 1, 2), 7))
+DEPTH_CASES = (("basic", (1, 1)), ("bottleneck", (1, 2, 1)), ("basic", (3, 3, 3)), ("bottleneck", (3, 4, 6, 3)))
 SMALL = 3, 7, 9  # images, odd height and odd width for a block
 LARGE = 2, 32, 32  # for a network: a pooling may count on these
 
@@ -120,6 +121,18 @@ def resnet(
     task = Task(answer, wirings_of_network(plan), set_wrong, partial(_explain_network, plan=plan))
     name = f"ResNet, {block} blocks, option {shortcut}"
     return _check(name, points, make, task, NETWORK_CASES, more, [1, 1, 1], channels=3, size=LARGE)
+
+
+def depth(function: Callable[[str, Sequence[int]], int], *, more: Sequence = (), points: float = 3) -> Result:
+    """Check the number of layers with weights on the longest path.
+
+    Args:
+        function: the learner's function of the kind of block, ``basic`` or ``bottleneck``, and of the number of blocks
+            in each stage.
+        more: further cases, each with these two.
+        points: points of a right answer.
+    """
+    return check_values("Depth", points, function, DEPTH, DEPTH_CASES, more)
 
 
 def identity_start(
