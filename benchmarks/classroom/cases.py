@@ -1,6 +1,7 @@
 """The class: who hands in what, and what it must earn. The points were worked out by hand from the tasks and checks.
 
-A check divides its points evenly over its steps; the comment beside a case names the steps that fail.
+A check divides its points over its steps; the comment beside a case names the steps that fail. A function that is wrong
+for some values keeps at most half.
 """
 
 import json
@@ -184,12 +185,12 @@ WRONG = [
         {"option-b": 4.8},
         "gives negative numbers",
     ),
-    # The same; and behind a branch of zeros its ReLU passes no gradient, so no block can learn: one of three.
+    # The same; and behind a branch of zeros its ReLU passes no gradient, so no block can learn: two of three.
     Case(
         "wrong",
         "ReLU before the addition",
         (swap("BasicBlock", BEHIND_LAST_RELU, "F.relu(self.bn2(self.conv2(out))) + self.shortcut(x)"),),
-        {"option-b": 4.8, "identity": 1},
+        {"option-b": 4.8, "identity": 2},
         "before the two paths meet",
     ),
     # One of the five: more channels, same size.
@@ -198,7 +199,7 @@ WRONG = [
         "projects by stride alone",
         (swap("BasicBlock", "stride != 1 or in_channels != width", "stride != 1"),),
         {"option-b": 1.2},
-        "projects the shortcut from 4 to 6 channels",
+        "projects the shortcut where only the channels change",
     ),
     # Two of the five: blocks with stride 2.
     Case(
@@ -241,13 +242,13 @@ WRONG = [
         {"zeros": 2, "option-a": 1.6},
         "behind the old ones",
     ),
-    # Hidden: one of two numbers, an odd number of channels more.
+    # One of three cases has an odd number of channels more; half of the points are left.
     Case(
         "wrong",
         "zero left over goes before",
         (swap("zero_pad", "new // 2, new - new // 2", "new - new // 2, new // 2"),),
         {"zeros": 1.5},
-        "On which side is the zero that is left over",
+        "one more of them stands before",
     ),
     Case(
         "wrong",
@@ -277,13 +278,13 @@ WRONG = [
         {"costs": 0.8},
         "macs_b",
     ),
-    # One of three numbers: how many changed.
+    # One of three steps: how many numbers changed.
     Case(
         "wrong",
         "last convolution set to zero",
         (swap("start_as_identity", "block.bn2.weight", "block.conv2.weight"),),
         {"identity": 1},
-        "changed numbers",
+        "fewer would do",
     ),
     # All five numbers hang on the width.
     Case(
@@ -293,12 +294,12 @@ WRONG = [
         {"costs": 4},
         "parameters_a",
     ),
-    # Two of six sizes have padding 0, one more has a stride that hides it.
+    # Half of the points of either function, and three of five numbers.
     Case(
         "wrong",
         "padding on one side",
         (swap("output_size", "2 * padding", "padding"),),
-        {"size": 1, "macs": 0.75, "predict": 2.4},
+        {"size": 1.5, "macs": 1.5, "predict": 2.4},
         "border on one side",
         ONE,
     ),
@@ -327,13 +328,13 @@ WRONG = [
         "Your outputs are probabilities",
         THREE,
     ),
-    # Two of five names have bottlenecks.
+    # Two of four cases have bottlenecks.
     Case(
         "wrong",
         "bottlenecks counted as two layers",
         (swap("depth", '"bottleneck": 3', '"bottleneck": 2'),),
-        {"depth": 1.2},
-        "resnet50",
+        {"depth": 1.5},
+        "two layers in a bottleneck",
         THREE,
     ),
     Case(
@@ -344,7 +345,7 @@ WRONG = [
         "test",
         FOUR,
     ),
-    # One of five steps: the test images; order, content and sizes of the rest are right.
+    # A quarter: the test images; order, content and sizes of the rest are right.
     Case(
         "wrong",
         "test images augmented",
@@ -355,25 +356,25 @@ WRONG = [
                 "crop_and_flip(images[part], generator)",
             ),
         ),
-        {"batches": 1.4},
+        {"batches": 1.75},
         "test",
         FOUR,
     ),
-    # One of two steps: weights; the loss of a first epoch differs, too.
+    # Three fifths: the weights; the mean loss is that of this training.
     Case(
         "wrong",
         "gradients not zeroed",
         (swap("train_epoch", "        optimizer.zero_grad()\n", ""),),
-        {"train_epoch": 5},
+        {"train_epoch": 3},
         "gradients of the steps before",
         FIVE,
     ),
-    # One of two steps, and the hidden resume with AdamW.
+    # The weights, with SGD and with AdamW; the epochs done are right.
     Case(
         "wrong",
         "resume forgets momentum",
         (swap("load", '    optimizer.load_state_dict(state["optimizer"])\n', ""),),
-        {"resume": 4},
+        {"resume": 5.33},
         "momentum",
         FIVE,
     ),

@@ -6,7 +6,7 @@ and returns it. What is handed in is contained: an exception, an endless loop, a
 points and not the notebook.
 """
 
-from .blocks import basic_block, bottleneck, identity_start, resnet, zero_padding
+from .blocks import basic_block, bottleneck, depth, identity_start, resnet, zero_padding
 from .contain import Outcome, contained
 from .convolution import conv_macs, conv_parameters, convolution_by_hand, output_size, receptive_field
 from .loop import accuracy, cosine, evaluate, precision, resume, schedule, train_epoch
@@ -34,6 +34,7 @@ __all__ = [
     "conv_parameters",
     "convolution_by_hand",
     "cosine",
+    "depth",
     "difference",
     "evaluate",
     "forget",

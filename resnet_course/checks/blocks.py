@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from . import replay
 from .contain import contained
-from .network import WIDTHS, network, settings_of_network, wirings_of_network
+from .network import DEPTH, WIDTHS, network, settings_of_network, wirings_of_network
 from .replay import NoSuchLayer, Replay, Run
 from .report import Finding, Result, grade
-from .residual import BASIC, BOTTLENECK, ZEROS, Plan, residual, settings, wirings
+from .residual import BASIC, BOTTLENECK, ZEROS, Plan, norms, residual, settings, wirings
 from .space import Mistake, search, together
 from .values import check_values, explain_shape, none_returned, same
 
@@ -22,6 +22,7 @@ from .values import check_values, explain_shape, none_returned, same
 BASIC_CASES = ((4, 4, 1), (4, 8, 2), (4, 6, 1), (4, 4, 2))
 BOTTLENECK_CASES = ((8, 2, 1), (6, 3, 2), (4, 2, 1), (8, 2, 2))
 NETWORK_CASES = (((1, 2, 1), 10), ((3, 1, 2), 7))
+DEPTH_CASES = (("basic", (1, 1)), ("bottleneck", (1, 2, 1)), ("basic", (3, 3, 3)), ("bottleneck", (3, 4, 6, 3)))
 SMALL = 3, 7, 9  # images, odd height and odd width for a block
 LARGE = 2, 32, 32  # for a network: a pooling may count on these
 
@@ -83,13 +84,12 @@ def zero_padding(function: Callable[[Tensor, int, int], Tensor], *, more: Sequen
         points: points of a right answer.
     """
     generator = torch.Generator().manual_seed(0)
-    sizes = ((8, 4, 8, 2), (7, 4, 7, 1), (6, 4, 4, 2), *more)
     small = torch.arange(1.0, 5).double().view(1, 1, 2, 2)
-    cases = [
+    first, second, *others = [
         (torch.randn(2, c, n, n, generator=generator, dtype=torch.float64), channels, stride)
-        for n, c, channels, stride in sizes
+        for n, c, channels, stride in ((8, 4, 8, 2), (6, 4, 4, 2), *more)
     ]
-    return check_values("Zero padding", points, function, ZEROS, [*cases, (small, 3, 2)])
+    return check_values("Zero padding", points, function, ZEROS, [(small, 4, 1), first, second], others)
 
 
 def resnet(
@@ -123,6 +123,18 @@ def resnet(
     return _check(name, points, make, task, NETWORK_CASES, more, [1, 1, 1], channels=3, size=LARGE)
 
 
+def depth(function: Callable[[str, Sequence[int]], int], *, more: Sequence = (), points: float = 3) -> Result:
+    """Check the number of layers with weights on the longest path.
+
+    Args:
+        function: the learner's function of the kind of block, ``basic`` or ``bottleneck``, and of the number of blocks
+            in each stage.
+        more: further cases, each with these two.
+        points: points of a right answer.
+    """
+    return check_values("Depth", points, function, DEPTH, DEPTH_CASES, more)
+
+
 def identity_start(
     make: Callable[..., nn.Module], function: Callable[[nn.Module], Any], *, width: int = 6, points: float = 3
 ) -> Result:
@@ -142,7 +154,8 @@ def identity_start(
         before = {name: value.clone() for name, value in block.state_dict().items()}
         changed = contained(function, block)
         problem = changed.problem or _explain_identity(block, before, x, width)
-    return grade("Start as the identity", points, [problem], most=0.0)
+    kept = {"cannot_learn": 1, "frozen": 1, "too_many_changed": 2}.get(problem.key, 0) if problem else 3
+    return grade("Start as the identity", points, [None] * kept + [problem] * (3 - kept))
 
 
 def _explain_identity(block: nn.Module, before: dict[str, Tensor], x: Tensor, width: int) -> Finding | None:
@@ -210,19 +223,29 @@ def _check(
     size: tuple[int, int, int] = SMALL,
 ) -> Result:
     """Build and run a learner's network in all cases, and explain all of its runs together."""
-    found: list[Run | Finding] = []
+    steps: list[Finding | None] = []
     with replay.seeded():
-        for arguments in (*cases, *more):
-            x = torch.randn(size[0], channels or arguments[0], *size[1:], dtype=torch.float64)
-            built = replay.build(make, *arguments, x=x)
-            found.append(built.problem or replay.run(built.value, tuple(arguments), x, training=True))
-            if _hangs(found[-1]):
-                break
-        steps = _explain_runs(found, task)
-        runs = [run for run in found if isinstance(run, Run)]
-        steps.append(_check_layers(runs, steps))
-    weights = weights[: len(cases)] + [1] * (len(found) - len(cases)) + weights[-1:]
+        for given in (cases, more):
+            if not any(steps):  # further cases are for an answer that is right so far
+                steps = [*steps[:-1], *_explain_cases(make, task, given, channels, size)] if given else steps
+    weights = weights[:-1] + [1] * (len(steps) - len(cases) - 1) + weights[-1:]
     return grade(name, points, steps, weights)
+
+
+def _explain_cases(
+    make: Callable, task: Task, cases: Sequence[tuple], channels: int | None, size: tuple[int, int, int]
+) -> list[Finding | None]:
+    """For each case what was wrong, and at last what is wrong with layers whose output is right."""
+    found: list[Run | Finding] = []
+    for arguments in cases:
+        x = torch.randn(size[0], channels or arguments[0], *size[1:], dtype=torch.float64)
+        built = replay.build(make, *arguments, x=x)
+        found.append(built.problem or replay.run(built.value, tuple(arguments), x, training=True))
+        if _hangs(found[-1]):
+            break
+    steps, roles = _explain_runs(found, task)
+    numbers = next((finding for known in roles for finding in norms(known)), None)
+    return [*steps, numbers or _check_layers([run for run in found if isinstance(run, Run)], steps)]
 
 
 def _hangs(found: Run | Finding) -> bool:
@@ -230,8 +253,8 @@ def _hangs(found: Run | Finding) -> bool:
     return isinstance(problem, Finding) and problem.key == "endless"
 
 
-def _explain_runs(found: Sequence[Run | Finding], task: Task) -> list[Finding | None]:
-    """For each run what was wrong, or None."""
+def _explain_runs(found: Sequence[Run | Finding], task: Task) -> tuple[list[Finding | None], list[dict]]:
+    """For each run what was wrong, or None; and the layers of those that are explained, by their roles."""
     steps = [run if isinstance(run, Finding) else _explain_output(run) for run in found]
     open_ = [i for i, step in enumerate(steps) if step is None]
     states = {i: _matches(found[i], task) for i in open_}
@@ -264,7 +287,7 @@ def _explain_runs(found: Sequence[Run | Finding], task: Task) -> list[Finding | 
             steps[i] = told
         else:
             steps[i] = _explain_silent(found[i], task)
-    return steps
+    return steps, [layers.roles for layers in states.values() if layers]
 
 
 def _matches(run: Run, task: Task, **options: Any) -> Replay | None:

@@ -268,7 +268,7 @@ def output_size(function: Callable[[int, int, int, int], int], *, more: Sequence
         more: further cases, each with these four numbers.
         points: points of a right answer.
     """
-    return check_values("Output size", points, function, SIZE, (*SIZE_CASES, *more))
+    return check_values("Output size", points, function, SIZE, SIZE_CASES, more)
 
 
 def conv_parameters(
@@ -281,7 +281,7 @@ def conv_parameters(
         more: further cases, each with these four.
         points: points of a right answer.
     """
-    return check_values("Parameters of a convolution", points, function, PARAMETERS, (*PARAMETER_CASES, *more))
+    return check_values("Parameters of a convolution", points, function, PARAMETERS, PARAMETER_CASES, more)
 
 
 def conv_macs(
@@ -294,7 +294,7 @@ def conv_macs(
         more: further cases, each with these six numbers.
         points: points of a right answer.
     """
-    return check_values("MACs of a convolution", points, function, MACS, (*MACS_CASES, *more))
+    return check_values("MACs of a convolution", points, function, MACS, MACS_CASES, more)
 
 
 def receptive_field(
@@ -307,7 +307,7 @@ def receptive_field(
         more: further lists.
         points: points of a right answer.
     """
-    return check_values("Receptive field", points, function, FIELD, (*FIELD_CASES, *((list(m),) for m in more)))
+    return check_values("Receptive field", points, function, FIELD, FIELD_CASES, [(list(m),) for m in more])
 
 
 class ReadyMade(TorchFunctionMode):

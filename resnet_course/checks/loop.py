@@ -762,4 +762,6 @@ def _explain_epoch(value: Any, done: int) -> Finding | None:
     if contained(float, value).value == done:
         return None
     seen = f"After {done} epochs, your load says that {str(value)[:20]} are done."
-    return none_returned(value) or Finding("resume_epoch_off", seen, "Which epoch comes next, and who counts it?")
+    return none_returned(value, "load") or Finding(
+        "resume_epoch_off", seen, "Which epoch comes next, and who counts it?"
+    )

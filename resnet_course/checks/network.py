@@ -1,5 +1,6 @@
 """The reference network with three stages as a space: stem, stages of blocks, and head."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,8 +9,8 @@ from torch import Tensor
 
 from .replay import Call, Replay
 from .report import Finding
-from .residual import Plan, norms, residual, settings, wirings
-from .space import Mistake, mistake
+from .residual import Plan, residual, settings, wirings
+from .space import Mistake, Space, mistake
 
 WIDTHS = (16, 32, 64)
 
@@ -96,8 +97,6 @@ def settings_of_network(plan: Plan, roles: Mapping[str, Call], blocks: Sequence[
     size, stride = tuple(stem.weight.shape[2:]), stem.stride
     if size != (3, 3) or stride != 1:
         found.append(Finding("stem_conv", f"Your first convolution is {size[0]}×{size[1]} with stride {stride}.", STEM))
-    if stem.bias is not None:
-        found.append(Finding("conv_bias", "Your first convolution has a bias.", "Which argument leaves it out?"))
     if stem.weight.shape[0] != WIDTHS[0]:
         found.append(Finding("stem_width", f"Your first convolution gives {stem.weight.shape[0]} channels.", STEM))
     logits = roles["linear"].weight.shape[0]
@@ -115,7 +114,7 @@ def settings_of_network(plan: Plan, roles: Mapping[str, Call], blocks: Sequence[
     wanted = {(stage, i): 2 if stage > 0 and i == 0 else 1 for stage, i in halves}
     if halves != wanted:
         found.append(_explain_halves(halves, wanted, blocks))
-    return [*found, *norms({role: call for role, call in roles.items() if role == "stem norm"})]
+    return found
 
 
 def _explain_halves(halves: Mapping[tuple[int, int], int], wanted: Mapping, blocks: Sequence[int]) -> Finding:
@@ -140,3 +139,34 @@ def _explain_halves(halves: Mapping[tuple[int, int], int], wanted: Mapping, bloc
     stage, i = next(place for place in halves if halves[place] != wanted[place])
     seen = f"Block {i + 1} of stage {stage + 1} has stride {halves[stage, i]}."
     return Finding("stage_stride", seen, LOOK_AT_STRIDES)
+
+
+def depth(block: str, blocks: Sequence[int], *, ends=2, branch=(2, 3), count=sum, more=0, projections=0) -> int:
+    """Layers with weights on the longest path."""
+    return ends + branch[block == "bottleneck"] * count(blocks) + more * count(blocks) + projections * (len(blocks) - 1)
+
+
+ENDS = "Which layers belong to no block?"
+KIND = "How many convolutions has each kind of block in its branch?"
+STAGES = "Does every stage have as many blocks as the first?"
+# fmt: off
+DEPTH = Space(
+    depth,
+    (
+        mistake("one_end_missing", "Your depths are one too small.", ENDS, ends=1),
+        mistake("ends_missing", "You count the layers of the blocks alone.", ENDS, ends=0),
+        mistake("one_layer_more", "Your depths are one too large.", ENDS, ends=3),
+        mistake("bottleneck_as_basic", "You count two layers in a bottleneck.", KIND, branch=(2, 2)),
+        mistake("basic_as_bottleneck", "You count three layers in a basic block.", KIND, branch=(3, 3)),
+        mistake("one_layer_a_block", "You count one layer for each block.", KIND, branch=(1, 1)),
+        mistake("kinds_swapped", "You take each kind of block for the other.", KIND, branch=(3, 2)),
+        mistake("first_stage_for_all", "You take every stage to be as long as the first.", STAGES,
+                count=lambda blocks: len(blocks) * blocks[0]),
+        mistake("stages_for_blocks", "You count stages, not blocks.", "What does each number count?", count=len),
+        mistake("three_stages", "You take three stages, always.", STAGES, count=lambda blocks: 3 * blocks[0]),
+        mistake("blocks_multiplied", "You multiply the blocks of the stages.", STAGES, count=math.prod),
+        mistake("shortcut_counted", "You count a layer more in each block.", "Is it on the longest path?", more=1),
+        mistake("projections_counted", "You count the projections.", "Do shortcuts count?", projections=1),
+    ),
+)
+# fmt: on

@@ -127,7 +127,7 @@ def _explain(name: str, value: float, wanted: float, look: str) -> Finding:
     small, large = sorted((abs(value), abs(wanted)))
     times = large / small if small and math.isfinite(large) else 0.0
     if times > 1.5 and abs(times - round(times)) < WHOLE * times:
-        look = look or "Which number of the layer have you counted too often, or left out?"
+        look = look or "Which factor is missing, or stands there once too often?"
         return Finding(f"off_{name}", f"Your {name!r} is too {side}, by a whole factor.", look)
-    look = look or "Is a term missing, or counted where there is none? Go through the layers one by one."
+    look = look or "Is a term missing, or counted where there is none? Work a small case out by hand."
     return Finding(f"off_{name}", f"Your {name!r}, {_plain(value)}, is too {side}.", look)

@@ -288,7 +288,7 @@ def settings(plan: Plan, roles: Mapping[str, Call], width: int, stride: int) -> 
     if projection:
         found += _conv(projection, "projection", 1, convs[-1].weight.shape[0], last=False)
     found += _strides(plan, [call.stride for call in convs], projection.stride if projection else None, stride)
-    return found + norms(roles)
+    return found
 
 
 SPREAD = "Which argument of nn.Conv2d changes which numbers a kernel reads?"
@@ -317,9 +317,6 @@ def _conv(call: Call, name: str, kernel: int, out: int, last: bool) -> list[Find
     if call.groups != 1:
         seen = f"In your {name}, a filter does not read all channels (groups={call.groups})."
         found.append(Finding("grouped", seen, SPREAD))
-    if call.bias is not None:
-        seen = "Your convolutions have biases, which the BatchNorm behind them subtracts again."
-        found.append(Finding("conv_bias", seen, "Which argument of nn.Conv2d leaves them out?"))
     if call.weight.shape[0] != out and name != "projection":
         seen = f"Your {name} gives {call.weight.shape[0]} channels, where {out // 4 if last else out} is the width."
         look = EXPANSION if last else "How many channels does the task give it?"

@@ -25,7 +25,13 @@ BY_HAND = "Work this case out by hand: where do you part?"
 
 
 def check_values(
-    task: str, points: float, function: Callable[..., Any], space: Space, cases: Sequence[tuple], **options: Any
+    task: str,
+    points: float,
+    function: Callable[..., Any],
+    space: Space,
+    cases: Sequence[tuple],
+    more: Sequence[tuple] = (),
+    **options: Any,
 ) -> Result:
     """Compare values case by case, and grade them. An answer that is wrong somewhere keeps at most half.
 
@@ -34,9 +40,13 @@ def check_values(
         function: the learner's function.
         space: the task.
         cases: what to call it with, small cases first.
+        more: further cases for an answer that is right in these.
         options: of `compare_values`.
     """
-    return grade(task, points, compare_values(function, space, cases, **options), most=HALF)
+    steps = compare_values(function, space, cases, **options)
+    if more and not any(steps):
+        steps += compare_values(function, space, more, **options)
+    return grade(task, points, steps, most=HALF)
 
 
 def compare_values(
@@ -89,11 +99,11 @@ def same(a: Any, b: Any, tolerance: float = TOLERANCE) -> bool:
     return torch.allclose(a, b, rtol=tolerance, atol=tolerance, equal_nan=True)
 
 
-def none_returned(value: Any) -> Finding | None:
+def none_returned(value: Any, name: str = "Your function") -> Finding | None:
     """What to say about a function that returns nothing."""
     if value is not None:
         return None
-    return Finding("returns_none", "Your function gives back None.", "Does every way through it end with return?")
+    return Finding("returns_none", f"{name} gives back None.", "Does every way through it end with return?")
 
 
 def to_tensor(value: Any) -> Tensor:

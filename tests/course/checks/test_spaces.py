@@ -6,7 +6,7 @@ import random
 import pytest
 import torch
 
-from resnet_course.checks import convolution, loop, pipeline, study
+from resnet_course.checks import blocks, convolution, loop, network, pipeline, study
 from resnet_course.checks.space import mistake, search, together
 from resnet_course.checks.values import compare_values
 
@@ -24,6 +24,7 @@ VALUES = {
     "normalize": (pipeline.NORMALIZED, [(TRAIN[:, :4], MEAN, STD), (TEST, STD, MEAN)], 1e-6),
     "accuracy": (loop.ACCURACY, ACCURACY, 1e-6),
     "cosine": (loop.COSINE, loop.COSINE_CASES, 1e-6),
+    "depth": (network.DEPTH, blocks.DEPTH_CASES, 1e-6),
     "mean": (study.MEAN, study.RUNS, 1e-6),
     "deviation": (study.DEVIATION, study.RUNS, 1e-6),
     "interval": (study.INTERVAL, study.RUNS, study.TABLE),
