@@ -26,7 +26,7 @@ def run(args: EvaluateArgs) -> None:
     if trained.run and test.fingerprint != trained.run["record"]["data"]["test_fingerprint"]:
         notes.append("this is not the test part that belongs to the run")
     if trained.classes is None:
-        notes.append("the file does not name its classes: their order is taken to be that of the data")
+        notes.append(f"the file does not name its classes: {_orders(test.classes)}")
     if args.json:
         data = {"name": test.name, "split": test.split, "images": len(test), "fingerprint": test.fingerprint}
         origin = {"model": trained.name, "path": str(trained.path), "data": data}
@@ -44,7 +44,10 @@ def _test_part(trained: TrainedModel, root: Path | None) -> ImageDataset:
     if trained.run is None and trained.classes is None and root is None:
         raise InputError(f"{trained.path} does not say what it was trained on: name the data folder")
     name, root = ("auto", root) if trained.run is None else data_of_run(trained.run, root)
-    _, test = load_dataset(name, root, image_size=trained.image_size)
+    made = {} if trained.run is None else trained.run["run"]
+    options = {key: made[key] for key in TrainConfig().data_options() if key in made}
+    _, test = load_dataset(name, root, image_size=trained.image_size, **options)
+    test = test.with_classes(trained.classes or test.classes)
     if trained.classes is not None and test.classes != trained.classes:
         meant = f": evaluate it on {trained.run['record']['data']['name']}" if trained.run else ": name other data"
         raise InputError(
@@ -55,6 +58,13 @@ def _test_part(trained: TrainedModel, root: Path | None) -> ImageDataset:
             f"{test.name} has {len(test.classes)} classes, the network {len(trained.class_names)}: name other data"
         )
     return test
+
+
+def _orders(classes: tuple[str, ...]) -> str:
+    """In which order a network is taken to know the classes, and what other order it may have."""
+    as_text = tuple(sorted(classes))
+    other = f"; sorted as text they would be {_some(as_text)}" if as_text != classes else ""
+    return f"their order is taken to be that of the data, {_some(classes)}{other}"
 
 
 def _some(classes: tuple[str, ...]) -> str:
