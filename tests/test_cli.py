@@ -38,26 +38,17 @@ def refused(capsys, *argv, status=1) -> str:
 def trained(image_folder, tmp_path, monkeypatch, capsys):
     """A folder with one run in it, as working directory."""
     monkeypatch.chdir(tmp_path)
-    code, out, _ = run(capsys, "train", image_folder, *FAST)
-    assert code == 0 and "test accuracy" in out
+    code, out, err = run(capsys, "train", image_folder, *FAST)
+    assert code == 0 and "test accuracy" in out and err == ""  # no progress bar, which is for terminals
     return tmp_path / "runs" / "resnet20-corners-seed0"
 
 
 def test_train_evaluate_predict(trained, image_folder, capsys):
-    left = sorted(path.name for path in trained.iterdir())
-    assert left == ["best.pt", "last.pt", "log.csv", "previous.pt", "recipe.yml", "record.json"]
     for argv in (["evaluate"], ["evaluate", trained], ["evaluate", trained / "last.pt", image_folder]):
         code, out, _ = run(capsys, *argv)
         assert code == 0 and re.search(r"accuracy \d+\.\d\d % .*, loss", out) and "left" in out and "note" not in out
     code, out, _ = run(capsys, "predict", image_folder / "test/left/000.png", image_folder / "test/right/001.png")
     assert code == 0 and len(out.splitlines()) == 2 and re.search(r"(left|right) \d+\.\d %", out)
-
-
-def test_evaluation_agrees_with_the_record(trained, capsys):
-    from resnet_tutorial.training import read_record
-
-    _, out, _ = run(capsys, "evaluate")
-    assert f"accuracy {read_record(trained / 'record.json').test['accuracy']:.2f} %" in out
 
 
 def test_both_readmes_ways_to_say_it(image_folder, tmp_path, monkeypatch, capsys):
@@ -79,17 +70,6 @@ def test_both_readmes_ways_to_say_it(image_folder, tmp_path, monkeypatch, capsys
     assert "random_erasing: 0.25" in recipe and "normalization: imagenet" in recipe
 
 
-def test_a_short_cosine_is_noted_and_the_run_goes_on(image_folder, tmp_path, capsys):
-    argv = ["--num_epochs", "3", "--t_max", "1", "--lr_scheduler", "CosineAnnealingLR", "--batch_size", "32"]
-    code, out, _ = run(capsys, "train", image_folder, *argv, "--ckpt_dir", tmp_path / "run")
-    assert code == 0 and "climbs again" in out and "use t_max 3" in out
-
-
-def test_resume_needs_no_other_flags(trained, capsys):
-    code, out, _ = run(capsys, "train", "--resume", "--ckpt-dir", trained)
-    assert code == 0 and "resuming" in out and "after epoch 1 of 1" in out
-
-
 def test_resume_takes_data_as_typed_or_where_it_has_moved(image_folder, tmp_path, monkeypatch, capsys):
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
@@ -104,12 +84,6 @@ def test_resume_takes_data_as_typed_or_where_it_has_moved(image_folder, tmp_path
 def test_resume_refuses_another_model_and_another_recipe(trained, capsys):
     assert "another model" in refused(capsys, "train", "--resume", "--model", "resnet32")
     assert "another recipe: lr was" in refused(capsys, "train", "--resume", "--lr", "0.5")
-
-
-def test_seeds_before_the_data(image_folder, tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    code, out, _ = run(capsys, "train", "--model", "resnet8", "--seeds", "3", "1", image_folder, *FAST)
-    assert code == 0 and "seed 3 (1 of 2)" in out and "on corners:" in out
 
 
 def test_the_checkpoint_of_a_run_names_it(trained, image_folder, capsys):
@@ -221,13 +195,8 @@ def test_recipes_and_help(capsys):
 def test_words_are_understood_in_any_order(line, values):
     command, *words = line.split()
     args = parse(cli.COMMANDS[command], command, words)
-    inner = [args, *(getattr(args, name, None) for name in ("run", "weights"))]
-    found = {
-        name: value
-        for part in [*inner, getattr(inner[1], "recipe", None)]
-        if part
-        for name, value in vars(part).items()
-    }
+    inner = [getattr(args, name, args) for name in ("run", "weights")]
+    found = vars(getattr(inner[0], "recipe", args)) | vars(inner[0]) | vars(inner[1]) | vars(args)
     assert values == {name: found[name] for name in values}
 
 
@@ -254,7 +223,7 @@ def test_words_are_understood_in_any_order(line, values):
         (["train", "--model", "resnet21"], "did you mean resnet20", 1),
         (["summary", "rsnet18"], "did you mean resnet18", 1),
         (["summary", "resnet18", "--image-size", "4"], "at least 8", 1),
-        (["summary", "resnet18", "--shortcut", "D"], "shortcut must be 'A', 'B' or 'C', got 'D'", 1),
+        (["summary", "resnet18", "--shortcut", "D"], "argument --shortcut: invalid choice: 'D' (choose from", 2),
         (["summary", "plain20", "--shortcut", "B"], "plain20 is a plain network", 1),
         (["summary", "--shortcut", "B", "--json"], "plain18 is a plain network", 1),
         (["summary", "resnet18", "--width", "0.001"], "at least one channel", 1),
@@ -278,25 +247,6 @@ def test_wrong_words(tmp_path, monkeypatch, capsys, argv, message, status):
     monkeypatch.chdir(tmp_path)
     assert message in refused(capsys, *argv, status=status)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_an_empty_data_folder(tmp_path, capsys):
-    assert "no data set found" in refused(capsys, "train", tmp_path)
-
-
-def test_two_data_folders(tmp_path, image_folder, capsys):
-    assert "two data folders" in refused(capsys, "train", tmp_path, "--root", image_folder)
-
-
-def test_a_folder_that_cannot_be_written(tmp_path, image_folder, capsys):
-    (tmp_path / "file").write_text("in the way")
-    assert "cannot write" in refused(capsys, "train", image_folder, *FAST, "--ckpt-dir", tmp_path / "file" / "run")
-
-
-def test_a_picture_that_is_none(trained, tmp_path, capsys):
-    (tmp_path / "note.png").write_text("hello")
-    assert "note.png cannot be read as an image" in refused(capsys, "predict", tmp_path / "note.png")
-    assert "no such image" in refused(capsys, "predict", tmp_path / "gone.png")
 
 
 def test_a_checkpoint_of_other_classes(trained, image_folder, capsys):

@@ -77,14 +77,14 @@ def test_import_is_light():
 def test_help_is_light():
     """Of each command and step, and so are mistakes in the words."""
     lines = [[], *([name, "--help"] for name in COMMANDS), *(["classroom", step, "--help"] for step in STEPS)]
-    lines += [["train", "-c", "paper", "--help"], ["train", "--epoch", "3"], ["trian"]]
+    lines += [["train", "-c", "paper", "--help"], ["train", "--epoch", "3"], ["trian"], ["--version"]]
     script = f"""
 from resnet_tutorial import cli
 for argv in {lines}:
     try:
         cli.main(argv)
     except SystemExit as stop:
-        assert stop.code == (0 if not argv or argv[-1] == "--help" else 2), argv"""
+        assert stop.code == (0 if not argv or argv[-1] in ("--help", "--version") else 2), argv"""
     assert loaded(script, HEAVY) == []
 
 

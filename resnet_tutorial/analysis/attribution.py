@@ -4,7 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .features import evaluating, recorded
+from ..weights.trace import evaluating
+from .features import recorded
 
 
 def grad_cam(model: nn.Module, images: Tensor, classes: Tensor | None = None, layer: str = "stages") -> Tensor:

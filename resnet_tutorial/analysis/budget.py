@@ -14,8 +14,9 @@ from pathlib import Path
 from ..architectures import get_architecture
 from ..errors import InputError
 from ..models.cost import BYTES_IN_FLOAT32, summarize_architecture, total, total_activations
-from ..training.bench import FORWARD_AND_BACKWARD
+from ..training.bench import FORWARD_AND_BACKWARD, format_rate, nearest
 from ..training.compare import duration
+from ..training.recipe import recipe_from_dict
 from ..training.record import RunRecord, read_record
 
 BYTES = {"fp32": 4, "bf16": 2, "fp16": 2}  # of an activation
@@ -161,7 +162,8 @@ def plan(
     Args:
         model: name of the network.
         machine: from `read_machines` or `machine_from_bench`.
-        epochs: passes over the training images.
+        epochs: passes over the training images. Where a recipe lets them grow, give the passes at full size that have
+            as much arithmetic: ``round(sum(recipe.arithmetic(epochs)))``.
         batch_size: images in a batch.
         images: number of training images.
         optimizer: ``SGD``, which stands for SGD with momentum, or ``AdamW``.
@@ -177,9 +179,7 @@ def plan(
     if optimizer not in STATES:
         raise InputError(f"no state is known of the optimizer {optimizer!r}: choose {' or '.join(STATES)}")
     model = get_architecture(model).name
-    macs = costs(model)[1]
-    basis = min(machine.measured, key=lambda m: (m.model != model, abs(math.log(macs / costs(m.model)[1]))))
-    factor = macs / costs(basis.model)[1]
+    basis, factor = nearest(model, machine.measured)
     an_image = basis.step * factor * (RECOMPUTED if checkpoint_activations else 1) + basis.loading
     return Plan(
         model=model,
@@ -284,11 +284,14 @@ def _read(path: Path) -> Machine | None:
 def _from_record(record: RunRecord) -> Machine | None:
     if record.options or not record.history or record.machine.get("side_by_side", 1) > 1:
         return None
-    rate = statistics.median(row["images_per_second"] for row in record.history)
+    recipe = recipe_from_dict(record.recipe, "of a record")
+    epochs = recipe.total_epochs(math.ceil(record.data["train"] / recipe.batch_size))
+    full_size = zip(record.history, recipe.arithmetic(epochs), strict=False)  # a run may have been broken off
+    rate = statistics.median(row["images_per_second"] * share for row, share in full_size)
     source = f"in a run of {_count(len(record.history), 'epoch')} on {record.data['name']}"
     extra = [f"{record.processes} processes"] if record.processes > 1 else []
     extra += ["compiled"] if record.compiled else []
-    measured = Measurement(record.model, 1 / rate, 0.0, record.recipe["batch_size"], source)
+    measured = Measurement(record.model, 1 / rate, 0.0, recipe.batch_size, source)
     return Machine(_name(record.machine, record.precision, *extra), record.precision, (measured,))
 
 
@@ -323,11 +326,6 @@ def _merge(one: Machine, other: Machine) -> Machine:
 def format_bytes(n: int) -> str:
     """Bytes as MB (a million) or GB."""
     return f"{n / 1e9:,.2f} GB" if n >= 1e9 else f"{n / 1e6:,.2f} MB"
-
-
-def format_rate(rate: float) -> str:
-    """Images per second, with one decimal where they are few."""
-    return f"{rate:,.0f}" if rate >= 10 else f"{rate:.1f}"
 
 
 def _count(n: int, word: str) -> str:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from ..errors import InputError
 from ..models import ResNet
+from ..weights.trace import evaluating
 
 
 def block_names(model: ResNet) -> list[str]:
@@ -61,20 +62,3 @@ def recorded(model: nn.Module, names: Sequence[str]) -> Iterator[dict[str, Tenso
     finally:
         for hook in hooks:
             hook.remove()
-
-
-@contextlib.contextmanager
-def evaluating(model: nn.Module, training: bool = False) -> Iterator[None]:
-    """Put a network into evaluation mode, and every module back into its own mode afterwards.
-
-    Args:
-        model: the network.
-        training: whether to put it into training mode instead.
-    """
-    modes = {module: module.training for module in model.modules()}
-    model.train(training)
-    try:
-        yield
-    finally:
-        for module, mode in modes.items():
-            module.training = mode

@@ -9,7 +9,8 @@ from torch import Tensor
 from torch.func import functional_call
 
 from ..models import ResNet
-from .features import block_names, evaluating, recorded
+from ..weights.trace import evaluating
+from .features import block_names, recorded
 
 
 @dataclass(frozen=True)

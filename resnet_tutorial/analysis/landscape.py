@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from ..errors import InputError
-from .features import evaluating
+from ..weights.trace import evaluating
 
 Direction = dict[str, Tensor]
 

@@ -7,7 +7,7 @@ What a command takes is in `arguments`, what it does in the module of its name, 
 import os
 import sys
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import entry_points, version
 
 from ..errors import InputError
 from ..version import __version__
@@ -16,6 +16,7 @@ from .common import fail
 from .parser import choose, parse
 from .start import first_settings
 
+VERSION = "  --version  Print the versions of resnet-tutorial and torch."
 GROUP = "resnet_tutorial.commands"  # entry points by which other packages add commands: modules with ``run(argv)``
 
 
@@ -39,15 +40,12 @@ def main(argv: list[str] | None = None) -> None:
 
 def _run(argv: list[str]) -> None:
     if argv[:1] == ["--version"]:
-        import torch  # its metadata may leave out for which CUDA it was built
-
-        print(f"resnet-tutorial {__version__}, torch {torch.__version__}")
+        print(f"resnet-tutorial {__version__}, torch {version('torch')}")
         return
-    version = "  --version  Print the versions of resnet-tutorial and torch."
     if argv[:1] and argv[0] in COMMANDS:
         name = argv[0]
         args = parse(COMMANDS[name], name, argv[1:], first_settings if name == "train" else None)
         import_module(f".{name}", __package__).run(args)
     else:
         more = {each.name: each.load() for each in entry_points(group=GROUP)}
-        more[choose(argv, COMMANDS | more, "command", "COMMAND", version)].run(argv[1:])
+        more[choose(argv, COMMANDS | more, "command", "COMMAND", VERSION)].run(argv[1:])

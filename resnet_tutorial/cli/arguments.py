@@ -1,6 +1,7 @@
 """What each command takes. Nothing here needs torch, so that help and errors come at once.
 
-A field is a flag, or, where its type is annotated with how the help writes it, a word that is given by its place.
+A field is a flag, or, where its type is annotated with how the help writes it, a word that is given by its place. Of a
+dataclass within, such as the settings of a run, the fields are flags: all, or those that its annotation names.
 """
 
 from dataclasses import dataclass, field
@@ -112,16 +113,9 @@ class BenchArgs:
     """Training images that the estimates are for."""
     repeats: int = 5
     """Times that each figure is measured; the median counts."""
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    """Device; auto takes the GPU if there is one."""
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
-    """Precision of the convolutions; auto takes bf16 where the hardware has it."""
-    channels_last: bool = True
-    """Keep images as N x H x W x C in memory."""
-    compile: bool = False
-    """Compile the network with torch.compile."""
-    cuda_graphs: bool = False
-    """Record a whole step and replay it (GPU)."""
+    run: Annotated[TrainConfig, "device precision channels_last compile cuda_graphs"] = field(
+        default_factory=TrainConfig
+    )
     json: bool = False
     """Print JSON, for programs."""
 
@@ -132,18 +126,11 @@ class SummaryArgs:
 
     model: Annotated[str | None, "[NETWORK]"] = None
     """Network; or a pattern such as "plain*", a line for each; all of them if not given."""
-    shortcut: str | None = None
-    """Option A, B or C; the network's own if not given."""
-    stem: str = "cifar"
-    """cifar (3×3) or imagenet (7×7 and max-pooling, both with stride 2)."""
-    width: float = 1.0
-    """Factor for the channels of every layer."""
+    network: Annotated[TrainConfig, "shortcut stem width checkpoint_activations"] = field(default_factory=TrainConfig)
     in_channels: int = 3
     """Channels of the image."""
     num_classes: int = 10
     """Number of classes."""
-    checkpoint_activations: bool = False
-    """Keep only the input of each block for the backward pass."""
     image_size: int = 32
     """Height and width of the image."""
     layers: bool = False

@@ -3,7 +3,7 @@
 import json
 from dataclasses import replace
 
-from ..training import TrainConfig, load_recipe
+from ..training import load_recipe
 from ..training.bench import bench
 from .arguments import BenchArgs
 
@@ -12,8 +12,7 @@ def run(args: BenchArgs) -> None:
     recipe = load_recipe(args.config)
     if args.batch_size is not None:
         recipe = replace(recipe, batch_size=args.batch_size)
-    settings = ("device", "precision", "channels_last", "compile", "cuda_graphs")
-    config = TrainConfig(recipe=recipe, **{name: getattr(args, name) for name in settings})
+    config = replace(args.run, recipe=recipe)
     report = bench(args.models, config, images=args.images, repeats=args.repeats, others=args.all)
     print(json.dumps(report.as_dict(), indent=2, ensure_ascii=False) if args.json else report)
     if not (args.all or args.json):

@@ -9,7 +9,7 @@ import re
 import sys
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import MISSING, Field, fields, is_dataclass
 from types import NoneType
 from typing import Any, Literal, NamedTuple, NoReturn, get_args, get_origin, get_type_hints
 
@@ -32,6 +32,9 @@ def parse(
 ) -> Any:
     """Fill a dataclass, and those within it, from the words behind a command.
 
+    A field is a flag, or, where its type is annotated with how the help writes it, a word that is given by its place.
+    Of a dataclass within it, all fields are flags, or those that its annotation names.
+
     Args:
         args_class: the dataclass.
         command: name of the command, for help and errors.
@@ -43,40 +46,15 @@ def parse(
         SystemExit: with status 0 after the help, with 2 if the words make no sense.
     """
     settings = list(_settings(args_class))
-    places = [setting for setting in settings if setting.place]
-    parser = _Parser(
-        prog=f"resnet-tutorial {command}",
-        usage=" ".join(["%(prog)s [OPTIONS]", *(setting.place for setting in places)]),
-        description=args_class.__doc__,
-        add_help=False,
-        allow_abbrev=False,
-        argument_default=argparse.SUPPRESS,  # only what was typed is in the answer
-    )
-    parser.add_argument("-h", "--help", action="store_true", help="Print this.")
-    flags = _add_flags(parser, [setting for setting in settings if not setting.place])
-    # Flags first, wherever they stand: argparse takes an optional word for missing as soon as it sees a flag.
-    typed, words = parser.parse_known_args(_dashed(argv))
-    typed, words = vars(typed), parser.left + words
-    for setting in places:
-        how_many = "*" if get_origin(setting.kind) is tuple else "?" if setting.default is not MISSING else None
-        options = _options(setting) | {"action": "store", "nargs": how_many, "metavar": setting.place}
-        parser.add_argument(setting.name, **options, default=None, help=setting.text)
-    asked = typed.pop("help", False)
-    if not asked:
-        parser.refuse_flags(words, [name for flag in flags.values() for name in flag.option_strings])
-        placed, surplus = parser.parse_known_args(words)
-        if surplus:
-            parser.error(f"unexpected {surplus[0]!r}")
-        typed |= {name: value for name, value in vars(placed).items() if value not in (None, [])}
-    values = {setting.name: setting.default for setting in settings if setting.default is not MISSING}
-    values |= start(typed) if start else {}
-    if asked:
-        for name, flag in flags.items():
-            flag.help += _shown(values.get(name))
-        print(parser.format_help(), end="", flush=True)
-        sys.exit(0)
-    values |= {name: tuple(value) if isinstance(value, list) else value for name, value in typed.items()}
-    missing = [flag.option_strings[0] for name, flag in flags.items() if name not in values]
+    parser = _Parser(command, args_class.__doc__, settings)
+    typed = parser.read(argv)
+    help_asked = typed.pop("help", False)
+    defaults = {setting.name: setting.default for setting in settings if setting.default is not MISSING}
+    defaults |= start(typed) if start else {}
+    if help_asked:
+        parser.show_help(defaults)
+    values = defaults | typed
+    missing = [setting.place or setting.flags[0] for setting in settings if setting.name not in values]
     if missing:
         parser.error(f"the following arguments are required: {', '.join(missing)}")
     return _filled(args_class, values)
@@ -105,41 +83,47 @@ class _Setting(NamedTuple):
     group: str
     text: str
 
+    @property
+    def flags(self) -> list[str]:
+        return FLAGS.get(self.name, [f"--{self.name.replace('_', '-')}"])
 
-def _settings(args_class: type) -> Iterator[_Setting]:
+
+def _settings(args_class: type, only: str = "") -> Iterator[_Setting]:
     """The fields of a dataclass, and of those within it."""
     source = textwrap.dedent(inspect.getsource(args_class))
     body = ast.parse(source).body[0].body
     told = {node.target.id: below for node, below in itertools.pairwise(body) if isinstance(node, ast.AnnAssign)}
-    kinds, annotated = get_type_hints(args_class), get_type_hints(args_class, include_extras=True)
-    for field in fields(args_class):
-        if is_dataclass(kinds[field.name]):
-            yield from _settings(kinds[field.name])
+    for field, kind, note in _fields(args_class, only):
+        if is_dataclass(kind):
+            yield from _settings(kind, note)
             continue
         below = told[field.name]
-        (place,) = getattr(annotated[field.name], "__metadata__", [""])
         groups = ["", *re.findall("^ *# -- (.*)$", "\n".join(source.splitlines()[: below.lineno]), re.M)]
         text = " ".join(below.value.value.split()).replace("%", "%%")
-        yield _Setting(field.name, kinds[field.name], field.default, place, groups[-1], text)
+        yield _Setting(field.name, kind, field.default, note, groups[-1], text)
 
 
-def _filled(args_class: type, values: dict[str, Any]) -> Any:
+def _filled(args_class: type, values: dict[str, Any], only: str = "") -> Any:
     """The dataclass with its values; one within it takes its own from among the same."""
-    kinds = get_type_hints(args_class).items()
-    return args_class(**{name: _filled(kind, values) if is_dataclass(kind) else values[name] for name, kind in kinds})
+    taken = {}
+    for field, kind, note in _fields(args_class, only):
+        taken[field.name] = _filled(kind, values, note) if is_dataclass(kind) else values[field.name]
+    return args_class(**taken)
+
+
+def _fields(args_class: type, only: str) -> Iterator[tuple[Field, Any, str]]:
+    """The fields, or the named ones only, each with its type and what that is annotated with."""
+    kinds, annotated = get_type_hints(args_class), get_type_hints(args_class, include_extras=True)
+    for field in fields(args_class):
+        if not only or field.name in only.split():
+            (note,) = getattr(annotated[field.name], "__metadata__", [""])
+            yield field, kinds[field.name], note
 
 
 def _dashed(argv: list[str]) -> list[str]:
     """``--batch_size`` is ``--batch-size``, ``--no_nesterov`` is ``--no-nesterov``; behind ``--`` are no flags."""
     end = argv.index("--") if "--" in argv else len(argv)
     return [re.sub("^--[^=]*", lambda flag: flag[0].replace("_", "-"), word) for word in argv[:end]] + argv[end:]
-
-
-def _shown(default: Any) -> str:
-    """The end of a help text: the default, where it says something."""
-    if default is None or default is False or default in ("", ()):
-        return ""
-    return f" (default: {' '.join(map(str, default)) if isinstance(default, tuple) else default})".replace("%", "%%")
 
 
 def _options(setting: _Setting) -> dict[str, Any]:
@@ -151,7 +135,7 @@ def _options(setting: _Setting) -> dict[str, Any]:
     if kind is bool:
         return {"action": argparse.BooleanOptionalAction}
     if get_origin(kind) is Literal:
-        return {"choices": parts}
+        return {"choices": parts, "metavar": "NAME" if len(", ".join(parts)) > WIDEST else None}
     if bool in parts:
         return {"action": _OrWord, "nargs": "?", "metavar": get_args(parts[1])[0]}
     if kind == tuple[int, ...]:
@@ -166,42 +150,70 @@ def _options(setting: _Setting) -> dict[str, Any]:
     return {"type": read, "metavar": METAVARS.get(setting.name, one.__name__.upper()), **several}
 
 
-def _add_flags(parser: "_Parser", settings: list[_Setting]) -> dict[str, argparse.Action]:
-    """Add the flags, each to its group."""
-    groups, flags = {"": parser}, {}
-    for setting in settings:
-        if setting.group not in groups:
-            groups[setting.group] = parser.add_argument_group(setting.group)
-        names = FLAGS.get(setting.name, [f"--{setting.name.replace('_', '-')}"])
-        flag = groups[setting.group].add_argument(*names, dest=setting.name, **_options(setting))
-        flag.help = setting.text
-        if flag.choices and len(", ".join(flag.choices)) > WIDEST:
-            flag.metavar, flag.help = "NAME", f"{setting.text} NAME: {', '.join(flag.choices)}."
-        flags[setting.name] = flag
-    return flags
-
-
 class _Parser(argparse.ArgumentParser):
-    """argparse's parser, with one line for an error."""
+    """argparse's parser, which tells what was typed from the defaults, and has one line for an error."""
 
-    def __init__(self, **options: Any):
-        super().__init__(**options)
-        self._negative_number_matcher = re.compile(
-            r"-\.?\d[\d.]*(e[-+]?\d+)?$", re.I
-        )  # older ones take -1e-3 for a flag
+    def __init__(self, command: str, about: str, settings: list[_Setting]):
+        self.places = [setting for setting in settings if setting.place]
+        super().__init__(
+            prog=f"resnet-tutorial {command}",
+            usage=" ".join(["%(prog)s [OPTIONS]", *(setting.place for setting in self.places)]),
+            description=about,
+            add_help=False,
+            allow_abbrev=False,
+            argument_default=argparse.SUPPRESS,  # only what was typed is in the answer
+        )
+        # Older versions of Python take -1e-3 for a flag.
+        self._negative_number_matcher = re.compile(r"-\.?\d[\d.]*(e[-+]?\d+)?$", re.I)
         self.left: list[str] = []  # words behind a flag that are not for it
+        self.add_argument("-h", "--help", action="store_true", help="Print this.")
+        groups = {"": self}
+        for setting in settings:
+            if setting.group not in groups:
+                groups[setting.group] = self.add_argument_group(setting.group)
+            if not setting.place:
+                flag = groups[setting.group].add_argument(*setting.flags, dest=setting.name, **_options(setting))
+                listed = f" NAME: {', '.join(flag.choices)}." if flag.metavar == "NAME" else ""
+                flag.help = setting.text + listed
 
-    def refuse_flags(self, words: list[str], known: list[str]) -> None:
-        """What is left for the fields with a place may hold no flag."""
-        flags = (word.partition("=")[0] for word in itertools.takewhile("--".__ne__, words))
-        unknown = next(filter(re.compile("--?[A-Za-z]").match, flags), None)
-        if unknown:
-            near = difflib.get_close_matches(unknown, known, n=1)
-            self.error(f"unknown option {unknown}" + (f": did you mean {near[0]}?" if near else ""))
+    def read(self, argv: list[str]) -> dict[str, Any]:
+        """What was typed, by field; ``help`` among it, if it was."""
+        # Flags first, wherever they stand: argparse takes an optional word for missing as soon as it sees a flag.
+        typed, words = self.parse_known_args(_dashed(argv))
+        for setting in self.places:
+            options = _options(setting) | {"action": "store", "metavar": setting.place, "help": setting.text}
+            options["nargs"] = "*" if get_origin(setting.kind) is tuple else "?"
+            self.add_argument(setting.name, **options, default=None)
+        typed, words = vars(typed), self.left + words
+        if "help" not in typed:
+            self._refuse_flags(words)
+            placed, surplus = self.parse_known_args(words)
+            if surplus:
+                self.error(f"unexpected {surplus[0]!r}")
+            typed |= {name: value for name, value in vars(placed).items() if value not in (None, [])}
+        return {name: tuple(value) if isinstance(value, list) else value for name, value in typed.items()}
+
+    def show_help(self, defaults: dict[str, Any]) -> NoReturn:
+        """Print the help, with the defaults that say something, and exit."""
+        for flag in self._actions:
+            default = defaults.get(flag.dest) if flag.option_strings else None
+            if default is not None and default is not False and default not in ("", ()):
+                shown = " ".join(map(str, default)) if isinstance(default, tuple) else str(default)
+                flag.help += f" (default: {shown})".replace("%", "%%")
+        print(self.format_help(), end="", flush=True)
+        sys.exit(0)
 
     def error(self, message: str) -> NoReturn:
         """One line, and the status 2."""
         sys.exit(fail(f"{message}{' See' if message.endswith('?') else '; see'} {self.prog} --help", status=2))
+
+    def _refuse_flags(self, words: list[str]) -> None:
+        """What is left for the fields with a place may hold no flag."""
+        typed = (word.partition("=")[0] for word in itertools.takewhile("--".__ne__, words))
+        unknown = next(filter(re.compile("--?[A-Za-z]").match, typed), None)
+        if unknown:
+            near = difflib.get_close_matches(unknown, self._option_string_actions, n=1)
+            self.error(f"unknown option {unknown}" + (f": did you mean {near[0]}?" if near else ""))
 
 
 class _Numbers(argparse.Action):

@@ -7,7 +7,7 @@ from typing import Any
 from ..architectures import Architecture, get_architecture
 from ..errors import InputError
 from ..models import LayerCost, format_table, summarize_architecture, total, total_activations
-from ..weights import create_model, list_models
+from ..weights import list_models
 from .arguments import SummaryArgs
 
 
@@ -18,9 +18,9 @@ def run(args: SummaryArgs) -> None:
     names = list_models(args.model or "*") if many else [args.model]
     if not names:
         raise InputError(f"no network matches {args.model!r}: try 'resnet*', 'plain*' or 'preact*'")
-    archs = [get_architecture(name).with_options(args.shortcut, args.stem, args.width) for name in names]
-    create_model("resnet8", args.num_classes, in_channels=args.in_channels)  # refuses wrong numbers
-    options = {"in_channels": args.in_channels, "checkpoint_activations": args.checkpoint_activations}
+    network = args.network
+    archs = [get_architecture(name).with_options(network.shortcut, network.stem, network.width) for name in names]
+    options = {"in_channels": args.in_channels, "checkpoint_activations": network.checkpoint_activations}
     answers = []
     for arch in archs:
         rows = summarize_architecture(arch, args.num_classes, args.image_size, layers=args.layers, **options)
@@ -38,9 +38,9 @@ def run(args: SummaryArgs) -> None:
 
 def _table(arch: Architecture, rows: list[LayerCost], args: SummaryArgs) -> str:
     shortcut = "no shortcuts" if arch.kind == "plain" else f"shortcut {arch.shortcut}"
-    width = "" if args.width == 1 else f", width × {args.width:g}"
+    width = "" if args.network.width == 1 else f", width × {args.network.width:g}"
     image = f"{args.image_size}×{args.image_size}×{args.in_channels}"
-    checkpoints = ", with checkpoints" if args.checkpoint_activations else ""
+    checkpoints = ", with checkpoints" if args.network.checkpoint_activations else ""
     return (
         f"{arch.title}: {shortcut}, {arch.stem} stem{width}, {image} image, {args.num_classes} classes\n"
         f"{format_table(rows)}\n"
@@ -51,7 +51,8 @@ def _table(arch: Architecture, rows: list[LayerCost], args: SummaryArgs) -> str:
 def _as_dict(arch: Architecture, rows: list[LayerCost], args: SummaryArgs) -> dict[str, Any]:
     parameters, macs = total(rows)
     totals = {"parameters": parameters, "macs": macs, "activations": total_activations(rows)}
-    options = {k: v for k, v in asdict(args).items() if k not in ("model", "layers", "json")}
+    options = {name: getattr(args.network, name) for name in ("stem", "width", "checkpoint_activations")}
+    options |= {name: getattr(args, name) for name in ("in_channels", "num_classes", "image_size")}
     return {
         "name": arch.name,
         "title": arch.title,

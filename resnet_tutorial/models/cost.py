@@ -84,7 +84,7 @@ def summarize_architecture(
         options: keyword arguments of `ResNet`.
 
     Raises:
-        InputError: if the image is too small.
+        InputError: if the image is too small, or `ResNet` refuses a number.
     """
     if image_size < SMALLEST_IMAGE:
         raise InputError(f"image_size must be at least {SMALLEST_IMAGE}, got {image_size}")

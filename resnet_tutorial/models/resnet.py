@@ -9,6 +9,7 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from ..architectures import Architecture
+from ..errors import InputError
 from .blocks import BasicBlock, Bottleneck, PlainBasicBlock, PlainBottleneck, PreActBasicBlock, PreActBottleneck
 
 BLOCKS = {
@@ -26,7 +27,7 @@ class ResNet(nn.Module):
 
     Args:
         arch: the record of the network, from `resnet_tutorial.architectures`.
-        num_classes: number of classes.
+        num_classes: number of classes, at least 1.
         in_channels: channels of the images, 3 for color.
         zero_init_residual: start the last BatchNorm of every branch (the last convolution with pre-activation) at zero,
             so that every block starts as its shortcut (Goyal et al. 2017, section 5.1).
@@ -42,6 +43,9 @@ class ResNet(nn.Module):
         stages: `nn.Sequential` of stages, each an `nn.Sequential` of blocks.
         norm: with pre-activation, the BatchNorm behind the last block, else the identity.
         fc: the linear layer.
+
+    Raises:
+        InputError: if a number is out of its range, or an option does not fit a plain network.
     """
 
     def __init__(
@@ -55,6 +59,16 @@ class ResNet(nn.Module):
         checkpoint_activations: bool = False,
     ):
         super().__init__()
+        if num_classes < 1:
+            raise InputError(f"num_classes must be at least 1, got {num_classes}")
+        if in_channels < 1:
+            raise InputError(f"in_channels must be at least 1, got {in_channels}")
+        if not 0 <= stochastic_depth < 1:
+            raise InputError(f"stochastic_depth must be from 0 to below 1, got {stochastic_depth:g}")
+        if arch.kind == "plain" and (zero_init_residual or stochastic_depth > 0):
+            raise InputError(
+                f"{arch.name} has no shortcuts: without its branches nothing would pass; leave the option out"
+            )
         self.arch = arch
         self.num_classes = num_classes
         self.in_channels = in_channels

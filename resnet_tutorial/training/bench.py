@@ -6,6 +6,8 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
+from typing import Any
 
 import torch
 
@@ -175,7 +177,8 @@ def estimate(
 
     A network that was not measured is scaled from the measured one with the nearest number of MACs, as if the time
     grew with them. Small networks use less of a machine than large ones, so it is a rough figure. The preparation of a
-    batch and the step are taken to follow each other; evaluation, a forward pass, to take a third of a step.
+    batch and the step are taken to follow each other; evaluation, a forward pass, to take a third of a step; a step on
+    images that still grow, to take the share of their area.
 
     Args:
         model: name of the network.
@@ -185,15 +188,32 @@ def estimate(
         images: number of training images, before validation is held out.
         test_images: number of test images.
     """
-    macs = _macs(model)
-    nearest = min(speeds, key=lambda speed: (speed.model != model, abs(math.log(_macs(speed.model) / macs))))
-    step = macs / _macs(nearest.model) / nearest.images_per_second  # seconds for an image
+    basis, factor = nearest(model, speeds)
     held = round(recipe.validation * images)
     per_epoch = math.ceil((images - held) / recipe.batch_size)
     trained = recipe.total_steps(per_epoch) / per_epoch * (images - held)
-    scored = recipe.total_epochs(per_epoch) * held + test_images
-    seconds = trained * (step + 1 / loader) + scored * (step / FORWARD_AND_BACKWARD + 1 / loader)
-    return Estimate(model, 1 / (step + 1 / loader), seconds, None if nearest.model == model else nearest.model)
+    epochs = recipe.total_epochs(per_epoch)
+    scored = epochs * held + test_images
+    step = factor / basis.images_per_second  # seconds for an image of full size
+    an_image = step * statistics.mean(recipe.arithmetic(epochs)) + 1 / loader
+    seconds = trained * an_image + scored * (step / FORWARD_AND_BACKWARD + 1 / loader)
+    return Estimate(model, 1 / an_image, seconds, None if basis.model == model else basis.model)
+
+
+def nearest(model: str, measured: Sequence[Any]) -> tuple[Any, float]:
+    """What the time of a network is scaled from.
+
+    Args:
+        model: name of the network.
+        measured: measurements, each of the network in its ``model``.
+
+    Returns:
+        The measurement of this network, else of the one with the nearest number of MACs; and the MACs of this network
+        in those of that one.
+    """
+    macs = _macs(model)
+    basis = min(measured, key=lambda each: (each.model != model, abs(math.log(_macs(each.model) / macs))))
+    return basis, macs / _macs(basis.model)
 
 
 def measure_peak(device: Device, repeats: int = 5, side: int | None = None) -> float:
@@ -233,6 +253,7 @@ def _wait(device: Device) -> None:
         getattr(torch, device.device.type).synchronize()
 
 
+@lru_cache(maxsize=256)
 def _macs(model: str) -> int:
     return total(summarize_architecture(get_architecture(model), CLASSES))[1]
 
@@ -309,10 +330,15 @@ def _format(report: Report) -> str:
         f"  recipe: {report.recipe}",
     ]
     for row in report.estimates:
-        rate = f"{row.images_per_second:,.0f}" if row.images_per_second >= 10 else f"{row.images_per_second:.1f}"
         how = "its own step" if row.scaled_from is None else f"the step of {row.scaled_from}, scaled by MACs"
+        rate = format_rate(row.images_per_second)
         lines.append(f"  {row.model:12} {rate:>9} images/s {duration(row.seconds):>10}, from {how}")
     return "\n".join(lines)
+
+
+def format_rate(rate: float) -> str:
+    """Images per second, with one decimal where they are few."""
+    return f"{rate:,.0f}" if rate >= 10 else f"{rate:.1f}"
 
 
 def _flops(flops: float) -> str:

@@ -10,7 +10,7 @@ import io
 import os
 import random
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -215,6 +215,16 @@ def random_states() -> dict[str, Any]:
     if torch.backends.mps.is_available():
         states["mps"] = torch.mps.get_rng_state()
     return states
+
+
+@contextlib.contextmanager
+def random_states_put_back() -> Iterator[None]:
+    """At the end, random numbers go on as if nothing had been drawn meanwhile."""
+    before = random_states()
+    try:
+        yield
+    finally:
+        restore_random_states(before)
 
 
 def restore_random_states(states: dict[str, Any]) -> None:

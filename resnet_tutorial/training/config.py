@@ -23,7 +23,7 @@ def _kept(default: Any, of_model: bool = False) -> Any:
 class TrainConfig:
     """A run: the network, the data, the recipe, the machine."""
 
-    # -- run
+    # -- network
     model: str = "resnet20"
     """Network, by a name from `resnet-tutorial summary`, or FILE.py:CLASS for one of your own."""
     shortcut: Literal["A", "B", "C"] | None = _kept(None, of_model=True)
@@ -36,6 +36,8 @@ class TrainConfig:
     """Start every block as its shortcut."""
     stochastic_depth: float = _kept(0.0, of_model=True)
     """Probability that the last block is left out in a step; earlier blocks have less."""
+
+    # -- run
     dataset: Literal["auto", "shapes10", "cifar10", "cifar100", "cifar100-coarse", "folder", "npz", "parquet"] = _kept(
         "auto"
     )

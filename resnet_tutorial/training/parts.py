@@ -18,6 +18,7 @@ from ..models import ResNet
 from ..models.cost import count_macs
 from ..weights import create_model
 from ..weights.own import build_own, find_own, is_own, own_file
+from ..weights.trace import evaluating
 from . import distributed
 from .config import TrainConfig
 from .device import Device, choose_device
@@ -236,17 +237,14 @@ def check_logits(model: nn.Module, data: ImageDataset, smallest: int | None = No
     Raises:
         InputError: if it cannot take the images, or gives another number of logits than there are classes.
     """
-    (height, width), modes = data.images.shape[1:3], {module: module.training for module in model.modules()}
-    try:
-        macs, logits = _ask(model.eval(), height, width)
+    height, width = data.images.shape[1:3]
+    with evaluating(model):
+        macs, logits = _ask(model, height, width)
         _check_shape(model, logits, data)
         if not isinstance(model, ResNet):
             trial = copy.deepcopy(model)
             _check_shape(model, _ask(trial.train(), smallest or height, smallest or width)[1], data)
             _check_state(model)
-    finally:
-        for module, training in modes.items():
-            module.training = training
     return macs // 2
 
 
@@ -262,16 +260,15 @@ def _ask(model: nn.Module, height: int, width: int) -> tuple[int, object]:
 
 def _needs_two_images(model: nn.Module, size: int) -> bool:
     """Whether a BatchNorm sees a single value per channel of an image: in training, it cannot normalize that."""
-    values, modes = [], {module: module.training for module in model.modules()}
+    values = []
     norms = [module for module in model.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
     hooks = [norm.register_forward_pre_hook(lambda _, x: values.append(x[0][:1, 0].numel())) for norm in norms]
     try:
-        _ask(model.eval(), size, size)
+        with evaluating(model):
+            _ask(model, size, size)
     finally:
         for hook in hooks:
             hook.remove()
-        for module, training in modes.items():
-            module.training = training
     return 1 in values
 
 

@@ -198,6 +198,15 @@ class Recipe:
         grown = self.initial_scale + (1 - self.initial_scale) * share / self.growing_share
         return min(size, max(4, 4 * round(size * grown / 4)))
 
+    def arithmetic(self, epochs: int, size: int = 32) -> list[float]:
+        """The arithmetic of each epoch as a share of that on images of their own size: it grows with their area.
+
+        Args:
+            epochs: of the whole run.
+            size: height and width of the images.
+        """
+        return [(self.image_size(size, epoch / epochs) / size) ** 2 for epoch in range(epochs)]
+
     def length(self, steps_per_epoch: int | None = None) -> int | None:
         """Length of the run in the unit of the schedule.
 
@@ -229,8 +238,11 @@ class Recipe:
             model: name of the network, which ``resnet-tutorial train -c FILE`` then takes if none is named.
         """
         head = {"version": RECIPE_VERSION} | ({"model": model} if model else {})
-        values = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
-        return yaml.safe_dump(head | values, sort_keys=False)
+        return yaml.safe_dump(head | self.as_dict(), sort_keys=False)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The values as YAML and JSON know them: lists in place of tuples."""
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
 
 
 def recipe_from_dict(values: dict[str, Any], where: str) -> Recipe:

@@ -14,21 +14,19 @@ import torch
 from torch import nn
 from tqdm.auto import tqdm
 
-from ..architectures import get_architecture
 from ..data import BatchLoader, ImageDataset, Transform, load_dataset
 from ..errors import InputError
 from ..files import write_atomic
-from ..models import ResNet
 from ..progress import no_bar
-from ..weights import create_model
+from ..weights.factory import options_of
 from ..weights.own import is_own
 from . import distributed
 from .checkpoint import (
-    FORMAT,
     has_checkpoint,
     load_checkpoint,
     load_state,
     random_states,
+    random_states_put_back,
     restore_random_states,
     run_folder,
 )
@@ -37,17 +35,16 @@ from .engine import evaluate, train_epoch
 from .meter import Meter
 from .optim import report_train_error
 from .parts import augmentation, build_model, check_name, chosen_kernels, connect, make_loader, make_parts, pick_device
-from .recipe import Recipe, recipe_from_dict
+from .recipe import Recipe
 from .recipe_files import load_recipe, name_recipe
 from .recipe_text import recipe_notes, recipe_summary
-from .record import SCHEMA, RunRecord, current_commit, describe_machine
+from .record import RunRecord, current_commit, describe_machine
 from .reporting import EpochLines, Listener, TensorBoard, headline
+from .resuming import continued_record
 from .run_folder import RunFolder, position
 from .signals import Signals, Stopped
 from .sums import Sums
 
-HERE = ("precision", "processes", "machine", "commit")  # of a record: what may change when the run goes on
-NEW = ("macs", "classes", "recipe_name")  # what a record of an earlier version may lack
 ASK_EVERY = 10  # steps after which several processes agree on whether to stop
 
 
@@ -87,7 +84,8 @@ class Trainer:
     ):
         self.config, self.recipe, self.test_set = config, config.recipe, test_set
         self.world = distributed.read_world()
-        self.log = log if self.world.rank == 0 else lambda line: None
+        self.first = self.world.rank == 0  # of several processes: the one that writes and speaks
+        self.log = log if self.first else lambda line: None
         self.given, self._random_state = model is not None, None
         if model is None:
             model, self._random_state = build_model(config, train_set)
@@ -95,9 +93,8 @@ class Trainer:
             raise InputError("the options of create_model are for a network by its name: a given one has its own")
         self.parts = make_parts(config, train_set, model, self.world)
         self.model = self.parts.model
-        self.options = _options(self.model) if self.given else config.model_options()
-        own = not _is_of_the_table(self.model, self.options) if self.given else is_own(config.model)
-        self.own = own  # code of somebody's own, which no file may make run
+        options = options_of(self.model) if self.given else None if is_own(config.model) else config.model_options()
+        self.own, self.options = options is None, options or {}  # own code, which no file may make run
         self.name = self._name()
         self.folder = run_folder(
             config.ckpt_dir or Path("runs", f"{self.name}-{_slug(train_set.name)}-seed{config.seed}")
@@ -109,7 +106,6 @@ class Trainer:
         self._files = RunFolder(self.folder)
         self._signals = Signals(patient=self.world.size > 1)
         self._polls, self._asked, self._due, self._saved_at = 0, 0, False, 0.0
-        self._told: list[Listener] = []
 
     def fit(self) -> RunRecord:
         """Train to the end, saving after every epoch; score the test part; write the record.
@@ -128,8 +124,8 @@ class Trainer:
         with (
             distributed.joined(self.world, cuda),
             chosen_kernels(self.config.deterministic),
-            _random_numbers_put_back(),
-            self._files.locked() if self.world.rank == 0 else contextlib.nullcontext(),
+            random_states_put_back(),
+            self._files.locked() if self.first else contextlib.nullcontext(),
             self._signals,
             _explaining(),
         ):
@@ -140,7 +136,7 @@ class Trainer:
                 raise stop if stop.args else KeyboardInterrupt(self._files.what_is_saved()) from None
             if self.record.test is None:
                 self._test()
-            if self.world.rank == 0:
+            if self.first:
                 self._files.write_record(self.record)
         self.log(f"test accuracy {self.record.test['accuracy']:.2f} % on {len(self.test_set):,} images")
         self.log(f"checkpoint, log and record are in {self.folder}")
@@ -155,40 +151,24 @@ class Trainer:
         """Ask a run that is under way to end as by Ctrl-C; from a listener or another thread."""
         self._signals.received = signal.SIGINT
 
-    def _save(self, best: bool = False) -> None:
-        """Write the checkpoint. All processes take part, and the first one writes.
-
-        Args:
-            best: whether the network is the best so far by validation.
-
-        Raises:
-            InputError: if it cannot be written; the one before stays.
-        """
-        self._meter.read(self.record)
-        state = self._state()
-        if self.world.rank == 0:
-            self._files.save(state, best)
-        self._saved_at = time.monotonic()
-
     # Beginning
 
     def _begin(self) -> None:
         """Start, or go on from a checkpoint, and say so."""
         torch.manual_seed(self.config.seed + (self.world.rank << 32))  # each process drops blocks of its own
-        if self.world.rank == 0 and self._random_state is not None:
+        if self.first and self._random_state is not None:
             torch.set_rng_state(self._random_state)  # goes on behind the draws of the weights
         self.record = self._new_record()
-        first = self.world.rank == 0
-        state = self._files.state_to_resume(self.config.resume, self.log) if first else None
+        state = self._files.state_to_resume(self.config.resume, self.log) if self.first else None
         if state := distributed.from_first(state):
             self._restore(state)
         connect(self.parts, self.config, self.world)
         self._meter, self._saved_at = Meter(self.parts.device.device, self.record), time.monotonic()
-        if not first:
+        if not self.first:
             return
-        self._told = [EpochLines(self.log, self.epochs, self.parts.train_set, self.recipe.lr)]
-        if self.config.tensorboard:
-            self._told.append(TensorBoard(self.folder, self.epoch))
+        own = [EpochLines(self.log, self.epochs, self.parts.train_set, self.recipe.lr)]
+        own += [TensorBoard(self.folder, self.epoch)] if self.config.tensorboard else []
+        self.listeners = [*own, *self.listeners]
         network = None if self.own else self.name  # others cannot be named in a recipe
         write_atomic(self.folder / "recipe.yml", self.recipe.to_yaml(network).encode())
         self.log(headline(self.record, self.parts.device.device.type))
@@ -221,7 +201,7 @@ class Trainer:
                 "std": list(parts.std),
                 **({"left_out": left_out} if left_out else {}),
             },
-            recipe=_plain(asdict(self.recipe)),
+            recipe=self.recipe.as_dict(),
             recipe_name=name_recipe(self.recipe, self.name),
             seed=config.seed,
             command=self._command(),
@@ -229,7 +209,7 @@ class Trainer:
             compiled=config.compile,
             machine=describe_machine(parts.device.device),
             commit=current_commit(),
-            options=self.options if not self.own else {},
+            options=self.options,
             deterministic=config.deterministic,
             processes=self.world.size,
         )
@@ -254,10 +234,10 @@ class Trainer:
             self.epoch, self.sums = self.epoch + 1, Sums()
             self.parts.batches.epoch = self.epoch
             self._save(best)
-            if self.world.rank == 0:
+            if self.first:
                 self.record.write_csv(self.folder / "log.csv")
-            for told in (*self._told, *self.listeners):
-                told(row)
+            for listener in self.listeners:
+                listener(row)
             self._stop_if_asked()
 
     def _run_epoch(self) -> dict:
@@ -284,7 +264,6 @@ class Trainer:
         parts, batches = self.parts, self.parts.batches
         per_epoch = len(batches)
         end = min(per_epoch, self.recipe.total_steps(per_epoch) - self.epoch * per_epoch)
-        batches.epoch = self.epoch
         while True:
             begin = batches.state_dict()["batch"]
             scores = train_epoch(
@@ -347,10 +326,25 @@ class Trainer:
 
     def _progress(self, batches: Iterable, begin: int, end: int) -> Iterable:
         hidden = no_bar() if self.config.progress is None else not self.config.progress
-        title, hidden = f"epoch {self.epoch + 1}/{self.epochs}", True if self.world.rank else hidden
+        title, hidden = f"epoch {self.epoch + 1}/{self.epochs}", hidden if self.first else True
         return tqdm(batches, title, total=end, initial=begin, leave=False, disable=hidden, unit="step")
 
     # Saving and resuming
+
+    def _save(self, best: bool = False) -> None:
+        """Write the checkpoint. All processes take part, and the first one writes.
+
+        Args:
+            best: whether the network is the best so far by validation.
+
+        Raises:
+            InputError: if it cannot be written; the one before stays.
+        """
+        self._meter.read(self.record)
+        state = self._state()
+        if self.first:
+            self._files.save(state, best)
+        self._saved_at = time.monotonic()
 
     def _state(self) -> dict:
         """All that a run needs to go on. All processes take part."""
@@ -380,7 +374,7 @@ class Trainer:
 
     def _restore(self, state: dict) -> None:
         """Go on from a checkpoint, after a look at whether it is of this very run."""
-        self._check_same_run(state)
+        record = continued_record(state, self.record, self.folder, self.log)
         parts, average = self.parts, state["average"]
         weights = state["model_state"] if average is None else average["of"]
         load_state(self.model, weights, f"the run in {self.folder} has a network called {self.name}, too")
@@ -399,30 +393,8 @@ class Trainer:
         self.epochs = self.recipe.total_epochs(len(parts.batches))
         if state["loader"]["batch"]:
             self.sums.load_state_dict(state["sums"], self.world.rank)
-        over = state["record"]["test"] is not None
-        here = {} if over else {key: getattr(self.record, key) for key in HERE}
-        new = {key: getattr(self.record, key) for key in NEW}
-        self.record = RunRecord(**{**new, **state["record"], **here, "schema": SCHEMA})
+        self.record = record
         self.log(f"resuming {self.folder} {position(state)} of {self.epochs}")
-
-    def _check_same_run(self, state: dict) -> None:
-        if state["format"] < FORMAT:
-            raise InputError(f"{self.folder} was written by an older version, whose runs cannot go on: train again")
-        old, new = state["record"], asdict(self.record)
-        # A recipe of an earlier version lacks the settings that are newer; the run had their defaults.
-        old["recipe"] = _plain(asdict(recipe_from_dict(old["recipe"], f"of the run in {self.folder}")))
-        for key in ("model", "options", "data", "recipe", "seed", "parameters"):
-            if old[key] != new[key]:
-                difference = _difference(old[key], new[key])
-                raise InputError(
-                    f"the run in {self.folder} cannot be resumed with {_another(key)}: {difference}; leave that out, "
-                    "or begin another run in another --ckpt-dir"
-                )
-        for key in ("precision", "processes", "machine"):
-            if old[key] != new[key]:
-                difference = _difference(old[key], new[key])
-                effect = "crops are other ones" if key == "processes" else "results may differ in the last bits"
-                self.log(f"note: {_another(key)}, so {effect}: {difference}")
 
 
 def train(
@@ -458,12 +430,11 @@ def train(
             says what to do.
     """
     recipe = recipe if isinstance(recipe, Recipe) else load_recipe(str(recipe))
-    config = TrainConfig(
-        recipe=recipe, seed=seed, ckpt_dir=None if folder is None else Path(folder), resume=resume, **settings
-    )
-    own = None if isinstance(model, str) else model
-    config = config if own is not None else replace(config, model=model)
-    return Trainer(config, train_set, test_set, model=own, log=log, listeners=listeners).fit()
+    folder = None if folder is None else Path(folder)
+    config = TrainConfig(recipe=recipe, seed=seed, ckpt_dir=folder, resume=resume, **settings)
+    if isinstance(model, str):
+        config, model = replace(config, model=model), None
+    return Trainer(config, train_set, test_set, model=model, log=log, listeners=listeners).fit()
 
 
 def train_from(config: TrainConfig, log: Callable[[str], None] = print) -> RunRecord:
@@ -501,15 +472,6 @@ def _classes_of_run(config: TrainConfig, classes: tuple[str, ...]) -> Sequence[s
 
 
 @contextlib.contextmanager
-def _random_numbers_put_back() -> Iterator[None]:
-    before = random_states()
-    try:
-        yield
-    finally:
-        restore_random_states(before)
-
-
-@contextlib.contextmanager
 def _explaining() -> Iterator[None]:
     """Turn "out of memory", which every device words differently, into what to do."""
     try:
@@ -522,44 +484,6 @@ def _explaining() -> Iterator[None]:
             "out of memory: lower --batch-size; or compute the same batch in parts with --accumulate 2, add "
             "--checkpoint-activations, or use --precision bf16"
         ) from None
-
-
-def _options(model: nn.Module) -> dict:
-    """The options of `create_model` with which a given network was built, as far as its weights depend on them."""
-    if type(model) is not ResNet:
-        return {}
-    arch, usual = model.arch, get_architecture(model.arch.name)
-    values = {"shortcut": arch.shortcut, "stem": arch.stem, "width": arch.widths[-1] / usual.widths[-1]}
-    defaults = {"shortcut": usual.shortcut, "stem": usual.stem, "width": 1}
-    return {name: value for name, value in values.items() if value != defaults[name]}
-
-
-def _is_of_the_table(model: nn.Module, options: dict) -> bool:
-    """Whether a given network is, layer by layer, the one that `create_model` would build."""
-    if type(model) is not ResNet:
-        return False
-    with torch.device("meta"):
-        same = create_model(model.arch.name, model.num_classes, **options)
-    return same.arch == model.arch and nn.Module.__repr__(same) == nn.Module.__repr__(model)  # layer by layer
-
-
-def _another(key: str) -> str:
-    plurals = {"options": "other options", "data": "other data", "processes": "another number of processes"}
-    plurals["parameters"] = "a network of another size"
-    return plurals.get(key, f"another {key}")
-
-
-def _difference(old, new) -> str:
-    if not isinstance(old, dict):
-        return f"it was {old}, now it is {new}"
-    key = next(k for k in {**old, **new} if old.get(k) != new.get(k))
-    was, now = (values.get(key, "not given") for values in (old, new))
-    return f"{key} was {was}, now it is {now}"
-
-
-def _plain(values: dict) -> dict:
-    """The values as JSON knows them, so that a record read back compares equal."""
-    return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
 
 
 def _slug(name: str) -> str:

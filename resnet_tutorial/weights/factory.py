@@ -1,6 +1,10 @@
 """Networks by name, with fresh weights or trained ones."""
 
 import fnmatch
+from typing import Any
+
+import torch
+from torch import nn
 
 from ..architectures import ARCHITECTURES, get_architecture
 from ..errors import InputError
@@ -43,14 +47,6 @@ def create_model(
         InputError: if no network has that name, an option does not fit, or there are no such trained weights.
     """
     arch = get_architecture(name).with_options(shortcut, stem, width)
-    if num_classes < 1:
-        raise InputError(f"num_classes must be at least 1, got {num_classes}")
-    if in_channels < 1:
-        raise InputError(f"in_channels must be at least 1, got {in_channels}")
-    if not 0 <= stochastic_depth < 1:
-        raise InputError(f"stochastic_depth must be from 0 to below 1, got {stochastic_depth:g}")
-    if arch.kind == "plain" and (zero_init_residual or stochastic_depth > 0):
-        raise InputError(f"{arch.name} has no shortcuts: without its branches nothing would pass; leave the option out")
     model = ResNet(
         arch,
         num_classes,
@@ -67,6 +63,20 @@ def create_model(
                 f"{name} trained on {pretrained} has shortcut option {model.arch.shortcut}, not {asked}: leave it out"
             )
     return model
+
+
+def options_of(model: nn.Module) -> dict[str, Any] | None:
+    """The options with which `create_model` would build this very network, layer by layer; None if it would not."""
+    if type(model) is not ResNet:
+        return None
+    arch, usual = model.arch, get_architecture(model.arch.name)
+    options = {"shortcut": arch.shortcut, "stem": arch.stem, "width": arch.widths[-1] / usual.widths[-1]}
+    defaults = {"shortcut": usual.shortcut, "stem": usual.stem, "width": 1}
+    options = {name: value for name, value in options.items() if value != defaults[name]}
+    with torch.device("meta"):
+        same = create_model(arch.name, model.num_classes, **options)
+    alike = same.arch == arch and nn.Module.__repr__(same) == nn.Module.__repr__(model)
+    return options if alike else None
 
 
 def list_models(pattern: str = "*") -> list[str]:

@@ -1,6 +1,6 @@
 """The networks as timm's own: ``timm.create_model("resnet_tutorial_resnet20")``; timm is imported on request."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -8,7 +8,7 @@ from torch import nn
 
 from ..architectures import ARCHITECTURES, Architecture, get_architecture
 from ..errors import InputError
-from ..models.resnet import ResNet, _recomputed
+from ..models.resnet import ResNet
 
 PREFIX = "resnet_tutorial_"
 CIFAR10_MEAN, CIFAR10_STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
@@ -120,81 +120,11 @@ class TimmResNet(ResNet):
         """Map images N × in_chans × H × W to logits N × num_classes."""
         return self.forward_head(self.forward_features(x))
 
-    def forward_intermediates(
-        self,
-        x: torch.Tensor,
-        indices: int | Sequence[int] | None = None,
-        norm: bool = False,
-        stop_early: bool = False,
-        output_fmt: str = "NCHW",
-        intermediates_only: bool = False,
-    ) -> list[torch.Tensor] | tuple[torch.Tensor, list[torch.Tensor]]:
-        """Feature maps of the stem (0) and of each stage (from 1 on).
-
-        Args:
-            x: images.
-            indices: which of them; a number n for the last n, None for all.
-            norm: with pre-activation, whether the last are taken behind the BatchNorm and ReLU that end the network.
-            stop_early: whether to leave out what comes behind the last of them.
-            output_fmt: ``NCHW``, the only one.
-            intermediates_only: whether to return them without the final feature maps.
-
-        Returns:
-            The final feature maps and the list, or the list alone.
-        """
-        if output_fmt != "NCHW":
-            raise InputError(f"output_fmt must be 'NCHW', got {output_fmt!r}")
-        wanted = _positions(len(self.feature_info), indices)
-        x = self.bn1(self.conv1(x))
-        maps = [x if self.preact else F.relu(x)]
-        x = self.pool(maps[0])
-        for stage in self.stages[: max(wanted)] if stop_early else self.stages:
-            x = self._run(stage, x)
-            maps.append(x)
-        if self.preact and len(maps) == len(self.feature_info):
-            x = F.relu(self.norm(x))
-            maps[-1] = x if norm else maps[-1]
-        taken = [maps[i] for i in wanted]
-        return taken if intermediates_only else (x, taken)
-
-    def _run(self, stage: nn.Sequential, x: torch.Tensor) -> torch.Tensor:
-        if not (self.checkpoint_activations and self.training):
-            return stage(x)
-        for block in stage:
-            x = _recomputed(block, x)
-        return x
-
-    def prune_intermediate_layers(
-        self, indices: int | Sequence[int] = 1, prune_norm: bool = False, prune_head: bool = True
-    ) -> list[int]:
-        """Leave out what comes behind the last feature maps that are wanted (see `forward_intermediates`).
-
-        Returns:
-            The positions of the feature maps, counted from the stem.
-        """
-        wanted = _positions(len(self.feature_info), indices)
-        last = max(wanted)
-        cut = last < len(self.feature_info) - 1
-        self.stages = self.stages[:last]
-        if prune_norm or cut:
-            self.norm = nn.Identity()
-        if cut:
-            self.num_features = self.feature_info[last]["num_chs"]
-        if prune_head or cut:
-            self.reset_classifier(0, "")
-        return wanted
-
-
-def _positions(count: int, indices: int | Sequence[int] | None) -> list[int]:
-    """Positions from 0 on: all of them for None, the last n for a number n; a negative one counts from the end."""
-    places = list(range(count))
-    if indices is None:
-        return places
-    return places[-indices:] if isinstance(indices, int) else [places[i] for i in indices]
-
 
 def _feature_info(arch: Architecture) -> list[dict]:
-    stem = {"num_chs": arch.stem_channels, "reduction": 2 if arch.stem == "imagenet" else 1, "module": "bn1"}
+    # What the pooling receives (or the identity in its place) has passed the ReLU, which is no module.
+    stem = {"num_chs": arch.stem_channels, "reduction": 2 if arch.stem == "imagenet" else 1}
+    stem |= {"module": "pool", "hook_type": "forward_pre"}
     size = 1024  # any that halves evenly
     return [stem] + [
         {"num_chs": stage.channels, "reduction": size // output, "module": f"stages.{i}"}
@@ -243,14 +173,12 @@ def _build(
     from timm.models import build_model_with_cfg
 
     arch = get_architecture(name).with_options(shortcut, stem, width)
-    if arch.kind == "plain" and (options.get("zero_init_residual") or options.get("drop_path_rate")):
-        raise InputError(f"{name} has no shortcuts: without its branches nothing would pass; leave the option out")
     return build_model_with_cfg(
         TimmResNet,
         PREFIX + name,
         pretrained,
         pretrained_cfg_overlay={"pool_size": _pool_size(arch)} | (pretrained_cfg_overlay or {}),
-        feature_cfg={"feature_cls": "getter", "out_indices": tuple(range(1 + len(arch.blocks)))},
+        feature_cfg={"feature_cls": "hook", "out_indices": tuple(range(1 + len(arch.blocks)))},
         arch=arch,
         **options,
     )

@@ -121,18 +121,23 @@ def trace(model: nn.Module, x: torch.Tensor) -> list[Step]:
     """
     recorder = _Recorder({id(p): name for name, p in model.named_parameters()})
     recorder.record("input", (), x)
-    with _evaluating(model), torch.no_grad(), recorder:
+    with evaluating(model), torch.no_grad(), recorder:
         model(x)
     return recorder.steps
 
 
 @contextlib.contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode for a while; afterwards every module gets back its own."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
+def evaluating(model: nn.Module, training: bool = False) -> Iterator[None]:
+    """Put a network into evaluation mode, and every module back into its own mode afterwards.
+
+    Args:
+        model: the network.
+        training: whether to put it into training mode instead.
+    """
+    modes = {module: module.training for module in model.modules()}
+    model.train(training)
     try:
         yield
     finally:
-        for module, training in modes:
-            module.training = training
+        for module, mode in modes.items():
+            module.training = mode

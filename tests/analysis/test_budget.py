@@ -102,6 +102,16 @@ def test_a_run_beside_others_says_nothing_of_a_machine(tmp_path):
         read_machines(tmp_path)
 
 
+def test_a_record_with_growing_images_gives_the_speed_at_full_size(tmp_path):
+    values = json.loads(RECORD.read_text())
+    values["recipe"] |= {"initial_scale": 0.5, "growing_share": 0.5}
+    for row, side in zip(values["history"], [16, 20, 24, 24, 28, *[32] * 5], strict=True):
+        row["images_per_second"] = 1000 * (32 / side) ** 2
+    (tmp_path / "growing.json").write_text(json.dumps(values))
+    (machine,) = read_machines(tmp_path).values()
+    assert plan("resnet20", machine).images_per_second == pytest.approx(1000)
+
+
 def test_machines_come_from_records_ladders_and_bench(tmp_path):
     (tmp_path / "ladders").mkdir()
     (tmp_path / "run.json").write_text(RECORD.read_text())

@@ -3,7 +3,7 @@ import torch
 
 from resnet_tutorial import InputError, create_model
 from resnet_tutorial.analysis import block_names, feature_maps, recorded
-from resnet_tutorial.analysis.features import evaluating
+from resnet_tutorial.weights.trace import evaluating
 
 
 def small(name="resnet14", **options):

@@ -95,10 +95,6 @@ def test_the_images_of_the_data_set_stay_as_they_are():
     assert torch.equal(images, before)
 
 
-def test_images_of_a_batch_get_draws_of_their_own():
-    assert len(set(draws(crop_and_flip(coordinates(64), seeded())))) > 30
-
-
 def test_without_flip_nothing_is_mirrored():
     out = crop_and_flip(coordinates(200), seeded(), flip=False)
     assert not any(flip for _, _, flip in draws(out))
@@ -223,16 +219,6 @@ def test_all_random_numbers_come_from_the_generator():
     again, labels_again = run(0)
     assert torch.equal(images, again) and torch.equal(labels, labels_again)
     assert not torch.equal(images, run(1)[0])
-
-
-@pytest.mark.parametrize("transform", [UNIT, Transform(MEAN, STD, True, 0.5, 4, None, 1.0, 1.0)])
-def test_a_batch_stays_on_its_device(transform):
-    """The meta device refuses to mix with CPU tensors, as a GPU would."""
-    images, labels = torch.empty(6, 32, 32, 3, dtype=torch.uint8, device="meta"), torch.zeros(6, dtype=torch.int64)
-    generator = seeded()
-    batch, labels = transform.mix(transform(images, generator), labels.to("meta"), 10, generator)
-    assert batch.device.type == labels.device.type == "meta"
-    assert batch.shape == (6, 3, 32, 32) and batch.is_contiguous(memory_format=torch.channels_last)
 
 
 @pytest.mark.parametrize(

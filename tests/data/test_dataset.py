@@ -50,14 +50,6 @@ def test_subset_of_all_is_the_data_set():
     assert dataset.subset(20).fingerprint == dataset.fingerprint
 
 
-def test_the_default_split_of_cifar_takes_500_of_each_class():
-    labels = torch.randperm(50_000, generator=torch.Generator().manual_seed(1)) % 10
-    dataset = ImageDataset(torch.zeros(50_000, 1, 1, 3, dtype=torch.uint8), labels, tuple("0123456789"), "toy", "train")
-    rest, held = dataset.hold_out(5_000)
-    assert held.counts().tolist() == [500] * 10 and rest.counts().tolist() == [4_500] * 10
-    assert dataset.subset(1_000).counts().tolist() == [100] * 10
-
-
 def test_the_view_for_pytorch_hands_out_image_and_label():
     dataset = make_dataset(6)
     view = dataset.as_torch()

@@ -306,16 +306,6 @@ def test_a_changed_folder_is_noticed(image_folder, no_decoding, own_cache, edit)
     assert len(list(own_cache.iterdir())) == 1
 
 
-def test_without_space_for_the_cache_it_goes_on_and_says_so(image_folder, monkeypatch, caplog, own_cache):
-    def full(*args, **options):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(np, "save", full)
-    assert len(load_dataset("folder", image_folder)[0]) == 32
-    assert caplog.messages[0].startswith("corners is not cached and will be read again next time: cannot write ")
-    assert "No space left" in caplog.messages[0] and list(own_cache.iterdir()) == []
-
-
 def test_ctrl_c_while_decoding_leaves_nothing(image_folder, own_cache, tmp_path):
     """A real interrupt: the decoder waits in the middle until it comes."""
     script = (

@@ -190,12 +190,6 @@ def test_second_load_reads_the_cache(tmp_path, small_splits, no_drawing):
     assert [path.name for path in tmp_path.iterdir()] == [f"shapes10-v{shapes.GENERATOR_VERSION}.cache"]
 
 
-def test_environment_variable_names_the_cache_folder(tmp_path, monkeypatch, small_splits):
-    monkeypatch.setenv("RESNET_TUTORIAL_CACHE", str(tmp_path / "new" / "folder"))
-    load_shapes10()
-    assert len(list((tmp_path / "new" / "folder").glob("*.cache"))) == 1
-
-
 def test_new_generator_version_does_not_read_an_old_cache(tmp_path, monkeypatch, small_splits):
     load_shapes10(tmp_path)
     monkeypatch.setattr(shapes, "GENERATOR_VERSION", shapes.GENERATOR_VERSION + 1)
@@ -203,20 +197,10 @@ def test_new_generator_version_does_not_read_an_old_cache(tmp_path, monkeypatch,
     assert len(list(tmp_path.glob("*.cache"))) == 2
 
 
-def flip_a_byte(data: bytes) -> bytes:
-    middle = len(data) // 2
-    return data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :]
-
-
-@pytest.mark.parametrize(
-    "damage",
-    [lambda data: b"", lambda data: b"junk", lambda data: data[: len(data) // 2], lambda data: data[:-1], flip_a_byte],
-    ids=["empty", "junk", "half", "last byte missing", "one bit flipped"],
-)
-def test_damaged_cache_is_made_again(tmp_path, small_splits, no_drawing, damage):
+def test_damaged_cache_is_made_again(tmp_path, small_splits, no_drawing):
     expected = load_shapes10(tmp_path)
     (path,) = tmp_path.iterdir()
-    path.write_bytes(damage(path.read_bytes()))
+    path.write_bytes(path.read_bytes()[:-1])
     assert same(expected, load_shapes10(tmp_path))
     no_drawing()
     assert same(expected, load_shapes10(tmp_path))

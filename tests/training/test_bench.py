@@ -41,6 +41,14 @@ def test_other_networks_are_scaled_from_the_nearest_in_macs():
     assert estimate("resnet34", [SLOW, FAST], math.inf, RECIPE, 50_000, 10_000).scaled_from == "resnet50"
 
 
+def test_growing_images_take_less():
+    """Half of the epochs at full size, the others at 16, 20, 24, 24 and 28 pixels; the loader is as slow."""
+    recipe = replace(RECIPE, validation=0.0, initial_scale=0.5, growing_share=0.5)
+    answer = estimate("resnet20", [FAST], 10_000.0, recipe, 50_000, 10_000)
+    share = (5 + sum((side / 32) ** 2 for side in (16, 20, 24, 24, 28))) / 10
+    assert answer.seconds == pytest.approx(500_000 * (share / 1000 + 1e-4) + 10_000 * (1 / 3000 + 1e-4))
+
+
 def test_a_recipe_in_steps():
     """64,000 steps of 100 images, whatever the size of the data; 143 epochs begin, each ends with a validation."""
     recipe = replace(RECIPE, steps=64_000)

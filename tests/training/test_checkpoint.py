@@ -1,3 +1,4 @@
+import os
 import random
 import resource
 import zipfile
@@ -56,11 +57,13 @@ def damage(path, how: str) -> None:
     elif how == "checksum gone":
         del content[-71:]
     else:
-        content.clear()
+        content[:] = b"hello\n" * (how == "text")
     path.write_bytes(content)
 
 
-@pytest.mark.parametrize("how", ["cut in half", "last byte missing", "one bit turned", "checksum gone", "empty"])
+@pytest.mark.parametrize(
+    "how", ["cut in half", "last byte missing", "one bit turned", "checksum gone", "text", "empty"]
+)
 def test_a_damaged_one_is_noticed_and_the_one_before_is_used(tmp_path, how, capsys):
     save_newest(tmp_path, state(1))
     save_newest(tmp_path, state(2))
@@ -153,3 +156,22 @@ def test_a_newer_format_is_refused_also_where_an_older_one_lies_beside_it(tmp_pa
     torch.save({"format": 99, **state(3)}, tmp_path / "last.pt")
     with pytest.raises(InputError, match="newer version"):
         load_checkpoint(tmp_path)
+
+
+def test_a_checkpoint_with_code_in_it_runs_nothing(tmp_path):
+    class Hostile:
+        def __reduce__(self):
+            return os.mkdir, (str(tmp_path / "was here"),)
+
+    torch.save({"format": 1, "model_state": Hostile()}, tmp_path / "last.pt")
+    with pytest.raises(InputError, match="damaged or no checkpoint"):
+        load_checkpoint(tmp_path)
+    assert not (tmp_path / "was here").exists()
+
+
+def test_other_files_are_no_checkpoints(tmp_path):
+    torch.save({"weight": torch.zeros(1)}, tmp_path / "last.pt")
+    with pytest.raises(InputError, match="holds no run to load"):
+        load_checkpoint(tmp_path)
+    with pytest.raises(InputError, match="no checkpoint at"):
+        load_checkpoint(tmp_path / "nowhere")

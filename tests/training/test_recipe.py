@@ -14,7 +14,6 @@ from resnet_tutorial.training.recipe_text import recipe_notes, recipe_summary
         ({"epochs": 0}, "epochs must be at least 1, got 0"),
         ({"steps": 0}, "steps must be at least 1, got 0"),
         ({"batch_size": 128, "accumulate": 3}, "accumulate must be a divisor of batch_size 128, got 3"),
-        ({"lr": float("nan")}, "lr must be above 0, got nan"),
         ({"lr": float("inf")}, "lr must be above 0, got inf"),
         ({"ema": 1.0}, r"ema must be in \[0, 1\), got 1.0"),
         ({"clip_grad_norm": 0.0}, "clip_grad_norm must be above 0"),
@@ -128,3 +127,9 @@ def test_images_grow_evenly_to_their_size():
     assert Recipe().image_size(30, 0) == 30  # without it, also a size that is no multiple of 4
     assert Recipe(initial_scale=0.9, growing_share=0.9).image_size(30, 0.8) <= 30
     assert Recipe(initial_scale=0.01, growing_share=0.9).image_size(32, 0) == 4
+
+
+def test_the_arithmetic_of_an_epoch_goes_with_the_area_of_its_images():
+    assert Recipe(initial_scale=0.5, growing_share=0.5).arithmetic(4) == [0.25, (24 / 32) ** 2, 1, 1]
+    assert Recipe().arithmetic(3, 30) == [1, 1, 1]
+    assert sum(load_recipe("modern").arithmetic(40)) == pytest.approx(30, abs=1)  # as its file says

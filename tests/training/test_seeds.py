@@ -59,9 +59,3 @@ def test_finished_seeds_are_left_alone_and_broken_ones_go_on(config, monkeypatch
     assert any("seed 0 (1 of 3): finished before" in line for line in lines)
     assert any("resuming" in line and "seed1 after epoch 1 of 2" in line for line in lines)
     assert [run.test for run in records] == [run.test for run in whole]
-
-
-def test_a_folder_with_another_run(config):
-    train_seeds(config, (0,), lambda line: None)
-    with pytest.raises(InputError, match="another recipe: lr was"):
-        train_seeds(replace(config, recipe=replace(config.recipe, lr=0.1)), (0,), lambda line: None)

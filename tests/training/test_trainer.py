@@ -3,7 +3,6 @@ import os
 import signal
 import time
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 
 import filelock
@@ -189,14 +188,6 @@ def test_no_single_image_goes_through_a_network_that_cannot_normalize_it(tmp_pat
         make(tmp_path, recipe=recipe, **{**options, "train_size": 1})
 
 
-def test_the_seed_decides_the_weights(tmp_path):
-    one, same, other = (
-        run(tmp_path / str(i), recipe=replace(RECIPE, epochs=1), seed=s) for i, s in enumerate((0, 0, 1))
-    )
-    assert torch.equal(one.model.fc.weight, same.model.fc.weight)
-    assert not torch.equal(one.model.fc.weight, other.model.fc.weight)
-
-
 def test_every_seed_holds_out_the_same_images_and_none_of_the_test_part(tmp_path):
     train, test = make_dataset(200), make_dataset(20, "test", 1)
     parts = [
@@ -240,14 +231,6 @@ def test_the_checkpoint_predicts_by_itself(tmp_path, image_folder):
 def test_without_validation_all_images_train(tmp_path):
     record = run(tmp_path, recipe=replace(RECIPE, epochs=1, validation=0.0)).record
     assert record.data["train"] == 40 and "val_accuracy" not in record.history[0]
-
-
-def test_a_finished_run_is_not_overwritten(tmp_path):
-    run(tmp_path, recipe=replace(RECIPE, epochs=1))
-    before = (tmp_path / "last.pt").read_bytes()
-    with pytest.raises(InputError, match="holds a run already"):
-        run(tmp_path)
-    assert (tmp_path / "last.pt").read_bytes() == before
 
 
 @pytest.mark.parametrize(
@@ -360,11 +343,11 @@ def test_a_full_disk_in_the_middle_of_a_run(tmp_path, monkeypatch):
     same(run(tmp_path, resume=True), run(tmp_path / "whole"))
 
 
-@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="needs a folder where nobody can write")
 def test_a_folder_that_cannot_be_written_is_noticed_before_training(tmp_path):
-    one = make(Path("/proc/self/fdinfo/run"))
+    (tmp_path / "file").write_text("in the way")
+    one = make(tmp_path / "file" / "run")
     one._train = lambda: pytest.fail("trained all the same")
-    with pytest.raises(InputError, match="cannot write to /proc/self/fdinfo/run"):
+    with pytest.raises(InputError, match=r"cannot write to .*file/run"):
         one.fit()
 
 
@@ -486,32 +469,6 @@ def test_a_run_of_an_older_version_cannot_go_on(tmp_path):
     torch.save({**state, "format": 1}, tmp_path / "last.pt")
     with pytest.raises(InputError, match="older version, whose runs cannot go on"):
         run(tmp_path, resume=True)
-
-
-@pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"hello\n", b"PK\x03\x04 cut"])
-def test_damaged_checkpoints_are_refused(tmp_path, content):
-    (tmp_path / "last.pt").write_bytes(content)
-    with pytest.raises(InputError, match="damaged or no checkpoint"):
-        load_checkpoint(tmp_path)
-
-
-def test_a_checkpoint_with_code_in_it_runs_nothing(tmp_path):
-    class Hostile:
-        def __reduce__(self):
-            return os.mkdir, (str(tmp_path / "was here"),)
-
-    torch.save({"format": 1, "model_state": Hostile()}, tmp_path / "last.pt")
-    with pytest.raises(InputError, match="damaged or no checkpoint"):
-        load_checkpoint(tmp_path)
-    assert not (tmp_path / "was here").exists()
-
-
-def test_other_files_are_no_checkpoints(tmp_path):
-    torch.save({"weight": torch.zeros(1)}, tmp_path / "last.pt")
-    with pytest.raises(InputError, match="holds no run to load"):
-        load_checkpoint(tmp_path)
-    with pytest.raises(InputError, match="no checkpoint at"):
-        load_checkpoint(tmp_path / "nowhere")
 
 
 def test_who_watches_gets_each_row_once_it_is_saved_and_can_end_the_run(tmp_path):

@@ -99,9 +99,12 @@ class TrainingMonitor:
 
     def _time_left(self) -> str:
         """From the last three epochs; nothing before the first and after the last."""
-        seconds = [row["seconds"] for row in self.trainer.history[-3:]]
-        left = self.trainer.epochs - self.trainer.epoch
-        return f", {duration(left * sum(seconds) / len(seconds))} left" if seconds and left else ""
+        epoch, epochs = self.trainer.epoch, self.trainer.epochs
+        if epoch in (0, epochs):
+            return ""
+        seconds = sum(row["seconds"] for row in self.trainer.history[-3:])
+        shares = self.trainer.recipe.arithmetic(epochs)  # the images may grow
+        return f", {duration(seconds * sum(shares[epoch:]) / sum(shares[:epoch][-3:]))} left"
 
     def _repr_html_(self) -> str:
         epoch, epochs, history = self.trainer.epoch, self.trainer.epochs, self.trainer.history
