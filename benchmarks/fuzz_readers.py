@@ -32,7 +32,7 @@ from PIL import Image
 from resnet_tutorial import ImageDataset, InputError, load_dataset
 from resnet_tutorial.data import read_image
 from resnet_tutorial.data.cache import read_arrays, write_arrays
-from resnet_tutorial.data.cifar import KINDS, _files_of_folder, _read, _read_tar
+from resnet_tutorial.data.cifar import KINDS, _files_of_folder, _read, _read_packed
 from tests.data.archives import cifar_files, tar_gz, tiny
 
 SECONDS = 5
@@ -150,7 +150,7 @@ def _cifar_formats(name: str, version: int, rng: np.random.Generator) -> dict[st
 
     def read_tar(root: Path):
         with open(root / layout.archive, "rb") as file:
-            return _read_tar(file, layout, kind)
+            return _read_packed(file, layout, kind)
 
     def read_folder(root: Path):
         folder = root / layout.folder

@@ -86,3 +86,8 @@ def reading(path: Path) -> Iterator[None]:
         raise InputError(
             f"cannot read {path} ({error.strerror or error}): check the path and its permissions"
         ) from None
+
+
+def shown(path: Path | str) -> str:
+    """A path or name for people and records, where what is no UTF-8 in it becomes U+FFFD."""
+    return os.fsencode(path).decode(errors="replace")

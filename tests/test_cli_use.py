@@ -1,15 +1,18 @@
 """The commands that use a trained network, as a user runs them."""
 
 import json
+import os
 import re
 import shutil
 import textwrap
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 from resnet_tutorial import Recipe, TrainConfig, create_model, export_weights, save_weights
+from resnet_tutorial.data import folder
 from resnet_tutorial.training import describe_machine, load_trained, read_record, train_from
 from resnet_tutorial.training.bench import Report
 from tests.conftest import write_image_folder
@@ -99,6 +102,62 @@ def test_a_guessed_mean_is_called_one_by_every_command(image_folder, tmp_path, c
         assert code == 0 and "assumed" not in out + err
 
 
+@pytest.fixture
+def numbers(place, tmp_path, own_cache):
+    """Images in the class folders 9 and 10."""
+    for part in ("train", "test"):
+        for old, new in (("left", "10"), ("right", "9")):
+            shutil.copytree(place / "corners" / part / old, tmp_path / "numbers" / part / new)
+    return tmp_path / "numbers"
+
+
+def test_numbers_as_classes_of_weights_that_do_not_name_them(weights, numbers, capsys):
+    flags = ["--mean", "0.4", "0.4", "0.4", "--std", "0.2", "0.2", "0.2"]
+    _, out, _ = run(capsys, "evaluate", weights, numbers, *flags)
+    assert "taken to be that of the data, 9, 10; sorted as text they would be 10, 9" in out
+
+
+def test_a_run_that_sorted_numbers_as_text_is_scored_and_goes_on(numbers, tmp_path, monkeypatch, capsys):
+    argv = ["train", numbers, "--model", "resnet8", "--epochs", "1", "--ckpt-dir", tmp_path / "run"]
+    with monkeypatch.context() as patch:
+        patch.setattr(folder, "_in_order", lambda names: tuple(sorted(names)))
+        assert run(capsys, *argv)[0] == 0
+    record = read_record(tmp_path / "run" / "record.json")
+    answer = json.loads(run(capsys, "evaluate", tmp_path / "run", "--json")[1])
+    assert answer["accuracy"] == record.test["accuracy"] and answer["notes"] == []
+    assert [entry["name"] for entry in answer["classes"]] == ["10", "9"]
+    for words in (["train", "--resume", "--ckpt-dir", tmp_path / "run"], [*argv, "--resume", "auto"]):
+        code, out, _ = run(capsys, *words)
+        assert code == 0 and "resuming" in out
+
+
+def test_a_run_keeps_its_share_for_the_test_and_what_it_left_out(numbers, tmp_path, capsys, caplog):
+    shutil.rmtree(numbers / "test")
+    (numbers / "train" / "9" / "001.png").write_bytes(b"")
+    argv = ["train", numbers, "--model", "resnet8", "--epochs", "1", "--ckpt-dir", tmp_path / "run"]
+    assert "--skip-unreadable" in refused(capsys, *argv, "--test-share", "0.25")
+    code, out, _ = run(capsys, *argv, "--test-share", "0.25", "--skip-unreadable")
+    record = read_record(tmp_path / "run" / "record.json")
+    assert code == 0 and "8 to test" in out and record.data["left_out"] == {"train": 1}
+    assert "--test-share 0.25 --skip-unreadable" in record.command
+    answer = json.loads(run(capsys, "evaluate", tmp_path / "run", "--json")[1])
+    assert answer["accuracy"] == record.test["accuracy"] and answer["notes"] == []
+    code, out, _ = run(capsys, "train", "--resume", "--ckpt-dir", tmp_path / "run")
+    assert code == 0 and "resuming" in out
+    assert "test_share must be between 0 and 1, got 1" in refused(capsys, *argv, "--test-share", "1")
+
+
+def test_a_channel_that_is_the_same_everywhere_is_noted(tmp_path, own_cache, capsys):
+    for path in write_image_folder(tmp_path / "corners").rglob("*.png"):
+        pixels = np.array(Image.open(path))
+        pixels[..., 2] = 255
+        Image.fromarray(pixels).save(path)
+    argv = ["train", tmp_path / "corners", "--model", "resnet8", "--epochs", "1", "--ckpt-dir", tmp_path / "run"]
+    code, out, _ = run(capsys, *argv)
+    assert code == 0 and out.count("note: the blue channel of all training images is the same, so its std is") == 1
+    assert read_record(tmp_path / "run" / "record.json").data["std"][2] == 1
+
+
 def test_predict_for_programs(weights, trained, image_folder, capsys):
     pictures = [image_folder / "test/left/000.png", image_folder / "test/right/001.png"]
     code, out, _ = run(capsys, "predict", *pictures, "--json", "--top", "1")
@@ -125,13 +184,31 @@ def test_predict_goes_on_past_bad_files_and_takes_folders(trained, image_folder,
         str(tmp_path / "dot.png"),
         f"{image_folder}/test/left/000.png",
     ]
-    gone, note = err.splitlines()
+    passed, gone, note = err.splitlines()
+    assert passed == f"note: {tmp_path}: passed over, as no images: 1 .txt"
     assert gone == "error: no such image: gone.png"
-    assert note.startswith(f"error: {tmp_path / 'note.png'} cannot be read as an image (no BMP,")
+    assert note.startswith(f"error: {tmp_path / 'note.png'} cannot be read as an image (no picture of a known format)")
     code, out, err = run(capsys, "predict", "gone.png", tmp_path / "*.png", "--json")
     assert code == 1 and [answer["path"] for answer in json.loads(out)] == [str(tmp_path / "dot.png")]
     (tmp_path / "empty").mkdir()
-    assert "holds no images (.bmp, " in refused(capsys, "predict", tmp_path / "empty")
+    assert "empty holds no images: name another" in refused(capsys, "predict", tmp_path / "empty")
+    (tmp_path / "empty" / "a.heic").write_text("")
+    assert "holds no images (passed over, as no images: 1 .heic)" in refused(capsys, "predict", tmp_path / "empty")
+
+
+def test_predict_names_that_no_terminal_shows_and_images_that_are_black(trained, tmp_path, capsys, caplog):
+    for name in (b"caf\xe9.jfif", b"the.JPE"):
+        with open(os.fsencode(tmp_path) + b"/" + name, "wb") as file:
+            Image.new("RGB", (32, 32)).save(file, "jpeg")
+    Image.fromarray(np.full((32, 32), 300, np.uint16)).save(tmp_path / "scan.png")
+    code, out, _ = run(capsys, "predict", tmp_path)
+    assert code == 0 and [line.partition(":")[0].rpartition("/")[2] for line in out.splitlines()] == [
+        "caf?.jfif",
+        "scan.png",
+        "the.JPE",
+    ]
+    assert "less than 1 % of their range, and are nearly black here: 1 of 3" in caplog.text
+    assert len(json.loads(run(capsys, "predict", tmp_path, "--json")[1])) == 3
 
 
 @pytest.mark.parametrize("name", [pytest.param("net.onnx", marks=writes_onnx), "net.pt2", "net.safetensors"])

@@ -23,6 +23,8 @@ GROUP = "resnet_tutorial.commands"  # entry points by which other packages add c
 def main(argv: list[str] | None = None) -> None:
     """Run one command and exit: status 0, or 1 for wrong input, 2 for wrong usage, 130 for Ctrl-C, 143 for SIGTERM."""
     status = 0
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="replace")  # names of files may hold what the terminal cannot show
     try:
         _run(sys.argv[1:] if argv is None else argv)
     except InputError as error:

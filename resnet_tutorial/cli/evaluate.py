@@ -6,7 +6,8 @@ from pathlib import Path
 
 from ..data import ImageDataset, load_dataset
 from ..errors import InputError
-from ..training import TrainedModel, evaluate
+from ..training import TrainConfig, TrainedModel, evaluate
+from ..training.scores import some_classes
 from .arguments import EvaluateArgs
 from .common import data_of_run, load
 
@@ -19,7 +20,7 @@ def run(args: EvaluateArgs) -> None:
     if trained.run and test.fingerprint != trained.run["record"]["data"]["test_fingerprint"]:
         notes.append("this is not the test part that belongs to the run")
     if trained.classes is None:
-        notes.append("the file does not name its classes: their order is taken to be that of the data")
+        notes.append(f"the file does not name its classes: {_orders(test.classes)}")
     if args.json:
         data = {"name": test.name, "split": test.split, "images": len(test), "fingerprint": test.fingerprint}
         origin = {"model": trained.name, "path": str(trained.path), "data": data}
@@ -36,4 +37,14 @@ def _test_part(trained: TrainedModel, root: Path | None) -> ImageDataset:
     if trained.run is None and trained.classes is None and root is None:
         raise InputError(f"{trained.path} does not say what it was trained on: name the data folder")
     name, root = ("auto", root) if trained.run is None else data_of_run(trained.run, root)
-    return load_dataset(name, root, image_size=trained.image_size)[1]
+    made = {} if trained.run is None else trained.run["run"]
+    options = {key: made[key] for key in TrainConfig().data_options() if key in made}
+    test = load_dataset(name, root, image_size=trained.image_size, **options)[1]
+    return test.with_classes(trained.classes or test.classes)
+
+
+def _orders(classes: tuple[str, ...]) -> str:
+    """In which order a network is taken to know the classes, and what other order it may have."""
+    as_text = tuple(sorted(classes))
+    other = f"; sorted as text they would be {some_classes(as_text)}" if as_text != classes else ""
+    return f"their order is taken to be that of the data, {some_classes(classes)}{other}"

@@ -5,7 +5,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from ..data.pictures import SUFFIXES
+from ..data.folder import find_images
+from ..data.pictures import by_suffix
 from ..errors import InputError
 from ..files import expand
 from ..training import predict
@@ -44,11 +45,18 @@ def _files(paths: list[Path], on_error: Callable[[InputError], None]) -> list[Pa
     """The files, and for each folder the images in it and in the folders below."""
     files = []
     for path in paths:
-        below = (
-            p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and not p.name.startswith(".") and p.is_file()
-        )
-        found = sorted(below) if path.is_dir() else [path]
+        if not path.is_dir():
+            files.append(path)
+            continue
+        try:
+            found, others = find_images(path)
+        except InputError as error:
+            on_error(error)
+            continue
+        passed = f"passed over, as no images: {by_suffix(others)}" if others else ""
         if not found:
-            on_error(InputError(f"{path} holds no images ({', '.join(sorted(SUFFIXES))}): name another folder"))
+            on_error(InputError(f"{path} holds no images{passed and f' ({passed})'}: name another folder"))
+        elif passed:
+            print(f"note: {path}: {passed}", file=sys.stderr)
         files += found
     return files

@@ -15,9 +15,10 @@ import torch
 from ..errors import InputError
 from ..files import open_atomic
 from .dataset import ImageDataset
+from .pictures import unreadable
 
 # Raise this number whenever a reader gives other pixels, so that no old cache file is read.
-READER_VERSION = 1
+READER_VERSION = 2
 
 logger = logging.getLogger(__name__)
 
@@ -31,10 +32,12 @@ class Reading:
     Attributes:
         parts: the train part and the test part.
         notices: what the user should know about them, one line each; told again when they come from the cache.
+        failures: the images that could not be read and were left out, each by its name and why.
     """
 
     parts: Parts
     notices: tuple[str, ...] = ()
+    failures: tuple[str, ...] = ()
 
 
 def cache_folder() -> Path:
@@ -96,7 +99,7 @@ def _checksums(arrays: Mapping[str, np.ndarray]) -> np.ndarray:
     return np.array(sums, dtype=np.uint32)
 
 
-def cached(place: str, key: str, name: str, read: Callable[[], Reading]) -> Parts:
+def cached(place: str, key: str, name: str, read: Callable[[], Reading], skip_unreadable: bool = False) -> Parts:
     """Return the parts from the cache if they were made from the same data, else read them and cache them.
 
     Args:
@@ -104,18 +107,28 @@ def cached(place: str, key: str, name: str, read: Callable[[], Reading]) -> Part
         key: describes the state of what is read; where it has changed, the cache file is made anew.
         name: name of the data set.
         read: reads the source.
+        skip_unreadable: go on without the images that cannot be read.
+
+    Raises:
+        InputError: if images cannot be read and shall not be left out: all of them, or the first.
     """
     digest = hashlib.sha256(os.fsencode(place)).hexdigest()[:16]
     path = cache_folder() / f"{_file_name(name)}-{digest}.cache"
     key = f"{READER_VERSION} {key}"
-    reading = _from_arrays(read_arrays(path), key, name)
+    reading = kept = _from_arrays(read_arrays(path), key, name)
     if reading is None:
         reading = read()
+    if reading.failures and not skip_unreadable:
+        raise InputError(
+            f"{unreadable(reading.failures)}: repair or remove what is named, or leave it out with --skip-unreadable"
+        )
+    if kept is None:
         try:
             write_arrays(path, _to_arrays(reading, key))
         except InputError as error:
             logger.warning("%s is not cached and will be read again next time: %s", name, error)
-    for notice in reading.notices:
+    left_out = [f"{name}: left out, as {unreadable(reading.failures)}"] if reading.failures else []
+    for notice in (*reading.notices, *left_out):
         logger.warning(notice)
     return reading.parts
 
@@ -129,6 +142,8 @@ def _to_arrays(reading: Reading, key: str) -> dict[str, np.ndarray]:
     return {
         "key": np.array([key]),
         "notices": np.array(reading.notices, dtype=str),
+        "failures": np.array(reading.failures, dtype=str),
+        "left_out": np.array([train.left_out, test.left_out]),
         "classes": np.array(train.classes, dtype=str),
         "train_images": train.images.numpy(),
         "train_labels": train.labels.numpy(),
@@ -150,9 +165,10 @@ def _from_arrays(arrays: dict[str, np.ndarray] | None, key: str, name: str) -> R
                 classes,
                 name,
                 split,
+                left_out,
             )
-            for split in ("train", "test")
+            for split, left_out in zip(("train", "test"), arrays["left_out"].tolist(), strict=True)
         )
-        return Reading((train, test), tuple(arrays["notices"].tolist()))
+        return Reading((train, test), tuple(arrays["notices"].tolist()), tuple(arrays["failures"].tolist()))
     except (KeyError, TypeError, ValueError):
         return None

@@ -1,15 +1,20 @@
 """CIFAR-10 and CIFAR-100 (Krizhevsky 2009, "Learning Multiple Layers of Features from Tiny Images").
 
 The Python and the binary version are read, from the unpacked folder or straight from the archive, which is never
-unpacked on disk.
+unpacked on disk. Both are known by what they hold, whatever they are called.
 """
 
+import contextlib
 import hashlib
+import io
+import lzma
 import tarfile
+import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from functools import partial
+from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 import numpy as np
@@ -24,6 +29,11 @@ from .sources import CIFAR10, CIFAR100
 
 _PIXELS = 3 * 32 * 32
 _BLOCK = 1 << 20
+_PEEK = 1 << 26  # bytes of an unknown archive that are unpacked to see what it holds
+_ARCHIVES = {".bz2", ".gz", ".tar", ".tbz2", ".tgz", ".txz", ".xz", ".zip"}
+_UNFINISHED = {".crdownload", ".download", ".part", ".partial"}  # downloads that are under way, or broke off
+# What a damaged archive raises, or one that is encrypted or compressed in an unusual way.
+_DAMAGE = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError)
 
 
 @dataclass(frozen=True)
@@ -130,7 +140,7 @@ KINDS = {
 
 
 def find_cifar(name: str, root: Path) -> tuple[Path, Layout] | None:
-    """Find a data set: the folder or archive itself, or the first of them in ``root``.
+    """Find a data set: the folder or archive itself, or the first of them in ``root``, also under another name.
 
     Args:
         name: ``cifar10``, ``cifar100`` or ``cifar100-coarse``.
@@ -143,7 +153,40 @@ def find_cifar(name: str, root: Path) -> tuple[Path, Layout] | None:
         for place in (root, root / layout.folder, root / layout.archive):
             if (place.name == layout.folder and place.is_dir()) or (place.name == layout.archive and place.is_file()):
                 return place, layout
+    with reading(root):
+        inside = sorted(path for path in root.iterdir() if path.name[0] != ".") if root.is_dir() else []
+    for place in (root, *(path for path in inside if path.is_dir() or _may_be_archive(path))):
+        batches = _batches(place)
+        for layout in KINDS[name].layouts:
+            images = {**layout.train, **layout.test}
+            found = {name: size for name, size in batches.items() if name in images}
+            if any(images[name] * _PIXELS <= size <= _limit(layout, name) for name, size in found.items()):
+                return place, layout
     return None
+
+
+def _may_be_archive(path: Path) -> bool:
+    """Whether a file's name lets one look into it; browsers put (1) and the like into names, or behind them."""
+    suffix = path.suffix.lower()
+    return (suffix in _ARCHIVES or "cifar" in path.name.lower()) and suffix not in _UNFINISHED and path.is_file()
+
+
+def _batches(place: Path) -> dict[str, int]:
+    """The files in a folder, or the first in an archive, that are called like batches of a data set: name and size."""
+    layouts = [layout for kind in KINDS.values() for layout in kind.layouts]
+    names = {name for layout in layouts for name in (*layout.train, *layout.test)}
+    with contextlib.suppress(OSError, *_DAMAGE):
+        if place.is_dir():
+            return {name: (place / name).stat().st_size for name in names if (place / name).is_file()}
+        with open(place, "rb") as file:
+            seen = 0
+            for path, size, _ in _members(file):
+                if (name := PurePosixPath(path).name) in names:
+                    return {name: size}
+                seen += size
+                if seen > _PEEK:
+                    break
+    return {}
 
 
 def load_cifar(name: str, root: Path) -> Parts:
@@ -160,7 +203,7 @@ def load_cifar(name: str, root: Path) -> Parts:
     """
     found = find_cifar(name, root)
     kind = KINDS[name]
-    download = f"`resnet-tutorial download {name.removesuffix('-coarse')} --root {root}`"
+    download = f"`resnet-tutorial download {name.removesuffix('-coarse')} --root {found[0].parent if found else root}`"
     if found is None:
         looked_for = ", ".join(place for layout in kind.layouts for place in (layout.folder, layout.archive))
         raise InputError(f"no {kind.title} in {root} (looked for {looked_for}): run {download}")
@@ -193,35 +236,69 @@ def _files_of_folder(folder: Path, layout: Layout, kind: Kind) -> Iterator[tuple
         if not (folder / name).is_file():
             raise ValueError(f"{name} is missing")
         with open(folder / name, "rb") as file:
-            if name in layout.md5s and _md5(file) != layout.md5s[name]:
-                raise ValueError(f"the MD5 of {name} is not {layout.md5s[name]}")
+            _check_sum(name, file, layout)
             yield name, file
 
 
+def _check_sum(name: str, file: BinaryIO, layout: Layout) -> None:
+    if name in layout.md5s and _md5(file) != layout.md5s[name]:
+        raise ValueError(f"the MD5 of {name} is not {layout.md5s[name]}")
+
+
 def _read_archive(archive: Path, layout: Layout, kind: Kind) -> Parts:
-    """Read the archive in memory after its sum was checked."""
+    """Read the archive in memory after its sum was checked, or, if somebody packed it anew, those of its files."""
     with open(archive, "rb") as file:
         found = _md5(file)
-        if found != layout.md5:
-            raise ValueError(f"its MD5 is {found}, not {layout.md5}")
-        return _read_tar(file, layout, kind)
+        if found == layout.md5:
+            return _read_packed(file, layout, kind)
+        wrong = f"its MD5 is {found}, not {layout.md5}"
+        if not layout.md5s:
+            raise ValueError(f"{wrong}; packed anew, the binary version cannot be checked, but it is read unpacked")
+        try:
+            return _read_packed(file, layout, kind, check=True)
+        except ValueError as error:
+            raise ValueError(f"{wrong}, and {error}") from None
 
 
-def _read_tar(file: BinaryIO, layout: Layout, kind: Kind) -> Parts:
+def _read_packed(file: BinaryIO, layout: Layout, kind: Kind, check: bool = False) -> Parts:
     try:
-        with tarfile.open(fileobj=file, mode="r|gz", bufsize=_BLOCK) as tar:
-            return _read(_members(tar, layout, kind), layout, kind)
-    except (tarfile.TarError, zlib.error, EOFError) as error:
+        return _read(_wanted_members(file, layout, kind, check), layout, kind)
+    except (OSError, *_DAMAGE) as error:
+        if getattr(error, "errno", None):  # of the disk, not of the decompressor
+            raise
         raise ValueError(str(error) or "it is cut off") from None
 
 
-def _members(tar: tarfile.TarFile, layout: Layout, kind: Kind) -> Iterator[tuple[str, BinaryIO]]:
-    wanted = {f"{layout.folder}/{name}": name for name in (_names_file(layout, kind), *layout.train, *layout.test)}
-    for member in tar:
-        name = wanted.get(member.name)
-        # Links and devices are passed over, so nothing outside of the archive is read.
-        if name and member.isfile() and not member.issparse() and member.size <= _limit(layout, name):
-            yield name, tar.extractfile(member)
+def _wanted_members(file: BinaryIO, layout: Layout, kind: Kind, check: bool) -> Iterator[tuple[str, BinaryIO]]:
+    wanted = {_names_file(layout, kind), *layout.train, *layout.test}
+    for path, size, read in _members(file):
+        name = PurePosixPath(path).name
+        if name in wanted and size <= _limit(layout, name):
+            content = io.BytesIO(read())
+            if check:
+                _check_sum(name, content, layout)
+            yield name, content
+
+
+def _members(file: BinaryIO) -> Iterator[tuple[str, int, Callable[[], bytes]]]:
+    """Name, size and content of each file in a tar or zip archive, however it is compressed.
+
+    Links and devices are passed over, so nothing outside of the archive is read.
+    """
+    start = file.read(4)
+    file.seek(0)
+    if start == b"PK\3\4":
+        with zipfile.ZipFile(file) as archive:
+            for info in archive.infolist():
+                yield info.filename, info.file_size, partial(archive.read, info)
+        return
+    try:
+        with tarfile.open(fileobj=file, mode="r|*", bufsize=_BLOCK) as archive:
+            for member in archive:
+                if member.isfile() and not member.issparse():
+                    yield member.name, member.size, lambda member=member: archive.extractfile(member).read()
+    except TypeError:  # tarfile's answer to a head that is cut
+        raise tarfile.ReadError("it is cut off") from None
 
 
 def _md5(file: BinaryIO) -> str:

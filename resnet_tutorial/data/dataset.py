@@ -1,7 +1,8 @@
 """One data set in memory: uint8 images, labels, class names."""
 
 import hashlib
-from collections.abc import Callable
+import unicodedata
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -21,6 +22,7 @@ class ImageDataset:
         classes: class names; label ``k`` means ``classes[k]``.
         name: the data set, such as ``CIFAR-10``.
         split: ``train``, ``validation`` or ``test``.
+        left_out: how many images of the part could not be read, and are not among these.
 
     Raises:
         ValueError: if shapes or dtypes are not those above, or a label has no class name.
@@ -31,6 +33,7 @@ class ImageDataset:
     classes: tuple[str, ...]
     name: str
     split: str
+    left_out: int = 0
 
     def __post_init__(self):
         if self.images.dtype != torch.uint8 or self.images.ndim != 4 or self.images.shape[-1] != 3:
@@ -66,7 +69,10 @@ class ImageDataset:
         return torch.bincount(self.labels, minlength=len(self.classes))
 
     def mean_std(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        """Mean and standard deviation of each color channel over all pixels, as fractions of 255."""
+        """Mean and standard deviation of each color channel over all pixels, as fractions of 255.
+
+        Of a channel that is the same in all pixels the deviation is given as 1, so that one can divide by it.
+        """
         values = torch.arange(256, dtype=torch.float64) / 255
         means, stds = [], []
         for channel in range(3):
@@ -75,12 +81,26 @@ class ImageDataset:
             weights = histogram / histogram.sum()
             mean = (weights * values).sum()
             means.append(float(mean))
-            stds.append(float((weights * (values - mean) ** 2).sum().sqrt()))
+            constant = int(histogram.count_nonzero()) == 1
+            stds.append(1.0 if constant else float((weights * (values - mean) ** 2).sum().sqrt()))
         return tuple(means), tuple(stds)
 
     def take(self, indices: torch.Tensor, split: str | None = None) -> "ImageDataset":
         """The images at these indices, as a data set of its own."""
         return replace(self, images=self.images[indices], labels=self.labels[indices], split=split or self.split)
+
+    def with_classes(self, classes: Sequence[str]) -> "ImageDataset":
+        """The same images for a network that knows the classes in another order, or in another Unicode form.
+
+        Where the images are sorted by class, they are so afterwards. Where ``classes`` are others, nothing is changed.
+        """
+        theirs, own = ([unicodedata.normalize("NFC", name) for name in names] for names in (classes, self.classes))
+        if tuple(classes) == self.classes or sorted(theirs) != sorted(own) or len(set(own)) < len(own):
+            return self
+        labels = torch.tensor([theirs.index(name) for name in own])[self.labels]
+        in_order = bool((self.labels.diff() >= 0).all())
+        order = labels.argsort(stable=True) if in_order else torch.arange(len(self))
+        return replace(self.take(order), labels=labels[order], classes=tuple(classes))
 
     def subset(self, n: int, seed: int = 0) -> "ImageDataset":
         """A random subset of ``n`` images with the classes in their proportions (to within one image).

@@ -1,62 +1,96 @@
 """Decode image files. It imports nothing of this package: it also runs as a process of its own, quick to start."""
 
+import functools
 import io
+import os
 import pickle
 import signal
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-# Only these decoders of Pillow are tried, whatever a file's name says.
-FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
-
-Decoded = tuple[np.ndarray, np.ndarray, np.ndarray, tuple[int, str] | None]
+# What Pillow knows and is no still picture: films, documents, and what it hands to another program.
+_NOT_STILL = {"BUFR", "EPS", "FLI", "GRIB", "HDF5", "MPEG", "PDF", "WMF"}
 
 
-def decode(source: str | Path | bytes, image_size: int) -> tuple[np.ndarray, bool, bool]:
-    """Decode one image.
+class Picture(NamedTuple):
+    """A decoded image.
+
+    Attributes:
+        pixels: uint8 image_size × image_size × 3, RGB.
+        resized: whether it had another size.
+        animated: whether it has several frames.
+        top: the largest value, on the scale 0 to 255, of an image of 16 bits; 255 for others.
+    """
+
+    pixels: np.ndarray
+    resized: bool
+    animated: bool
+    top: int
+
+
+@functools.cache
+def suffixes() -> dict[str, str]:
+    """The suffixes of still pictures that the installed Pillow reads, in lower case, and the format of each."""
+    Image.init()  # Pillow loads the less usual decoders only when it is told to
+    readable = {*Image.OPEN, "MPO"} - _NOT_STILL  # an MPO is read as the JPEG that it begins with
+    return {suffix: kind for suffix, kind in Image.registered_extensions().items() if kind in readable}
+
+
+def _formats(suffix: str) -> list[str]:
+    """The decoders to try. What begins in no way of its own (TGA, Photo CD) is only known by its suffix."""
+    kinds = {*suffixes().values()}
+    return [
+        kind for kind, (_, begins) in Image.OPEN.items() if kind in kinds and (begins or suffixes().get(suffix) == kind)
+    ]
+
+
+def decode(source: str | Path | bytes, image_size: int) -> Picture:
+    """Decode one image, by its content where it tells the format, whatever the file's suffix says.
 
     Args:
         source: a file, or its content.
         image_size: height and width of the result.
 
-    Returns:
-        uint8 image_size × image_size × 3, RGB; whether it had another size; whether it has several frames.
-
     Raises:
         ValueError: if it is no image or damaged, or has more pixels than Pillow takes for safe: why, in one line.
     """
-    Image.init()  # Pillow loads the less usual decoders only when it is told to
+    suffix = "" if isinstance(source, bytes) else os.path.splitext(source)[1].lower()
     try:
-        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS) as image:
+        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=_formats(suffix)) as image:
             _check_pixels(image)
             # Phones put a second, smaller picture into a JPEG; that is no animation.
             animated = image.format != "MPO" and getattr(image, "is_animated", False)
+            deep = image.mode.startswith("I") or ";16" in str([tile[3] for tile in image.tile])
             resized = image.size != (image_size, image_size)
-            return _to_pixels(image, image_size), resized, animated
+            pixels = _to_pixels(image, image_size)
+            return Picture(pixels, resized, animated, int(pixels.max()) if deep else 255)
     except UnidentifiedImageError:
-        raise ValueError(f"no {', '.join(FORMATS[:-1])} or {FORMATS[-1]} file") from None
+        empty = not (source if isinstance(source, bytes) else os.path.getsize(source))
+        raise ValueError("it is empty" if empty else "no picture of a known format") from None
     except Exception as error:  # damaged images make Pillow's decoders fail in many ways
         reason = getattr(error, "strerror", None) or str(error).partition("\n")[0] or type(error).__name__
         raise ValueError(reason) from None
 
 
-def decode_many(sources: list[str | bytes], image_size: int) -> Decoded:
-    """Decode images up to the first that cannot be.
+def decode_many(sources: list[str | bytes], image_size: int) -> tuple[np.ndarray, np.ndarray, dict[int, str]]:
+    """Decode images.
 
     Returns:
-        Images, whether each was resized, whether each is animated; then None, or which one failed and why.
+        Images, uint8 N × image_size × image_size × 3; of each, whether it was resized, whether it is animated, and its
+        ``top``, int64 N × 3; and which could not be read, by index, and why. Their images are black.
     """
-    images = np.empty((len(sources), image_size, image_size, 3), dtype=np.uint8)
-    resized, animated = np.zeros((2, len(sources)), dtype=bool)
+    images = np.zeros((len(sources), image_size, image_size, 3), dtype=np.uint8)
+    facts, failures = np.full((len(sources), 3), (0, 0, 255)), {}
     for i, source in enumerate(sources):
         try:
-            images[i], resized[i], animated[i] = decode(source, image_size)
+            images[i], *facts[i] = decode(source, image_size)
         except ValueError as error:
-            return images, resized, animated, (i, str(error))
-    return images, resized, animated, None
+            failures[i] = str(error)
+    return images, facts, failures
 
 
 def serve() -> None:

@@ -3,7 +3,10 @@
 import hashlib
 import logging
 import os
+import re
+import unicodedata
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,10 +14,16 @@ import numpy as np
 import torch
 
 from ..errors import InputError
-from ..files import reading
+from ..files import reading, shown
 from .cache import Parts, Reading, cached
 from .dataset import ImageDataset
-from .pictures import SUFFIXES, decode_all
+from .pictures import by_suffix, decode_all, is_image
+
+TRAIN = ("train", "training")  # what the folder of a part may be called; the first that is there counts
+TEST = ("test", "testing", "val", "valid", "validation")
+# What systems and programs leave in folders, in lower case.
+_SYSTEM = {"$recycle.bin", "#recycle", "#snapshot", ".ipynb_checkpoints", "@eadir", "@recycle", "__macosx"}
+_SYSTEM |= {"found.000", "lost+found", "recycler", "system volume information"}
 
 logger = logging.getLogger(__name__)
 
@@ -28,100 +37,232 @@ class _Listing:
     state: str  # changes with the name, size and times of change of every file
     others: Counter  # suffixes of files that are no images
     astray: int  # image files beside the class folders, and folders inside them
+    deeper: list[str]  # folders inside class folders that hold all their images
 
 
-def has_image_folder(root: Path) -> bool:
-    """Whether the folder has a ``train`` or a ``test`` folder in it."""
-    return (root / "train").is_dir() or (root / "test").is_dir()
+def find_parts(root: Path) -> dict[str, Path]:
+    """The folders of the ``train`` and the ``test`` part, as far as they are there; ``val`` may serve as ``test``.
+
+    Capitals do not matter. A folder in whose place nothing but images or Parquet files lie is passed over if another
+    can serve.
+    """
+    if not root.is_dir():
+        return {}
+    with reading(root):
+        there = {path.name.casefold(): path for path in sorted(root.iterdir()) if path.is_dir()}
+        parts = {}
+        for split, names in (("train", TRAIN), ("test", TEST)):
+            found = [there[name] for name in names if name in there and not any(there[name].glob("*.parquet"))]
+            if found:
+                parts[split] = next((path for path in found if any(p.is_dir() for p in path.iterdir())), found[0])
+    return parts
 
 
-def load_image_folder(root: Path, image_size: int = 32) -> Parts:
+def load_image_folder(
+    root: Path, image_size: int = 32, *, train_alone: bool = False, skip_unreadable: bool = False
+) -> Parts:
     """Read the train and the test part of an image folder. Class names are the names of the folders, sorted.
 
-    The decoded images are kept in the user's cache folder until an image is added, removed or changed. Hidden files are
-    passed over; links are followed, wherever they lead: it is the user's own folder. What else is passed over is
-    reported, each time.
+    Names that are all whole numbers are sorted as numbers. The decoded images are kept in the user's cache folder until
+    an image is added, removed or changed. Hidden files are passed over; links are followed, wherever they lead: it is
+    the user's own folder. What else is passed over is reported, each time.
 
     Args:
-        root: a folder with ``train/<class>/*`` and ``test/<class>/*``.
+        root: a folder with ``train/<class>/*`` and ``test/<class>/*``, or ``val/<class>/*`` for want of ``test``.
         image_size: images of another size are scaled (shorter side) and cropped at the center to this many pixels.
+        train_alone: give an empty test part where there is none.
+        skip_unreadable: leave out the images that cannot be read.
 
     Raises:
-        InputError: if a part or a class is missing or empty, or a file cannot be read as an image.
+        InputError: if a part or a class is missing or empty, the classes of the parts differ, or files cannot be read
+            as images: all of them, or the first.
     """
-    classes = _class_names(root / "train")
-    test_classes = _class_names(root / "test")
-    for name in sorted(set(classes) ^ set(test_classes)):
-        there, missing = ("train", "test") if name in classes else ("test", "train")
-        raise InputError(
-            f"class {name!r} has a folder in {root / there} but none in {root / missing}: "
-            "both parts need the same classes"
-        )
-    name = root.resolve().name
-    listings = {split: _list_part(root / split, classes) for split in ("train", "test")}
+    parts = find_parts(root)
+    for split in ("train",) if train_alone else ("train", "test"):
+        if split not in parts:
+            share = "" if split == "train" else "; to train all the same, --test-share 0.2 splits a test part off"
+            raise InputError(
+                f"no folder {root / split}: an image folder needs train/<class>/* and test/<class>/*{share}"
+            )
+    folders = {split: _class_folders(part) for split, part in parts.items()}
+    classes = _in_order(folders["train"])
+    if "test" in folders:
+        _check_same_classes(parts, folders)
+    name = shown(root.resolve().name)
+    listings = {split: _list_part(parts[split], folders[split], classes) for split in parts}
     state = hashlib.sha256("".join(listing.state for listing in listings.values()).encode(errors="surrogateescape"))
-    for split, listing in listings.items():
-        for notice in _passed_over(listing):
-            logger.warning("%s, %s: %s", name, split, notice)
-    return cached(
+    for notice in _passed_over(root, parts, listings):
+        logger.warning("%s, %s", name, notice)
+    found = cached(
         f"{root.resolve()} at {image_size} pixels",
         state.hexdigest(),
         name,
         lambda: _read(listings, classes, name, image_size),
+        skip_unreadable,
     )
+    for split, part in zip(("train", "test"), found, strict=True):
+        if part.left_out and not part.counts().all():
+            lost = folders[split][classes[int(part.counts().argmin())]]
+            raise InputError(f"no image in {lost} can be read: repair them, or remove the class from train and test")
+    return found
 
 
-def _class_names(part: Path) -> tuple[str, ...]:
+def find_images(folder: Path) -> tuple[list[Path], Counter]:
+    """The images in a folder and in the folders below, sorted, and the suffixes of the other files, counted.
+
+    Hidden files and the folders of systems are passed over.
+
+    Raises:
+        InputError: if a folder cannot be read.
+    """
+    images, others = [], Counter()
+
+    def fail(error: OSError) -> None:
+        raise error
+
+    with reading(folder):
+        for place, folders, files in os.walk(folder, onerror=fail):
+            folders[:] = [name for name in folders if not name.startswith(".") and not _is_of_a_system(name)]
+            for name in files:
+                if is_image(name) and not name.startswith("."):
+                    images.append(Path(place, name))
+                elif not name.startswith("."):
+                    others[_suffix(name)] += 1
+    return sorted(images), others
+
+
+def _is_of_a_system(name: str) -> bool:
+    return name.casefold() in _SYSTEM or name.casefold().startswith(".trash")
+
+
+def _suffix(name: str) -> str:
+    return os.path.splitext(name)[1].lower()
+
+
+def _in_order(names: Iterable[str]) -> tuple[str, ...]:
+    numbers = all(re.fullmatch("[+-]?[0-9]+", name) for name in names)
+    return tuple(sorted(names, key=(lambda name: (int(name), name)) if numbers else None))
+
+
+def _class_folders(part: Path) -> dict[str, Path]:
+    """The class folders of a part by their names, which are brought to one Unicode form: systems differ in it."""
+    classes = {}
     with reading(part):
-        if not part.is_dir():
-            raise InputError(f"no folder {part}: an image folder needs train/<class>/* and test/<class>/*")
-        names = sorted(entry.name for entry in part.iterdir() if entry.is_dir() and not entry.name.startswith("."))
-    if not names:
+        folders = sorted(path for path in part.iterdir() if path.is_dir())
+    for folder in folders:
+        if folder.name.startswith(".") or _is_of_a_system(folder.name):
+            continue
+        if shown(folder.name) != folder.name:
+            raise InputError(f"the name of the class folder {shown(folder)} is no UTF-8: rename it")
+        name = unicodedata.normalize("NFC", folder.name)
+        if name in classes:
+            raise InputError(
+                f"{part} has two folders that read {name!r}, in two Unicode forms: move the images into one"
+            )
+        classes[name] = folder
+    if not classes:
         raise InputError(f"no class folders in {part}: put the images of each class into {part}/<class>/")
-    return tuple(names)
+    return classes
 
 
-def _list_part(part: Path, classes: tuple[str, ...]) -> _Listing:
-    paths, labels, state, others = [], [], [], Counter()
-    with reading(part):
-        astray = sum(_has_image_suffix(path) and path.is_file() for path in part.iterdir())
-    for label, name in enumerate(classes):
-        first = len(paths)
-        with reading(part / name), os.scandir(part / name) as found:
-            for entry in sorted(found, key=lambda entry: entry.name):
-                if entry.name.startswith("."):
-                    continue
-                if entry.is_dir():
-                    astray += 1
-                    continue
-                if not _has_image_suffix(entry):
-                    others[os.path.splitext(entry.name)[1].lower() or "no suffix"] += 1
-                    continue
-                stat = _stat(entry)
-                paths.append(entry.path)
-                labels.append(label)
-                times = f"{stat.st_mtime_ns}\0{stat.st_ctime_ns}"
-                state.append(f"{part.name}/{name}/{entry.name}\0{stat.st_size}\0{times}\n")
-        if len(paths) == first:
-            raise InputError(f"no images in {part / name}: add some, or remove the class from train and test")
-    return _Listing(paths, labels, "".join(state), others, astray)
-
-
-def _has_image_suffix(path: Path | os.DirEntry) -> bool:
-    return os.path.splitext(path.name)[1].lower() in SUFFIXES
-
-
-def _passed_over(listing: _Listing) -> list[str]:
-    """What lies in a part and is not read, one line each."""
-    notices = []
-    if listing.others:
-        kinds = ", ".join(sorted(listing.others))
-        notices.append(f"passed over, as no images: {listing.others.total():,} files ({kinds})")
-    if listing.astray:
-        notices.append(
-            f"passed over, as not in train/<class>/* or test/<class>/*: {listing.astray:,} (images beside the class "
-            "folders, or folders inside them)"
+def _check_same_classes(parts: dict[str, Path], folders: dict[str, dict[str, Path]]) -> None:
+    for there, missing in (("train", "test"), ("test", "train")):
+        alone = sorted(folders[there].keys() - folders[missing].keys())
+        if not alone:
+            continue
+        twins = [name for name in folders[missing].keys() - folders[there].keys() if _bare(name) == _bare(alone[0])]
+        more = f" (nor have {len(alone) - 1:,} more)" if len(alone) > 1 else ""
+        advice = "both parts need the same classes"
+        if twins:
+            advice = f"{twins[0]!r} there differs only in capitals, blanks or signs; give both folders one name"
+        raise InputError(
+            f"class {alone[0]!r} has a folder in {parts[there]} but none in {parts[missing]}{more}: {advice}"
         )
+
+
+def _bare(name: str) -> str:
+    """The letters and digits of a name, for names that look alike."""
+    return "".join(c for c in unicodedata.normalize("NFKC", name).casefold() if c.isalnum())
+
+
+def _list_part(part: Path, folders: dict[str, Path], classes: tuple[str, ...]) -> _Listing:
+    paths, labels, state, others, deeper, empty = [], [], [], Counter(), [], []
+    with reading(part):
+        astray = sum(is_image(path.name) and path.is_file() for path in part.iterdir())
+    for label, name in enumerate(classes):
+        entries, found, inside = _list_folder(folders[name])
+        if not entries:
+            below, found = find_images(folders[name])
+            homes = sorted({path.parent for path in below})
+            if len(homes) != 1:
+                empty.append(_without_images(folders[name], homes, found))
+                continue
+            deeper.append(os.path.relpath(homes[0], part))
+            entries, found, inside = _list_folder(homes[0])
+        others, astray = others + found, astray + inside
+        for entry in entries:
+            stat = _stat(entry)
+            paths.append(entry.path)
+            labels.append(label)
+            times = f"{stat.st_mtime_ns}\0{stat.st_ctime_ns}"
+            state.append(f"{part.name}/{name}{entry.path.removeprefix(str(part))}\0{stat.st_size}\0{times}\n")
+    if empty:
+        more = f"; {len(empty) - 1:,} more class folders have none, either" if len(empty) > 1 else ""
+        raise InputError(f"{empty[0]}{more}")
+    return _Listing(paths, labels, "".join(state), others, astray, deeper)
+
+
+def _list_folder(folder: Path) -> tuple[list[os.DirEntry], Counter, int]:
+    """The images in a folder, sorted by name; the suffixes of its other files; and the number of folders in it."""
+    images, others, inside = [], Counter(), 0
+    with reading(folder), os.scandir(folder) as found:
+        for entry in sorted(found, key=lambda entry: entry.name):
+            if entry.name.startswith(".") or _is_of_a_system(entry.name):
+                continue
+            if entry.is_dir():
+                inside += 1
+            elif is_image(entry.name):
+                images.append(entry)
+            else:
+                others[_suffix(entry.name)] += 1
+    return images, others, inside
+
+
+def _without_images(folder: Path, homes: list[Path], others: Counter) -> str:
+    if homes:
+        names = ", ".join(os.path.relpath(home, folder) for home in homes[:3]) + (" …" if len(homes) > 3 else "")
+        return f"no images in {folder}, but in the folders {names} below it: move them up, or name another data folder"
+    seen = f" (passed over, as no images: {by_suffix(others)})" if others else ""
+    return f"no images in {folder}{seen}: add some, or remove the class from train and test"
+
+
+def _passed_over(root: Path, parts: dict[str, Path], listings: dict[str, _Listing]) -> list[str]:
+    """What is read in another way than it may seem, and what is not read, one line each."""
+    notices = []
+    with reading(root):
+        validation = [p.name for p in sorted(root.iterdir()) if p.is_dir() and p.name.casefold() in TEST[2:]]
+        inside = [path for part in parts.values() for path in part.iterdir() if path.is_dir()]
+    serves = parts["test"].name if "test" in parts else None
+    if serves in validation:
+        notices.append(f"test: {serves} serves as the test part, as there is no test/<class>/*")
+    elif validation:
+        notices.append(f"train: {validation[0]} is not read; validation images are held out of the training images")
+    if system := sorted({path.name for path in inside if _is_of_a_system(path.name)}):
+        notices.append(f"{' and '.join(parts)}: passed over, as folders of a system: {', '.join(system)}")
+    for split, listing in listings.items():
+        if listing.deeper:
+            notices.append(
+                f"{split}: the images of {len(listing.deeper):,} classes are read from a folder further down, as in "
+                f"{listing.deeper[0]}"
+            )
+        if listing.others:
+            number = listing.others.total()
+            notices.append(f"{split}: passed over, as no images: {number:,} files ({by_suffix(listing.others)})")
+        if listing.astray:
+            notices.append(
+                f"{split}: passed over, as not in train/<class>/* or test/<class>/*: {listing.astray:,} (images beside "
+                "the class folders, or folders inside them)"
+            )
     return notices
 
 
@@ -133,10 +274,15 @@ def _stat(entry: os.DirEntry) -> os.stat_result:
 
 
 def _read(listings: dict[str, _Listing], classes: tuple[str, ...], name: str, image_size: int) -> Reading:
-    parts, notices = [], []
-    for split, listing in listings.items():
+    parts, notices, failures = [], [], ()
+    for split in ("train", "test"):
+        listing = listings.get(split) or _Listing([], [], "", Counter(), 0, [])
         decoded = decode_all(listing.paths, listing.paths.__getitem__, image_size)
-        labels = torch.from_numpy(np.array(listing.labels, dtype=np.int64))
-        parts.append(ImageDataset(torch.from_numpy(decoded.images), labels, classes, name, split))
+        labels = torch.from_numpy(np.array(listing.labels, dtype=np.int64)[decoded.read])
+        part = ImageDataset(
+            torch.from_numpy(decoded.images), labels, classes, name, split, left_out=len(decoded.failures)
+        )
         notices += [f"{name}, {split}: {notice}" for notice in decoded.notices]
-    return Reading((parts[0], parts[1]), tuple(notices))
+        failures += decoded.failures
+        parts.append(part)
+    return Reading((parts[0], parts[1]), tuple(notices), failures)

@@ -3,18 +3,22 @@
 import logging
 import os
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
 
 from ..errors import InputError
 from ..files import reading
+from .cache import Parts
 from .cifar import KINDS, find_cifar, load_cifar
 from .dataset import ImageDataset
 from .download import download_dataset
-from .folder import has_image_folder, load_image_folder
+from .folder import find_parts, load_image_folder
 from .npz import find_npz, load_npz
 from .parquet import find_parquet, load_parquet
+from .pictures import is_image
 from .shapes import CLASSES, load_shapes10
 
 logger = logging.getLogger(__name__)
@@ -24,7 +28,13 @@ DATA_VARIABLE = "RESNET_TUTORIAL_DATA"
 
 
 def load_dataset(
-    name: str = "auto", root: str | Path | None = None, *, download: bool = False, image_size: int = 32
+    name: str = "auto",
+    root: str | Path | None = None,
+    *,
+    download: bool = False,
+    image_size: int = 32,
+    test_share: float | None = None,
+    skip_unreadable: bool = False,
 ) -> tuple[ImageDataset, ImageDataset]:
     """Load the train part and the test part of a data set.
 
@@ -33,14 +43,18 @@ def load_dataset(
 
             - ``shapes10``: made by this package, needs no files;
             - ``cifar10``, ``cifar100`` (100 fine labels), ``cifar100-coarse`` (20 superclasses): the Python or binary
-              version as its authors published it, unpacked or as the archive, which is not unpacked;
+              version as its authors published it, unpacked or as the archive, which is not unpacked, whatever folder or
+              archive are called;
             - ``folder``: image files in ``train/<class>/*`` and ``test/<class>/*``;
             - ``npz``: NumPy's files, see :func:`resnet_tutorial.data.load_npz`;
             - ``parquet``: as the Hugging Face hub has them, see :func:`resnet_tutorial.data.load_parquet`.
-        root: the folder of the data; without one, the environment variable ``RESNET_TUTORIAL_DATA``. An archive or
-            an ``.npz`` file can be named itself.
+        root: the folder of the data, or the folder above it if it is the only one there; without one, the environment
+            variable ``RESNET_TUTORIAL_DATA``. An archive or an ``.npz`` file can be named itself.
         download: fetch CIFAR-10 or CIFAR-100 first if it is not in ``root``; nothing else can be fetched.
         image_size: height and width in pixels of the images of ``folder`` and ``parquet``; the others stay as they are.
+        test_share: of ``folder`` and ``parquet`` without a test part, the share of the training images to split off
+            as one, with the classes in proportion; always the same images.
+        skip_unreadable: of ``folder`` and ``parquet``, leave out the images that cannot be read.
 
     Returns:
         The train part and the test part.
@@ -52,44 +66,80 @@ def load_dataset(
         raise InputError(f"no data set is called {name!r}: choose from {', '.join(DATASETS)}")
     if image_size < 1:
         raise InputError(f"images cannot be {image_size} pixels high: choose at least 1")
+    if test_share is not None and not 0 < test_share < 1:
+        raise InputError(f"test_share must be between 0 and 1, got {test_share:g}")
     root = root or os.environ.get(DATA_VARIABLE) or None
     if name == "shapes10" or (name == "auto" and root is None):
         return _shapes10()
     if root is None:
         raise InputError(f"{name} needs a folder: name it, or set {DATA_VARIABLE}")
     root = Path(root).expanduser()
-    if download:
+    if download and (name not in KINDS or _find(name, root)[1] == root):
         download_dataset(name.removesuffix("-coarse"), root)
     with reading(root):
         if not root.exists():
             raise InputError(f"the data folder {root} does not exist: check the path")
-        name = _found_in(root) if name == "auto" else name
-    if name in KINDS:
-        return load_cifar(name, root)
+    name, place = _find(name, root)
+    if place != root:
+        logger.warning("%s: the data set in the folder %s is read", root, place.name)
+    options = {"train_alone": test_share is not None, "skip_unreadable": skip_unreadable}
     if name == "folder":
-        return load_image_folder(root, image_size)
-    return load_npz(root) if name == "npz" else load_parquet(root, image_size)
+        parts = load_image_folder(place, image_size, **options)
+    elif name == "parquet":
+        parts = load_parquet(place, image_size, **options)
+    else:
+        parts = load_npz(place) if name == "npz" else load_cifar(name, place)
+    return parts if test_share is None else _split(parts, test_share)
 
 
-def _found_in(root: Path) -> str:
-    """The name of the first data set in a folder; where there are others, say which one is taken."""
-    found = [name for name in ("cifar10", "cifar100") if find_cifar(name, root)]
-    found += [name for name, is_there in _OTHERS.items() if is_there(root)]
-    if not found:
-        raise InputError(
-            f"no data set found in {root}: it should hold CIFAR-10 or CIFAR-100 (unpacked or as the archive), "
-            "train/<class>/* and test/<class>/*, an .npz file, or train*.parquet and test*.parquet"
-        )
-    if len(found) > 1:
-        logger.warning("%s holds several data sets, %s: %s is taken", root, " and ".join(found), found[0])
-    return found[0]
+def _find(name: str, root: Path) -> tuple[str, Path]:
+    """The name of the data set in a folder, and where it is: there, or in the only folder in it that has one.
+
+    A name other than ``auto`` is kept, and ``root`` with it if there is no such data set: its reader says what it
+    looked for.
+    """
+    wanted = [each for each in _FINDERS if each != "cifar100-coarse"] if name == "auto" else [name]
+    with reading(root):
+        inside = sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith(".")) if root.is_dir() else []
+    found = [each for each in wanted if _FINDERS[each](root)]
+    if found:
+        if len(found) > 1:
+            logger.warning("%s holds several data sets, %s: %s is taken", root, " and ".join(found), found[0])
+        return found[0], root
+    below = [(each, folder) for folder in inside for each in wanted if each != "npz" and _FINDERS[each](folder)]
+    if len({folder for _, folder in below}) == 1:
+        return below[0]
+    if name != "auto":
+        return name, root
+    if below:
+        names = ", ".join(sorted({folder.name for _, folder in below}))
+        raise InputError(f"no data set in {root} itself, but in {names}: name one of these folders")
+    with reading(root):
+        classes = [folder.name for folder in inside if any(is_image(path.name) for path in folder.iterdir())]
+    hint = f"; it has {', '.join(classes[:3])} with images: move them into {root / 'train'}" if classes else ""
+    raise InputError(
+        f"no data set found in {root}: it should hold CIFAR-10 or CIFAR-100 (unpacked or as the archive), "
+        f"train/<class>/* and test/<class>/*, an .npz file, or train*.parquet and test*.parquet{hint}"
+    )
 
 
-_OTHERS: dict[str, Callable[[Path], bool]] = {
-    "folder": has_image_folder,
-    "npz": lambda root: bool(find_npz(root)),
-    "parquet": lambda root: any(find_parquet(root).values()),
+# For each data set, what finds something in a folder that holds it.
+_FINDERS: dict[str, Callable[[Path], object]] = {
+    **{name: partial(find_cifar, name) for name in KINDS},
+    "folder": find_parts,
+    "npz": find_npz,
+    "parquet": find_parquet,
 }
+
+
+def _split(parts: Parts, share: float) -> Parts:
+    """Split a test part off, where there is none."""
+    train, test = parts
+    if len(test):
+        logger.warning("%s has a test part, so none is split off", train.name)
+        return parts
+    train, test = train.hold_out(round(share * len(train)))
+    return train, replace(test, split="test", left_out=0)
 
 
 def _shapes10() -> tuple[ImageDataset, ImageDataset]:

@@ -26,7 +26,8 @@ class BatchLoader:
     together hold the images that one process would get; crops, and which images are mixed, are drawn part by part. All
     processes get the same number of batches, and none is empty:
     a last batch of fewer images than processes is joined to the one before. No image is dropped or shown twice, so sums
-    over the processes score every image once.
+    over the processes score every image once. The order does not depend on the number of processes, so another number
+    can go on from a saved position; only its crops are other ones.
 
     Args:
         dataset: the images.
@@ -39,6 +40,7 @@ class BatchLoader:
             ``device`` is the GPU.
         rank: number of this process, from 0.
         world_size: number of processes.
+        fewest: images that each process gets of a batch at least; a last batch of fewer is joined to the one before.
         device: where the images are kept and the batches made. On a GPU the whole data set is copied there once, as
             bytes (50,000 images of CIFAR-10 take 154 MB), and no image is copied after that.
 
@@ -50,7 +52,7 @@ class BatchLoader:
         labels, N × classes.
 
     Raises:
-        InputError: if a number is out of range, or there are more processes than images.
+        InputError: if a number is out of range, or there are too few images for the processes.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class BatchLoader:
         pin_memory: bool = False,
         rank: int = 0,
         world_size: int = 1,
+        fewest: int = 1,
         device: torch.device | str = "cpu",
     ):
         for name, value, ok, rule in (
@@ -72,11 +75,16 @@ class BatchLoader:
             ("num_workers", num_workers, num_workers >= 0, "at least 0"),
             ("world_size", world_size, world_size >= 1, "at least 1"),
             ("rank", rank, 0 <= rank < max(world_size, 1), f"from 0 to {world_size - 1}"),
-            ("batch_size", batch_size, batch_size >= world_size, f"at least 1 for each of {world_size} processes"),
+            (
+                "batch_size",
+                batch_size,
+                batch_size >= fewest * world_size,
+                f"at least {fewest} for each of {world_size} processes",
+            ),
         ):
             if not ok:
                 raise InputError(f"{name} must be {rule}, got {value}")
-        if len(dataset) < world_size:
+        if len(dataset) < fewest * world_size:
             raise InputError(f"{len(dataset)} images cannot be shared by {world_size} processes: use fewer")
         self.dataset = dataset
         self.batch_size = batch_size
@@ -88,6 +96,7 @@ class BatchLoader:
         self.pin_memory = pin_memory and self.device.type == "cpu"
         self.rank = rank
         self.world_size = world_size
+        self.smallest = fewest * world_size  # images of a last batch that is a batch of its own
         self.epoch = 0
         self._images, self._labels = dataset.images.to(self.device), dataset.labels.to(self.device)
         self._position = (0, 0)  # epoch, and batches of it that were handed out
@@ -95,7 +104,7 @@ class BatchLoader:
 
     def __len__(self) -> int:
         whole, rest = divmod(len(self.dataset), self.batch_size)
-        return whole + (rest >= self.world_size)
+        return whole + (rest >= self.smallest)
 
     def __iter__(self) -> Iterator[Batch]:
         if not (self._resumed and self._position[0] == self.epoch):
@@ -106,13 +115,14 @@ class BatchLoader:
     def state_dict(self) -> dict[str, int]:
         """The position: epoch, batches handed out, and what it takes for them to be the same batches again."""
         epoch, batch = self._position
-        return {"epoch": self.epoch, "batch": batch if epoch == self.epoch else 0, **self._identity()}
+        state = {"epoch": self.epoch, "batch": batch if epoch == self.epoch else 0, "smallest": self.smallest}
+        return state | self._identity()
 
     def load_state_dict(self, state: dict[str, int]) -> None:
         """Go to a saved position: the next iteration yields the rest of that epoch.
 
         Raises:
-            InputError: if the position is of a loader with other images, batches, seed or number of processes.
+            InputError: if the position is of a loader with other images, batches or seed.
         """
         for name, value in self._identity().items():
             if state[name] != value:
@@ -120,11 +130,14 @@ class BatchLoader:
                     f"the saved position is of another loader: {name} was {state[name]}, now it is {value}"
                 )
         self.epoch = state["epoch"]
-        self._position = (state["epoch"], state["batch"])
+        # Where fewer processes go on, an epoch has as many batches as before, which the schedule counts. Where more do,
+        # a rest of fewer images than processes, all that is left of the epoch, is passed over.
+        self.smallest = max(self.smallest, state.get("smallest", state.get("world_size", 1)))
+        self._position = (state["epoch"], min(state["batch"], len(self)))
         self._resumed = True
 
     def _identity(self) -> dict[str, int]:
-        names = ("batch_size", "shuffle", "seed", "world_size")
+        names = ("batch_size", "shuffle", "seed")
         return {"images": len(self.dataset), **{name: getattr(self, name) for name in names}}
 
     def _hand_out(self, epoch: int, first: int) -> Iterator[Batch]:

@@ -2,33 +2,57 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+import logging
+import re
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from ..errors import InputError, first_line
-from ..files import reading
+from ..files import reading, shown
 from .cache import Parts, Reading, cached
 from .npz import make_parts, numbered_classes
-from .pictures import decode_all
+from .pictures import decode_all, unreadable
 
-_FOLDERS = (".", "plain_text", "data")  # where the hub's repositories keep the files
 _IMAGES, _LABELS = ("img", "image"), ("label", "fine_label", "labels")
 _ROWS = 1000  # rows read at once
 
+logger = logging.getLogger(__name__)
+
 
 def find_parquet(root: Path) -> dict[str, list[Path]]:
-    """Find the files ``train*.parquet`` and ``test*.parquet``; empty lists where there are none."""
-    for folder in _FOLDERS:
-        found = {split: sorted((root / folder).glob(f"{split}*.parquet")) for split in ("train", "test")}
-        if any(found.values()):
-            return found
-    return {"train": [], "test": []}
+    """Find the Parquet files of each split: ``train``, ``test`` and ``val``, as far as they are there.
+
+    A file is called after its split (``train-00000-of-00001.parquet``), or the folder in which it lies is
+    (``train/0000.parquet``). All lie in ``root``, or in one folder in it (``data``, ``plain_text``, ``default`` …).
+    """
+    return next(iter(_by_folder(root).values()), {})
 
 
-def load_parquet(root: Path, image_size: int = 32) -> Parts:
+def _by_folder(root: Path) -> dict[Path, dict[str, list[Path]]]:
+    """What `find_parquet` finds in the folder itself and in each folder in it, where there is something."""
+    if not root.is_dir():
+        return {}
+    with reading(root):
+        inside = sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
+        return {folder: files for folder in (root, *inside) if (files := _by_split(folder))}
+
+
+def _by_split(folder: Path) -> dict[str, list[Path]]:
+    files = {}
+    for path in sorted((*folder.glob("*.parquet"), *folder.glob("*/*.parquet"))):
+        name = path.name if path.parent == folder else path.parent.name
+        if split := re.search("(?<![a-z])(train|test|val)", name.lower()):
+            files.setdefault(split[1], []).append(path)
+    return files
+
+
+def load_parquet(
+    root: Path, image_size: int = 32, *, train_alone: bool = False, skip_unreadable: bool = False
+) -> Parts:
     """Read the train and the test part from Parquet files, such as ``train-00000-of-00001.parquet``.
 
     A column ``img`` or ``image`` holds the image files, a column ``label`` or ``fine_label`` the numbers of the
@@ -38,20 +62,29 @@ def load_parquet(root: Path, image_size: int = 32) -> Parts:
     Args:
         root: the folder of the files, or the folder above it.
         image_size: images of another size are scaled (shorter side) and cropped at the center to this many pixels.
+        train_alone: give an empty test part where there is none.
+        skip_unreadable: leave out the images that cannot be read.
 
     Raises:
         InputError: if a part is missing, a file is damaged or holds something else, or pyarrow is not installed.
     """
-    paths = find_parquet(root)
-    for split, found in paths.items():
-        if not found:
-            raise InputError(f"no {split}*.parquet in {root}: there should be train*.parquet and test*.parquet")
+    folders, name = _by_folder(root), shown(root.resolve().name)
+    found = next(iter(folders.values()), {})
+    paths = {"train": found.get("train", []), "test": found.get("test") or found.get("val", [])}
+    for split, files in paths.items():
+        if not files and not (split == "test" and train_alone):
+            share = "" if split == "train" else "; to train all the same, --test-share 0.2 splits a test part off"
+            raise InputError(f"no {split}*.parquet in {root}: there should be train*.parquet and test*.parquet{share}")
+    if "test" not in found and "val" in found:
+        logger.warning("%s, test: the files of validation serve as the test part, as there is no other", name)
+    if len(folders) > 1:
+        first, *others = (folder.name for folder in folders)
+        logger.warning("%s: the Parquet files in %s are read, not those in %s", name, first, ", ".join(others))
     with reading(root):
-        stats = [(path.name, path.stat()) for found in paths.values() for path in found]
+        stats = [(str(path.relative_to(root)), path.stat()) for files in paths.values() for path in files]
     state = hashlib.sha256(repr([(name, s.st_size, s.st_mtime_ns) for name, s in stats]).encode()).hexdigest()
-    name = root.resolve().name
     place = f"{root.resolve()} parquet at {image_size} pixels"
-    return cached(place, state, name, lambda: _read(paths, name, image_size))
+    return cached(place, state, name, lambda: _read(paths, name, image_size), skip_unreadable)
 
 
 @dataclass(frozen=True)
@@ -65,8 +98,10 @@ class _Rows:
 
 
 def _read(paths: dict[str, list[Path]], name: str, image_size: int) -> Reading:
-    arrays, notices, classes = [], [], None
+    arrays, notices, failures, left_out, classes = [], [], (), {"test": 0}, None
     for split, found in paths.items():
+        if not found:
+            continue
         files = [_read_file(path) for path in found]
         names = [(rows.path, i) for rows in files for i in range(len(rows.images))]
         decoded = decode_all(
@@ -74,13 +109,21 @@ def _read(paths: dict[str, list[Path]], name: str, image_size: int) -> Reading:
             lambda i, names=names: f"{names[i][0]}, row {names[i][1]}",
             image_size,
         )
-        arrays.append((decoded.images, np.array([label for rows in files for label in rows.labels], dtype=np.int64)))
+        labels = np.array([label for rows in files for label in rows.labels], dtype=np.int64)
+        arrays.append((decoded.images, labels[decoded.read]))
         classes = classes or files[0].classes
         notices += [f"{name}, {split}: {notice}" for notice in decoded.notices]
+        failures += decoded.failures
+        left_out[split] = len(decoded.failures)
     try:
-        return Reading(make_parts(*arrays, classes or numbered_classes(arrays[0][1]), name), tuple(notices))
+        train, test = make_parts(arrays[0], arrays[-1], classes or numbered_classes(arrays[0][1]), name)
     except ValueError as error:
-        raise InputError(f"{paths['train'][0].parent}: {error}") from None
+        more = f"; {unreadable(failures)}" if failures else ""
+        raise InputError(f"{paths['train'][0].parent}: {error}{more}") from None
+    if not paths["test"]:
+        test = test.take(torch.arange(0))
+    parts = replace(train, left_out=left_out["train"]), replace(test, left_out=left_out["test"])
+    return Reading(parts, tuple(notices), failures)
 
 
 def _read_file(path: Path) -> _Rows:

@@ -1,22 +1,29 @@
 """Image files of any kind and size become uint8 RGB arrays of one size."""
 
 import contextlib
+import math
 import os
 import pickle
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..errors import InputError
 from ..progress import no_bar
 
-SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+if TYPE_CHECKING:
+    from .decoding import Picture
+
+_NAMED = 10  # unreadable files that a message names before it only counts the rest
+_DARK = 16  # of 255: the most that 12 of 16 bits make
 _CHUNK = 100  # images that are decoded at once; a second process is worth its start for as many
 
 # The decoder finds the same Pillow as this process, and no module of the folder that it lies in.
@@ -28,12 +35,28 @@ class Decoded:
     """Images of one size.
 
     Attributes:
-        images: uint8 N × image_size × image_size × 3, RGB.
+        images: uint8 N × image_size × image_size × 3, RGB; those that could be read.
+        read: bool, one for each source: whether it could be read.
+        failures: the others, each by its name and why.
         notices: what was done to them that the user should know, one line each.
     """
 
     images: np.ndarray
+    read: np.ndarray
+    failures: tuple[str, ...]
     notices: tuple[str, ...]
+
+
+def is_image(name: str) -> bool:
+    """Whether a file's suffix is that of a still picture that the installed Pillow reads."""
+    from .decoding import suffixes  # imported here: Pillow is not needed for other data sets
+
+    return os.path.splitext(name)[1].lower() in suffixes()
+
+
+def by_suffix(names: Counter) -> str:
+    """Files counted by their suffixes, as in ``3 .heic, 1 .txt``."""
+    return ", ".join(f"{n:,} {suffix or 'without suffix'}" for suffix, n in sorted(names.items()))
 
 
 def read_image(path: Path, image_size: int = 32) -> np.ndarray:
@@ -44,7 +67,7 @@ def read_image(path: Path, image_size: int = 32) -> np.ndarray:
     cropped at the center.
 
     Args:
-        path: a BMP, GIF, JPEG, PNG, PPM, TIFF or WebP file.
+        path: a PNG, JPEG, WebP, TIFF or PGM file, or another that Pillow reads and that is a still picture.
         image_size: height and width of the result.
 
     Returns:
@@ -53,14 +76,19 @@ def read_image(path: Path, image_size: int = 32) -> np.ndarray:
     Raises:
         InputError: if the file is missing or no such image, or has more pixels than Pillow takes for safe.
     """
-    from .decoding import decode  # imported here: Pillow is not needed for other data sets
+    return read_picture(path, image_size).pixels
+
+
+def read_picture(path: Path, image_size: int) -> "Picture":
+    """Read one image file as `read_image` does, with what was found out about it."""
+    from .decoding import decode
 
     if not Path(path).exists():
         raise InputError(f"no such image: {path}")
     try:
-        return decode(path, image_size)[0]
+        return decode(path, image_size)
     except ValueError as error:
-        raise _unreadable(str(path), str(error)) from None
+        raise InputError(f"{path} cannot be read as an image ({error}): repair it or remove it") from None
 
 
 def decode_all(sources: Sequence[str | bytes], name_of: Callable[[int], str], image_size: int) -> Decoded:
@@ -70,29 +98,26 @@ def decode_all(sources: Sequence[str | bytes], name_of: Callable[[int], str], im
         sources: files, or their content.
         name_of: gives the name of the image of that index, for error messages.
         image_size: height and width of the results.
-
-    Raises:
-        InputError: if one of them cannot be read: its name and why.
     """
     from tqdm.auto import tqdm
 
     images = np.empty((len(sources), image_size, image_size, 3), dtype=np.uint8)
-    resized = animated = 0
+    facts, failures = np.empty((len(sources), 3), dtype=np.int64), {}
     starts = range(0, len(sources), _CHUNK)
     bar = tqdm(total=len(sources), desc="decoding", unit=" images", delay=1, leave=False, disable=no_bar())
     workers = max(1, min(os.cpu_count() or 1, len(starts) - 1))
     # The decoders are left first: threads that wait for them when there is an error or Ctrl-C need not wait on.
     with bar, ThreadPoolExecutor(workers) as pool, _decoders(workers) as decode_many:
         chunks = ([*sources[start : start + _CHUNK]] for start in starts)
-        for start, (pixels, *flags, failure) in zip(
+        for start, (pixels, found, failed) in zip(
             starts, pool.map(lambda chunk: decode_many(chunk, image_size), chunks), strict=True
         ):
-            if failure:
-                raise _unreadable(name_of(start + failure[0]), failure[1])
-            images[start : start + len(pixels)] = pixels
-            resized, animated = resized + int(flags[0].sum()), animated + int(flags[1].sum())
+            images[start : start + len(pixels)], facts[start : start + len(pixels)] = pixels, found
+            failures |= {start + i: reason for i, reason in failed.items()}
             bar.update(len(pixels))
-    return Decoded(images, tuple(_notices(resized, animated, len(sources), image_size)))
+    read = np.array([i not in failures for i in range(len(sources))], dtype=bool)
+    named = tuple(f"{name_of(i)} ({reason})" for i, reason in failures.items())
+    return Decoded(images[read] if failures else images, read, named, tuple(_notices(facts[read], image_size)))
 
 
 @contextlib.contextmanager
@@ -138,12 +163,31 @@ def _stop(process: subprocess.Popen) -> None:
         process.stdin.close()
 
 
-def _unreadable(name: str, reason: str) -> InputError:
-    return InputError(f"{name} cannot be read as an image ({reason}): repair it or remove it")
+def unreadable(failures: Sequence[str]) -> str:
+    """One line about images that cannot be read; ``failures`` as `Decoded` has them."""
+    more = f" and {len(failures) - _NAMED:,} more" if len(failures) > _NAMED else ""
+    count = f"{len(failures):,} images" if len(failures) > 1 else "an image"
+    return f"{count} cannot be read: {', '.join(failures[:_NAMED])}{more}"
 
 
-def _notices(resized: int, animated: int, n: int, image_size: int) -> list[str]:
-    notices = []
+def dark_notice(tops: np.ndarray) -> str:
+    """A notice on 16-bit images that use next to nothing of their range, which come out black; empty if there are none.
+
+    Args:
+        tops: of each image, as `Picture` has it.
+    """
+    dark = tops[tops <= _DARK]
+    if not dark.size:
+        return ""
+    share = math.ceil(100 * (int(dark.max()) + 0.5) / 255)
+    return (
+        f"16-bit images that use less than {share} % of their range, and are nearly black here: {dark.size:,} of "
+        f"{tops.size:,}. Stretch their values to 0…65,535 first, all by the same factor"
+    )
+
+
+def _notices(facts: np.ndarray, image_size: int) -> list[str]:
+    (resized, animated), n, notices = facts[:, :2].sum(axis=0).tolist(), len(facts), []
     if resized:
         notices.append(
             f"not {image_size}×{image_size}: {resized:,} of {n:,} images, which are scaled (shorter side to "
@@ -151,4 +195,4 @@ def _notices(resized: int, animated: int, n: int, image_size: int) -> list[str]:
         )
     if animated:
         notices.append(f"with several frames: {animated:,} of {n:,} images, of which only the first frame is used")
-    return notices
+    return [*notices, *filter(None, [dark_notice(facts[:, 2])])]

@@ -46,6 +46,10 @@ class TrainConfig:
     """Data folder: CIFAR-10 or -100, train/<class>/* and test/<class>/*, an .npz file, or Parquet files."""
     train_size: int | None = _kept(None)
     """Train on a stratified subset of this many images."""
+    test_share: float | None = _kept(None)
+    """Of an image folder or Parquet files without a test part: split this share of the training images off as one."""
+    skip_unreadable: bool = _kept(False)
+    """Leave out images that cannot be read; the record says how many."""
     seed: int = 0
     """Seed of the weights, the order and the augmentation."""
     ckpt_dir: Path | None = None
@@ -92,6 +96,10 @@ class TrainConfig:
             raise InputError(f"num_workers must be at least 0, got {self.num_workers}")
         if not self.checkpoint_minutes > 0:
             raise InputError(f"checkpoint_minutes must be above 0, got {self.checkpoint_minutes:g}")
+
+    def data_options(self) -> dict[str, Any]:
+        """The options of `load_dataset`."""
+        return {"test_share": self.test_share, "skip_unreadable": self.skip_unreadable}
 
     def model_options(self) -> dict[str, Any]:
         """The options of `create_model` that are not the usual ones."""

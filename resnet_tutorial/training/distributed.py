@@ -21,6 +21,7 @@ from torch.distributed.elastic.multiprocessing import errors
 from torch.nn.parallel import DistributedDataParallel
 
 from ..data import BatchLoader
+from ..errors import InputError
 from .signals import Stopped
 
 _meetings = itertools.count()
@@ -70,6 +71,10 @@ def joined(world: World, cuda: bool) -> Iterator[None]:
     except Stopped:  # by all of them
         dist.destroy_process_group()
         raise
+    except RuntimeError as error:
+        if "by peer" not in str(error):  # gloo's "Connection closed by peer"
+            raise
+        raise InputError("another process of this run has ended; with --resume auto the same command goes on") from None
     # After any other exception the process has to end, for torchrun to hear of it: to part could wait for the others.
     dist.destroy_process_group()
 
@@ -85,8 +90,18 @@ def _attempt() -> str:
 
 
 def report_failure(function: Callable) -> Callable:
-    """The function, such that torchrun can say which process failed first, and why."""
-    return errors.record(function) if "TORCHELASTIC_RUN_ID" in os.environ else function
+    """The function, such that torchrun can say which process failed first, and why; of our own errors, in one line."""
+    if "TORCHELASTIC_RUN_ID" not in os.environ:
+        return function
+
+    @errors.record
+    def reporting(*args, **kwargs):
+        try:
+            return function(*args, **kwargs)
+        except InputError as error:
+            raise error.with_traceback(None) from None
+
+    return reporting
 
 
 def may_tell() -> bool:

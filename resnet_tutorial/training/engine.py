@@ -31,6 +31,7 @@ class Step:
         clip_grad_norm: longest that the gradient of all parameters together may be; None for any length.
         accumulate: parts in which the batch goes through the network, one after the other, to save memory. Gradients
             are those of the whole batch, but BatchNorm sees the parts.
+        fewest: images that a part has at least.
     """
 
     model: nn.Module
@@ -40,6 +41,7 @@ class Step:
     label_smoothing: float = 0.0
     clip_grad_norm: float | None = None
     accumulate: int = 1
+    fewest: int = 1
 
     def __call__(self, images: torch.Tensor, labels: torch.Tensor, divisor: float) -> torch.Tensor:
         """Train on one batch; the gradient is that of the sum of its losses over ``divisor``.
@@ -49,7 +51,7 @@ class Step:
         """
         scaler = self.scaler or torch.amp.GradScaler(enabled=False)
         self.optimizer.zero_grad(set_to_none=True)
-        parts = min(self.accumulate, int(divisor))
+        parts = min(self.accumulate, int(divisor) // self.fewest)
         no_sync = getattr(self.model, "no_sync", contextlib.nullcontext)  # of several processes
         measured = torch.zeros(2, device=images.device)
         for i, (x, y) in enumerate(zip(images.tensor_split(parts), labels.tensor_split(parts), strict=True)):

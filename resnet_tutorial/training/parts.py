@@ -100,18 +100,25 @@ def make_parts(
         train_set, val_set = train_set.hold_out(held, seed=0)  # the same images for every seed
     model = build_model(config, train_set)[0] if model is None else model
     numbers, size = torch.get_rng_state(), train_set.images.shape[1]
-    macs = check_logits(model, train_set, recipe.image_size(size, 0.0))
+    smallest = recipe.image_size(size, 0.0)
+    macs = check_logits(model, train_set, smallest)
+    synced = config.sync_batchnorm and world.size > 1
+    fewest = 2 if not synced and _needs_two_images(model, smallest) else 1
+    _check_batches(recipe, len(train_set), world, fewest)
     torch.set_rng_state(numbers)
-    if config.sync_batchnorm and world.size > 1:
+    if synced:
         model = distributed.sync_batchnorm(model, device.device.type == "cuda")
     model = device.place(model)
     mean, std = IMAGENET_MEAN_STD if recipe.normalization == "imagenet" else train_set.mean_std()
-    batches = make_loader(config, device, train_set, augmentation(recipe, mean, std, train_set), world, train=True)
+    augmented = augmentation(recipe, mean, std, train_set)
+    batches = make_loader(config, device, train_set, augmented, world, train=True, fewest=fewest)
     plain = Transform(mean, std)
     optimizer = make_optimizer(recipe, model)
     scheduler, interval = make_scheduler(recipe, optimizer, len(batches))
     scaler = torch.amp.GradScaler(device.device.type) if device.precision == "fp16" else None
-    step = Step(model, optimizer, device, scaler, recipe.label_smoothing, recipe.clip_grad_norm, recipe.accumulate)
+    step = Step(
+        model, optimizer, device, scaler, recipe.label_smoothing, recipe.clip_grad_norm, recipe.accumulate, fewest
+    )
     parts = Parts(
         model=model,
         train_set=train_set,
@@ -251,6 +258,31 @@ def _ask(model: nn.Module, height: int, width: int) -> tuple[int, object]:
         raise InputError(f"{type(model).__name__} cannot take {where}: {first_line(error)}") from error
 
 
+def _needs_two_images(model: nn.Module, size: int) -> bool:
+    """Whether a BatchNorm sees a single value per channel of an image: in training, it cannot normalize that."""
+    values = []
+    norms = [module for module in model.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+    hooks = [norm.register_forward_pre_hook(lambda _, x: values.append(x[0][:1, 0].numel())) for norm in norms]
+    try:
+        with evaluating(model):
+            _ask(model, size, size)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return 1 in values
+
+
+def _check_batches(recipe: Recipe, images: int, world: World, fewest: int) -> None:
+    """Refuse what would hand a single image to a BatchNorm that cannot normalize it."""
+    share = min(recipe.batch_size, images) // world.size  # of a process
+    if fewest == 1 or share // recipe.accumulate >= fewest:
+        return
+    enough = share >= fewest
+    what = f"--accumulate {recipe.accumulate} makes parts" if enough else "a process would get batches"
+    advice = f"use --accumulate {share // fewest} at most" if enough else "use a larger --batch-size, or more images"
+    raise InputError(f"{what} of one image, of which a BatchNorm here sees one value per channel, too few: {advice}")
+
+
 def _check_shape(model: nn.Module, logits: object, data: ImageDataset) -> None:
     shape = tuple(logits.shape) if isinstance(logits, torch.Tensor) else f"a {type(logits).__name__}"
     if shape != (2, len(data.classes)):
@@ -289,8 +321,9 @@ def make_loader(
     transform: Transform,
     world: World = ALONE,
     train: bool = False,
+    fewest: int = 1,
 ) -> BatchLoader:
-    """The loader of a data set, shuffled if it is for training."""
+    """The loader of a data set, shuffled if it is for training; ``fewest`` as of `BatchLoader`."""
     data_device = _data_device(config, device.device, dataset)
     copies = device.device.type == "cuda" and data_device.type == "cpu"
     return BatchLoader(
@@ -303,6 +336,7 @@ def make_loader(
         pin_memory=config.pin_memory and copies,
         rank=world.rank,
         world_size=world.size,
+        fewest=fewest,
         device=data_device,
     )
 

@@ -1,5 +1,6 @@
 """What a trained network says about images that it has not seen."""
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,13 +8,17 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..data import normalize, read_image
+from ..data import normalize
+from ..data.decoding import Picture
+from ..data.pictures import dark_notice, read_picture
 from ..errors import InputError
 from ..weights import read_weights
 from .engine import Device
 from .trained import TrainedModel, trained_from_checkpoint
 
 BATCH = 256
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -51,15 +56,19 @@ def predict(
         trained = trained_from_checkpoint(trained)
     device = device or Device(torch.device("cpu"))
     model = device.place(trained.model).eval()
-    answers = []
+    answers, tops = [], []
     for batch in _batches([Path(path) for path in paths]):
-        found, pixels = _read_all(batch, trained.image_size, on_error)
+        found, pictures = _read_all(batch, trained.image_size, on_error)
         if not found:
             continue
-        images = normalize(torch.from_numpy(np.stack(pixels)).to(device.device), trained.mean, trained.std)
+        tops += [picture.top for picture in pictures]
+        pixels = np.stack([picture.pixels for picture in pictures])
+        images = normalize(torch.from_numpy(pixels).to(device.device), trained.mean, trained.std)
         with device.autocast():
             logits = model(images)
         answers += _sorted(found, logits.float().softmax(dim=1).cpu(), trained.class_names)
+    if notice := dark_notice(np.array(tops)):
+        logger.warning(notice)
     return answers
 
 
@@ -78,24 +87,24 @@ def _sorted(paths: list[Path], probabilities: torch.Tensor, names: tuple[str, ..
 
 def _read_all(
     paths: list[Path], image_size: int, on_error: Callable[[InputError], None] | None
-) -> tuple[list[Path], list[np.ndarray]]:
-    """The files that are images, and their pixels."""
-    found, pixels = [], []
+) -> tuple[list[Path], list[Picture]]:
+    """The files that are images, and the images."""
+    found, pictures = [], []
     for path in paths:
         try:
-            pixels.append(_read(path, image_size))
+            pictures.append(_read(path, image_size))
         except InputError as error:
             if on_error is None:
                 raise
             on_error(error)
         else:
             found.append(path)
-    return found, pixels
+    return found, pictures
 
 
-def _read(path: Path, image_size: int) -> np.ndarray:
+def _read(path: Path, image_size: int) -> Picture:
     try:
-        return read_image(path, image_size)
+        return read_picture(path, image_size)
     except InputError:
         if path.is_file() and _holds_weights(path):
             raise InputError(f"{path} holds weights, and no image: name it with --checkpoint {path}") from None

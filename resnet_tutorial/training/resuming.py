@@ -23,7 +23,7 @@ def continued_record(state: dict[str, Any], new: RunRecord, folder: Path, log: C
         state: the checkpoint.
         new: the record of the same run if it began here and now.
         folder: of the run, for messages.
-        log: receives a line for each change by which the results may differ in the last bits.
+        log: receives a line for each change by which the results may differ.
 
     Raises:
         InputError: if the checkpoint is of an older version or another run.
@@ -42,7 +42,8 @@ def continued_record(state: dict[str, Any], new: RunRecord, folder: Path, log: C
                 f"the run in {folder} cannot be resumed with {_another(key)}: {difference}; leave that out, or begin "
                 "another run in another --ckpt-dir"
             )
-        log(f"note: {_another(key)}, so results may differ in the last bits: {difference}")
+        effect = "crops are other ones" if key == "processes" else "results may differ in the last bits"
+        log(f"note: {_another(key)}, so {effect}: {difference}")
     over = old["test"] is not None
     taken = {key: here[key] for key in HERE if not over}
     return RunRecord(**{key: here[key] for key in NEW} | old | taken | {"schema": SCHEMA})

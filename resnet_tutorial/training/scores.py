@@ -106,6 +106,7 @@ def evaluate(
         InputError: as of `load_trained`, or if the data do not fit the network.
     """
     trained = trained if isinstance(trained, TrainedModel) else load_trained(trained)
+    test = test.with_classes(trained.classes or test.classes)
     _check_fit(trained, test)
     exact = trained.run and trained.run["record"]["precision"] == "fp32"  # to give what the record says
     where = pick_device(TrainConfig(device=device, precision="fp32" if exact else "auto"))
@@ -233,7 +234,7 @@ def _check_fit(trained: TrainedModel, test: ImageDataset) -> None:
     """Refuse a data set with other classes, or another size of images, than the network was trained with."""
     if trained.classes is not None and test.classes != trained.classes:
         meant = f"evaluate it on {trained.run['record']['data']['name']}" if trained.run else "name other data"
-        known, found = _some(trained.classes), _some(test.classes)
+        known, found = some_classes(trained.classes), some_classes(test.classes)
         raise InputError(f"{test.name} has the classes {found}; the network knows {known}: {meant}")
     if len(test.classes) != len(trained.class_names):
         raise InputError(
@@ -247,7 +248,7 @@ def _check_fit(trained: TrainedModel, test: ImageDataset) -> None:
         )
 
 
-def _some(classes: tuple[str, ...]) -> str:
+def some_classes(classes: tuple[str, ...]) -> str:
     """The names, or the first of very many."""
     more = f" and {len(classes) - FEW_CLASSES} more" if len(classes) > FEW_CLASSES else ""
     return f"{', '.join(classes[:FEW_CLASSES])}{more}"

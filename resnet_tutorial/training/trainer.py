@@ -21,7 +21,15 @@ from ..progress import no_bar
 from ..weights.factory import options_of
 from ..weights.own import is_own
 from . import distributed
-from .checkpoint import load_state, random_states, random_states_put_back, restore_random_states, run_folder
+from .checkpoint import (
+    has_checkpoint,
+    load_checkpoint,
+    load_state,
+    random_states,
+    random_states_put_back,
+    restore_random_states,
+    run_folder,
+)
 from .config import TrainConfig
 from .engine import train_epoch, validate
 from .meter import Meter
@@ -166,12 +174,16 @@ class Trainer:
         self.log(headline(self.record, self.parts.device.device.type))
         for line in recipe_summary(self.recipe).splitlines():
             self.log(f"recipe: {line}")
+        for color, std in zip(("red", "green", "blue"), self.parts.std, strict=True):
+            if std == 1:
+                self.log(f"note: the {color} channel of all training images is the same, so its std is taken as 1")
         for note in recipe_notes(self.recipe, len(self.parts.batches), getattr(self.model, "arch", None)):
             self.log(f"note: {note}")
 
     def _new_record(self) -> RunRecord:
         config, parts = self.config, self.parts
         train_set, val_set = parts.train_set, parts.val_set
+        left_out = {part.split: part.left_out for part in (train_set, self.test_set) if part.left_out}
         return RunRecord(
             model=self.name,
             parameters=sum(p.numel() for p in self.model.parameters()),
@@ -187,6 +199,7 @@ class Trainer:
                 "test_fingerprint": self.test_set.fingerprint,
                 "mean": list(parts.mean),
                 "std": list(parts.std),
+                **({"left_out": left_out} if left_out else {}),
             },
             recipe=self.recipe.as_dict(),
             recipe_name=name_recipe(self.recipe, self.name),
@@ -376,8 +389,9 @@ class Trainer:
         if self.world.rank < len(state["rng"]):
             restore_random_states(state["rng"][self.world.rank])
         self.epoch = parts.batches.epoch = state["epoch"]
+        parts.batches.load_state_dict(state["loader"])
+        self.epochs = self.recipe.total_epochs(len(parts.batches))
         if state["loader"]["batch"]:
-            parts.batches.load_state_dict(state["loader"])
             self.sums.load_state_dict(state["sums"], self.world.rank)
         self.record = record
         self.log(f"resuming {self.folder} {position(state)} of {self.epochs}")
@@ -444,20 +458,25 @@ def data_of(config: TrainConfig) -> Iterator[tuple[ImageDataset, ImageDataset]]:
     world = distributed.read_world()
     with distributed.joined(world, pick_device(config).device.type == "cuda"):
         with distributed.first_of_machine_first(world):
-            parts = load_dataset(config.dataset, config.root)
-        yield parts
+            train_set, test_set = load_dataset(config.dataset, config.root, **config.data_options())
+        classes = _classes_of_run(config, train_set.classes)
+        yield train_set.with_classes(classes), test_set.with_classes(classes)
+
+
+def _classes_of_run(config: TrainConfig, classes: tuple[str, ...]) -> Sequence[str]:
+    """The classes in the order of the run that is to go on: earlier versions sorted numbers as text."""
+    folder = config.ckpt_dir and run_folder(config.ckpt_dir)
+    if config.resume and folder and has_checkpoint(folder) and sorted(classes) != list(classes):
+        return load_checkpoint(folder, log=lambda line: None)["classes"]
+    return classes
 
 
 @contextlib.contextmanager
 def _explaining() -> Iterator[None]:
-    """Turn "out of memory", which every device words differently, and the loss of a process into what to do."""
+    """Turn "out of memory", which every device words differently, into what to do."""
     try:
         yield
     except (RuntimeError, MemoryError) as error:
-        if "Connection closed by peer" in str(error):  # by gloo
-            raise InputError(
-                "another process of this run has ended; with --resume auto the same command goes on"
-            ) from None
         signs = ("out of memory", "can't allocate memory", "not enough memory")
         if not isinstance(error, MemoryError) and not any(sign in str(error) for sign in signs):
             raise

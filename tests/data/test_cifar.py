@@ -2,15 +2,17 @@ import gzip
 import io
 import os
 import pickle
+import re
 import stat
 import tarfile
+import zipfile
 
 import numpy as np
 import pytest
 
 from resnet_tutorial import InputError, load_dataset
 from resnet_tutorial.data.batch_pickle import read_batch
-from resnet_tutorial.data.cifar import KINDS, _read_tar
+from resnet_tutorial.data.cifar import KINDS, _read_packed
 from tests.data.archives import NAMES, TinyCifar, python2_pickle, tar_gz
 
 VERSIONS = [("cifar10", False), ("cifar10", True), ("cifar100", False), ("cifar100", True)]
@@ -93,17 +95,98 @@ def test_a_read_only_folder_is_enough(tmp_path, tiny):
         tmp_path.chmod(stat.S_IRWXU)
 
 
+# --- Under other names, and packed anew ---
+
+
+def packed(tiny: TinyCifar, how: str) -> bytes:
+    """The archive as others have it: unpacked to a tar, or its files packed anew in another way and order."""
+    if how == "tar":
+        return gzip.decompress(tiny.archive)
+    content = io.BytesIO()
+    files = [("__MACOSX/._data_batch_1", b"x"), ("./a/b/notes.txt", b"x"), *reversed(tiny.files.items())]
+    if how == "zip":
+        with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, data in files:
+                archive.writestr(f"{tiny.layout.folder}/{name}", data)
+        return content.getvalue()
+    with tarfile.open(fileobj=content, mode=f"w:{how}") as archive:
+        for name, data in files:
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    return content.getvalue()
+
+
+@pytest.mark.parametrize("name", ["cifar10", "cifar100"])
+@pytest.mark.parametrize(
+    ("file", "how"),
+    [
+        ("{} (1).tar.gz", None),
+        ("{}.tar.gz.1", None),
+        ("my copy.tgz", None),
+        ("{}", None),
+        ("{}.tar", "tar"),
+        ("batches.tar.gz", "gz"),
+        ("batches.tar.bz2", "bz2"),
+        ("batches.txz", "xz"),
+        ("batches.zip", "zip"),
+    ],
+)
+def test_an_archive_is_known_by_what_it_holds(tmp_path, monkeypatch, name, file, how):
+    tiny = TinyCifar(monkeypatch, name)
+    (tmp_path / "other.tar.gz").write_bytes(tar_gz({"train": b"small", "test": b"small"}, "x"))
+    (tmp_path / f"{name}.tar.gz.part").write_bytes(tiny.archive)
+    place = tmp_path / file.format(tiny.layout.archive.removesuffix(".tar.gz"))
+    place.write_bytes(packed(tiny, how) if how else tiny.archive)
+    for root in (tmp_path, place):
+        train, test = load_dataset("auto", root)
+        assert np.array_equal(train.images.numpy(), pixels(tiny.planes[: -len(test)])) and train.name.startswith(
+            "CIFAR"
+        )
+    place.write_bytes(packed(TinyCifar(monkeypatch, name, n=11), how or "gz"))
+    monkeypatch.undo()
+    monkeypatch.setenv("RESNET_TUTORIAL_CACHE", str(tmp_path / "cache"))
+    TinyCifar(monkeypatch, name)
+    refused(name, tmp_path, "is damaged or was changed .its MD5 is .*, and the MD5 of .* is not .*: delete it and run")
+
+
+def test_folders_are_known_by_what_they_hold(tmp_path, tiny, caplog):
+    folder = tiny.write_folder(tmp_path / "cifar-10-python")
+    for root in (tmp_path, tmp_path / "cifar-10-python"):
+        for name in ("auto", "cifar10"):
+            assert len(load_dataset(name, root, download=name != "auto")[0]) == 50
+    assert caplog.messages == [f"{tmp_path}: the data set in the folder cifar-10-python is read"] * 2
+    folder = folder.rename(tmp_path / "batches")
+    assert len(load_dataset("auto", tmp_path)[0]) == len(load_dataset("auto", folder)[0]) == 50
+    (folder / "data_batch_4").unlink()
+    refused("auto", tmp_path, "data_batch_4 is missing")
+
+
+def test_the_binary_version_has_no_sums_but_that_of_its_archive(tmp_path, monkeypatch):
+    tiny = TinyCifar(monkeypatch, binary=True)
+    (tmp_path / "cifar (1).tgz").write_bytes(tiny.archive)
+    assert len(load_dataset("auto", tmp_path)[0]) == 50
+    (tmp_path / "cifar (1).tgz").write_bytes(gzip.decompress(tiny.archive))
+    refused("auto", tmp_path, "packed anew, the binary version cannot be checked, but it is read unpacked")
+
+
 # --- What is refused ---
 
 
-def test_an_archive_cut_or_changed_at_any_byte_is_refused(tmp_path, tiny):
+def test_an_archive_cut_or_changed_at_any_byte_is_refused_or_gives_the_same_images(tmp_path, tiny):
     archive = tiny.write_archive(tmp_path)
     content = archive.read_bytes()
-    for at in range(0, len(content), len(content) // 40):
+    same = []
+    for at in (3, 4, *range(0, len(content), len(content) // 40)):
         for damaged in (content[:at], content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :]):
             archive.write_bytes(damaged)
-            refused("cifar10", tmp_path, "damaged or was changed .*MD5.* delete it and run `resnet-tutorial download")
-    assert list(tmp_path.iterdir()) == [archive]
+            try:
+                train, test = load_dataset("cifar10", tmp_path)
+            except InputError as error:
+                assert re.search("damaged or was .*MD5.* delete it and run `resnet-tutorial download", str(error))
+            else:
+                same.append(np.array_equal(train.images.numpy(), pixels(tiny.planes[: -len(test)])))
+    assert list(tmp_path.iterdir()) == [archive] and all(same) and len(same) < 5
 
 
 @pytest.mark.parametrize("name", ["data_batch_3", "batches.meta"])
@@ -140,7 +223,7 @@ def test_links_and_paths_out_of_the_archive_are_not_followed(tmp_path, tiny):
             tar.addfile(info, io.BytesIO())
     before = sorted(tmp_path.parent.rglob("*"))
     with pytest.raises(ValueError, match="data_batch_1 is missing"):
-        _read_tar(io.BytesIO(content.getvalue()), tiny.layout, KINDS["cifar10"])
+        _read_packed(io.BytesIO(content.getvalue()), tiny.layout, KINDS["cifar10"])
     assert sorted(tmp_path.parent.rglob("*")) == before
 
 
@@ -149,21 +232,21 @@ def test_a_binary_file_that_ends_with_the_tar_is_refused(monkeypatch):
     tiny = TinyCifar(monkeypatch, "cifar10", binary=True)
     cut = gzip.compress(gzip.decompress(tiny.archive)[:20_000])
     with pytest.raises(ValueError, match="unexpected end of data"):
-        _read_tar(io.BytesIO(cut), tiny.layout, KINDS["cifar10"])
+        _read_packed(io.BytesIO(cut), tiny.layout, KINDS["cifar10"])
 
 
 def test_a_member_that_would_fill_the_memory_is_passed_over(tiny):
     files = {**tiny.files, "data_batch_1": bytes(10_000_000)}
     archive = io.BytesIO(tar_gz(files, tiny.layout.folder))
     with pytest.raises(ValueError, match="data_batch_1 is missing"):
-        _read_tar(archive, tiny.layout, KINDS["cifar10"])
+        _read_packed(archive, tiny.layout, KINDS["cifar10"])
 
 
 @pytest.mark.parametrize("damage", [lambda gz: gz[:2000], lambda gz: gzip.compress(gzip.decompress(gz)[:3000])])
 def test_a_cut_tar_is_refused_below_the_sum_too(tiny, damage):
     layout, kind = tiny.layout, KINDS["cifar10"]
     with pytest.raises(ValueError):
-        _read_tar(io.BytesIO(damage(tiny.archive)), layout, kind)
+        _read_packed(io.BytesIO(damage(tiny.archive)), layout, kind)
 
 
 # --- The pickles ---
@@ -236,4 +319,4 @@ def test_a_wrong_batch_is_refused(tiny, changes, message):
     batch = {"labels": [0] * 10, "data": np.zeros((10, 3072), dtype=np.uint8)} | changes
     archive = io.BytesIO(tar_gz({**tiny.files, "data_batch_2": python2_pickle(batch)}, tiny.layout.folder))
     with pytest.raises(ValueError, match=message):
-        _read_tar(archive, tiny.layout, KINDS["cifar10"])
+        _read_packed(archive, tiny.layout, KINDS["cifar10"])

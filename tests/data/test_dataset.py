@@ -102,3 +102,22 @@ def test_the_fingerprint_sees_one_changed_pixel_and_one_changed_label():
 def test_wrong_shapes_types_and_labels_are_refused(images, labels):
     with pytest.raises(ValueError):
         ImageDataset(images, labels, ("a", "b"), "toy", "train")
+
+
+def test_a_channel_that_is_the_same_everywhere_has_a_deviation_of_one():
+    dataset = make_dataset()
+    dataset.images[..., 2] = 77
+    mean, std = dataset.mean_std()
+    assert mean[2] == pytest.approx(77 / 255) and std[2] == 1 and std[0] < 0.5
+
+
+def test_classes_in_the_order_of_a_network():
+    sorted_by_class = make_dataset().take(torch.arange(40).reshape(20, 2).T.flatten())
+    turned = sorted_by_class.with_classes(["right", "left"])
+    assert turned.classes == ("right", "left") and turned.labels.tolist() == [0] * 20 + [1] * 20
+    assert torch.equal(turned.images[0], sorted_by_class.images[20])
+    mixed = make_dataset()
+    assert mixed.with_classes(["right", "left"]).labels.tolist() == (1 - mixed.labels).tolist()
+    assert torch.equal(mixed.with_classes(["right", "left"]).images, mixed.images)
+    for others in (["left", "right"], ["left", "up"], ["left"]):
+        assert mixed.with_classes(others) is mixed

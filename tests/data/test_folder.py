@@ -3,9 +3,11 @@ import shutil
 import signal
 import subprocess
 import sys
+import unicodedata
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from resnet_tutorial import InputError, load_dataset
@@ -52,7 +54,7 @@ def test_hidden_files_are_ignored_and_others_counted(image_folder, caplog):
     (image_folder / "train" / "right" / "photo.HEIC").write_text("")
     (image_folder / "train" / "left" / "000.png").touch()
     load_dataset("folder", image_folder)
-    assert caplog.messages == ["corners, train: passed over, as no images: 2 files (.heic, .txt)"]
+    assert caplog.messages == ["corners, train: passed over, as no images: 2 files (1 .heic, 1 .txt)"]
 
 
 def test_images_outside_of_class_folders_are_reported_each_time(image_folder, caplog):
@@ -75,6 +77,172 @@ def test_links_are_followed_and_broken_ones_named(image_folder, tmp_path):
     (elsewhere / "broken.png").symlink_to(tmp_path / "nowhere.png")
     with pytest.raises(InputError, match=r"broken\.png is a link that leads nowhere"):
         load_dataset("folder", image_folder)
+
+
+# --- Other people's folders ---
+
+
+def names_of_systems(root):
+    """Folders that systems make, some with images that were thrown away; nothing of it is a class."""
+    for part, name in (("train", "$RECYCLE.BIN"), ("train", "#recycle"), ("test", "@eaDir"), ("test", "$RECYCLE.BIN")):
+        (root / part / name / "x").mkdir(parents=True)
+    shutil.copy(root / "train" / "left" / "000.png", root / "train" / "#recycle")
+    (root / "train" / "left" / "@eaDir" / "000.png").mkdir(parents=True)
+    (root / "train" / ".Trash-1000" / "files").mkdir(parents=True)
+
+
+def deeper(root):
+    for part in ("train", "test"):
+        (root / part / "left").rename(root / "moved")
+        (root / part / "left" / "data").mkdir(parents=True)
+        (root / "moved").rename(root / part / "left" / "data" / "images")
+    (root / "train" / "left" / "boxes.txt").write_text("")
+
+
+def val(root):
+    (root / "test").rename(root / "Val")
+    (root / "train").rename(root / "TRAIN")
+
+
+def flat_test(root):
+    (root / "test").rename(root / "validation")
+    (root / "test").mkdir()
+    shutil.copy(root / "validation" / "left" / "000.png", root / "test")
+
+
+def three_parts(root):
+    shutil.copytree(root / "test", root / "val")
+
+
+SYSTEM = "train and test: passed over, as folders of a system: #recycle, $RECYCLE.BIN, .Trash-1000, @eaDir"
+DEEPER = "the images of 1 classes are read from a folder further down, as in left/data/images"
+
+
+@pytest.mark.parametrize(
+    ("arrange", "notices"),
+    [
+        (names_of_systems, [SYSTEM]),
+        (deeper, [f"train: {DEEPER}", f"test: {DEEPER}"]),
+        (val, ["test: Val serves as the test part, as there is no test/<class>/*"]),
+        (flat_test, ["test: validation serves as the test part, as there is no test/<class>/*"]),
+        (three_parts, ["train: val is not read; validation images are held out of the training images"]),
+    ],
+)
+def test_another_arrangement_is_read_with_a_note(image_folder, caplog, arrange, notices):
+    expected = [part.fingerprint for part in load_dataset("auto", image_folder)]
+    arrange(image_folder)
+    train, test = load_dataset("auto", image_folder)
+    assert [train.fingerprint, test.fingerprint] == expected and train.classes == ("left", "right")
+    assert caplog.messages == [f"corners, {notice}" for notice in notices]
+
+
+def test_a_folder_above_the_only_data_set_will_do(image_folder, caplog):
+    above = image_folder.parent
+    assert load_dataset("auto", above)[0].name == "corners"
+    assert caplog.messages == [f"{above}: the data set in the folder corners is read"]
+    shutil.copytree(image_folder, above / "copy")
+    with pytest.raises(InputError, match="but in copy, corners: name one of these"):
+        load_dataset("auto", above)
+    with pytest.raises(InputError, match=r"it has left, right with images: move them into .*test/train"):
+        load_dataset("auto", image_folder / "test")
+
+
+def test_class_names_are_compared_in_one_unicode_form(image_folder):
+    for part, form in (("train", "NFC"), ("test", "NFD")):
+        (image_folder / part / "left").rename(image_folder / part / unicodedata.normalize(form, "Ångström"))
+    train, test = load_dataset("folder", image_folder)
+    assert train.classes == test.classes == ("right", unicodedata.normalize("NFC", "Ångström"))
+    assert test.counts().tolist() == [4, 4]
+
+
+def test_class_names_that_are_numbers_are_sorted_as_numbers(image_folder):
+    for part in ("train", "test"):
+        (image_folder / part / "left").rename(image_folder / part / "10")
+        (image_folder / part / "right").rename(image_folder / part / "9")
+    assert load_dataset("folder", image_folder)[0].classes == ("9", "10")
+
+
+def test_a_class_name_that_is_no_utf_8_is_refused(image_folder):
+    try:
+        os.rename(image_folder / "train" / "left", os.fsencode(image_folder / "train") + b"/caf\xe9")
+    except OSError:
+        pytest.skip("the file system takes UTF-8 only")
+    with pytest.raises(InputError, match=r"class folder .*caf\ufffd is no UTF-8: rename it"):
+        load_dataset("folder", image_folder)
+
+
+def test_every_kind_of_still_picture_is_read_and_others_are_counted(image_folder, caplog):
+    kinds = {"jfif": "jpeg", "JPE": "jpeg", "pgm": "ppm", "pnm": "ppm", "pbm": "ppm", "tga": "tga", "j2k": "jpeg2000"}
+    for part in ("train", "test"):
+        for i, (suffix, kind) in enumerate(kinds.items()):
+            picture = Image.new({"pgm": "L", "pbm": "1"}.get(suffix, "RGB"), (32, 32))
+            picture.save(image_folder / part / "left" / f"{i}.{suffix}", kind)
+        for suffix in ("pdf", "eps", "mpg", "h5"):
+            (image_folder / part / "left" / f"paper.{suffix}").write_text("")
+    train, test = load_dataset("folder", image_folder)
+    assert (len(train), len(test)) == (32 + 7, 8 + 7)
+    assert caplog.messages[0] == "corners, train: passed over, as no images: 4 files (1 .eps, 1 .h5, 1 .mpg, 1 .pdf)"
+
+
+def test_a_test_part_is_split_off(image_folder, caplog):
+    whole, _ = load_dataset("folder", image_folder)
+    shutil.rmtree(image_folder / "test")
+    with pytest.raises(InputError, match=r"no folder .*test: .*--test-share 0\.2 splits a test part off"):
+        load_dataset("auto", image_folder)
+    first, second = (load_dataset("auto", image_folder, test_share=0.25) for _ in range(2))
+    train, test = first
+    assert (train.split, test.split, train.counts().tolist(), test.counts().tolist()) == (
+        "train",
+        "test",
+        [12, 12],
+        [4, 4],
+    )
+    assert [part.fingerprint for part in first] == [part.fingerprint for part in second]
+    assert len({image.numpy().tobytes() for part in first for image in part.images}) == len(whole) == 32
+    shutil.copytree(image_folder / "train", image_folder / "test")
+    assert len(load_dataset("auto", image_folder, test_share=0.25)[1]) == 32
+    assert caplog.messages == ["corners has a test part, so none is split off"]
+
+
+# --- What cannot be read ---
+
+
+def spoil(root):
+    for i, content in ((0, b""), (2, b"no picture"), (4, (root / "train" / "left" / "004.png").read_bytes()[:200])):
+        (root / "train" / "left" / f"{i:03}.png").write_bytes(content)
+    (root / "test" / "right" / "001.png").write_bytes(b"")
+
+
+def test_all_unreadable_images_of_both_parts_are_named_at_once(image_folder, own_cache):
+    spoil(image_folder)
+    with pytest.raises(InputError, match=r"^4 images cannot be read: ") as caught:
+        load_dataset("auto", image_folder)
+    message = str(caught.value)
+    for words in ("left/000.png (it is empty), ", "left/002.png (no picture", "left/004.png (", "right/001.png (it is"):
+        assert words in message
+    assert "--skip-unreadable" in message and "\n" not in message and list(own_cache.iterdir()) == []
+    for path in (image_folder / "train" / "left").iterdir():
+        path.write_bytes(b"")
+    with pytest.raises(InputError, match=r"^17 images .* and 7 more: repair") as caught:
+        load_dataset("auto", image_folder)
+    assert str(caught.value).count(".png") == 10
+
+
+def test_unreadable_images_are_left_out_if_asked_for(image_folder, caplog):
+    whole, _ = load_dataset("auto", image_folder)
+    spoil(image_folder)
+    for _ in range(2):
+        caplog.clear()
+        train, test = load_dataset("auto", image_folder, skip_unreadable=True)
+        assert (train.left_out, test.left_out, len(train), len(test)) == (3, 1, 29, 7)
+        assert torch.equal(train.images, whole.images[3:])
+        assert caplog.messages[-1].startswith("corners: left out, as 4 images cannot be read: ")
+    with pytest.raises(InputError, match="4 images cannot be read"):  # not from the cache, either
+        load_dataset("auto", image_folder)
+    for path in (image_folder / "test" / "right").iterdir():
+        path.write_bytes(b"")
+    with pytest.raises(InputError, match=r"no image in .*test/right can be read"):
+        load_dataset("auto", image_folder, skip_unreadable=True)
 
 
 # --- The cache ---
@@ -192,15 +360,51 @@ def no_class(root):
         (root / "train" / name).rename(root / name)
 
 
+def capitals(root):
+    (root / "train" / "left").rename(root / "train" / "Left")
+
+
+def blank(root):
+    (root / "train" / "left").rename(root / "train" / "left ")
+
+
+def other_class(root):
+    for name in ("up", "zenith"):
+        shutil.copytree(root / "train" / "left", root / "train" / name)
+
+
+def phone_pictures(root):
+    remove(root / "train" / "right")
+    for name in ("1.HEIC", "2.heic", "list.txt"):
+        (root / "train" / "right" / name).write_text("")
+
+
+def several_below(root):
+    (root / "train" / "left").rename(root / "pictures")
+    for name in ("small", "big"):
+        shutil.copytree(root / "pictures", root / "train" / "left" / name)
+
+
+def two_forms(root):
+    for form in ("NFC", "NFD"):
+        shutil.copytree(root / "train" / "left", root / "train" / unicodedata.normalize(form, "café"))
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
         (remove_class, "class 'left' has a folder in .*train but none in .*test"),
         (empty_class, "no images in .*right"),
-        (no_picture, "004.png cannot be read as an image"),
-        (cut_picture, "006.png cannot be read as an image"),
+        (no_picture, r"an image cannot be read: .*004.png \(no picture of a known format\): repair or remove"),
+        (cut_picture, r"an image cannot be read: .*006.png"),
         (no_test, "no folder .*test"),
         (no_class, "no class folders in .*train"),
+        (capitals, "class 'Left' has .*'left' there differs only in capitals, blanks or signs"),
+        (blank, "class 'left ' has .*'left' there differs only in capitals"),
+        (other_class, r"class 'up' has a folder in .*train but none in .*test \(nor have 1 more\): both parts need"),
+        (phone_pictures, r"no images in .*right \(passed over, as no images: 2 .heic, 1 .txt\): add some"),
+        (several_below, "no images in .*left, but in the folders big, small below it: move them up"),
+        (two_forms, "train has two folders that read 'café', in two Unicode forms"),
     ],
 )
 def test_a_damaged_image_folder_is_named(image_folder, own_cache, damage, message):

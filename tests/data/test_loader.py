@@ -91,6 +91,42 @@ def test_a_remainder_smaller_than_the_processes_joins_the_last_batch():
     assert sizes == [[2, 2, 2, 3], [2, 2, 2, 3], [2, 2, 2, 2], [2, 2, 2, 2]]
 
 
+@pytest.mark.parametrize(
+    ("n", "world_size", "fewest", "last"), [(33, 1, 2, 9), (34, 1, 2, 2), (35, 2, 2, 11), (36, 2, 2, 4)]
+)
+def test_a_remainder_of_too_few_images_joins_the_last_batch(n, world_size, fewest, last):
+    shares = [
+        [len(b) for b in numbers(BatchLoader(numbered(n), 8, PLAIN, rank=r, world_size=world_size, fewest=fewest))]
+        for r in range(world_size)
+    ]
+    assert sum(sizes[-1] for sizes in shares) == last and min(min(sizes) for sizes in shares) >= fewest
+    assert sum(map(sum, shares)) == n
+
+
+@pytest.mark.parametrize("n", [32, 33, 35, 38])
+@pytest.mark.parametrize(("before", "now"), [(4, 1), (2, 4), (3, 2)])
+def test_another_number_of_processes_goes_on_with_the_rest(n, before, now):
+    def loaders(world_size):
+        return [
+            BatchLoader(numbered(n), 8, PLAIN, shuffle=True, rank=rank, world_size=world_size)
+            for rank in range(world_size)
+        ]
+
+    whole = list(chain(*numbers(loaders(1)[0])))
+    for stop in range(len(loaders(before)[0])):  # not behind the last batch
+        first, then = loaders(before), loaders(now)
+        iterators = [iter(loader) for loader in first]
+        for _ in range(stop):
+            for iterator in iterators:
+                next(iterator)
+        for loader in then:
+            loader.load_state_dict(first[0].state_dict())
+        rest = list(zip(*map(numbers, then), strict=True))
+        # Where more processes than images are left, the epoch is over.
+        assert list(chain(*chain(*rest))) == (whole[8 * stop :] if stop < len(then[0]) else [])
+        assert len(then[0]) <= len(first[0])  # the schedule has no more steps
+
+
 def test_processes_draw_differently():
     equal = make_dataset(2).take(torch.zeros(16, dtype=torch.int64))
     first, second = (collect(BatchLoader(equal, 16, AUGMENTED, rank=rank, world_size=2))[0] for rank in (0, 1))
@@ -148,7 +184,6 @@ def test_the_epoch_of_a_running_iteration_is_fixed():
         ({"batch_size": 4}, "batch_size was 8, now it is 4"),
         ({"seed": 1}, "seed was 0, now it is 1"),
         ({"shuffle": False}, "shuffle was True, now it is False"),
-        ({"world_size": 2}, "world_size was 1, now it is 2"),
         ({"dataset": make_dataset(30)}, "images was 40, now it is 30"),
     ],
 )
@@ -169,6 +204,7 @@ def test_a_position_of_another_loader_is_refused(change, message):
         ({"world_size": 0}, "world_size must be at least 1"),
         ({"rank": 2, "world_size": 2}, "rank must be from 0 to 1, got 2"),
         ({"world_size": 41, "batch_size": 64}, "40 images cannot be shared by 41 processes"),
+        ({"batch_size": 3, "world_size": 2, "fewest": 2}, "at least 2 for each of 2 processes, got 3"),
     ],
 )
 def test_impossible_settings_are_refused(wrong, message):

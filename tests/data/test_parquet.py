@@ -58,6 +58,62 @@ def test_other_columns_and_no_names(tmp_path):
     assert load_dataset("auto", tmp_path)[0].classes == ("0", "1")
 
 
+@pytest.mark.parametrize(
+    ("train", "test"),
+    [
+        ("plain_text/train/0000.parquet", "plain_text/test/0000.parquet"),
+        ("default/train/0000.parquet", "default/test/0000.parquet"),
+        ("data/cifar10-train.parquet", "data/cifar10-test.parquet"),
+        ("train/0000.parquet", "test/0000.parquet"),
+        ("partial-train/0.parquet", "partial-test/0.parquet"),
+    ],
+)
+def test_every_arrangement_of_the_hub_is_found(tmp_path, train, test):
+    for path, part in ((train, slice(0, 8)), (test, slice(8, 12))):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        write(tmp_path / path, [png(image) for image in IMAGES[part]], LABELS[part])
+    for root in {tmp_path, (tmp_path / train).parents[1]}:
+        parts = load_dataset("auto", root)
+        assert np.array_equal(parts[0].images.numpy(), IMAGES[:8]) and np.array_equal(
+            parts[1].images.numpy(), IMAGES[8:]
+        )
+
+
+def test_validation_serves_as_the_test_part_or_one_is_split_off(root, caplog):
+    (root / "plain_text" / "test-00000-of-00001.parquet").rename(root / "plain_text" / "validation-0.parquet")
+    assert len(load_dataset("auto", root)[1]) == 4
+    assert "the files of validation serve as the test part" in caplog.text
+    (root / "plain_text" / "validation-0.parquet").unlink()
+    refused(root, "no test.*--test-share 0.2 splits a test part off")
+    train, test = load_dataset("auto", root, test_share=0.25)
+    assert (len(train), test.counts().tolist(), test.split) == (6, [1, 1], "test")
+
+
+def test_one_of_several_configurations_is_read_and_named(root, caplog):
+    write(root / "fine" / "train.parquet", [b""], [0])
+    write(root / "default" / "train.parquet", [png(image) for image in IMAGES], LABELS)
+    write(root / "default" / "test.parquet", [png(image) for image in IMAGES], LABELS)
+    assert len(load_dataset("auto", root)[0]) == 12
+    (message,) = caplog.messages
+    assert message.endswith(": the Parquet files in default are read, not those in fine, plain_text")
+
+
+def test_unreadable_rows_are_named_or_left_out(root):
+    path = root / "plain_text" / "train-00001-of-00002.parquet"
+    write(path, [b"", png(IMAGES[5]), png(IMAGES[6]), b"no picture"], LABELS[4:8])
+    refused(root, r"2 images cannot be read: .*, row 0 \(it is empty\), .*00001.*, row 3 \(no picture")
+    train, test = load_dataset("parquet", root, skip_unreadable=True)
+    assert np.array_equal(train.images.numpy(), IMAGES[[0, 1, 2, 3, 5, 6]]) and train.labels.tolist() == [
+        0,
+        1,
+        0,
+        1,
+        1,
+        0,
+    ]
+    assert (train.left_out, test.left_out) == (2, 0)
+
+
 def test_other_sizes(root):
     train, _ = load_dataset("parquet", root, image_size=16)
     assert train.images.shape == (8, 16, 16, 3)
@@ -72,7 +128,11 @@ def refused(root, message):
 @pytest.mark.parametrize(
     ("images", "labels", "message"),
     [
-        ([b"no picture"] * 2, [0, 1], r"test-.*\.parquet, row 0 cannot be read as an image"),
+        (
+            [b"no picture"] * 2,
+            [0, 1],
+            r"the test part has 0 images .*; 2 images cannot be read: .*test-.*\.parquet, row 0 \(",
+        ),
         ([None] * 2, [0, 1], "row 0 is no image with a label"),
         ([png(IMAGES[0])] * 2, [0, -1], "row 1 is no image with a label"),
         ([png(IMAGES[0])] * 2, [None, 1], "row 0 is no image with a label"),

@@ -23,12 +23,17 @@ def torchrun(*words: object) -> subprocess.CompletedProcess:
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory) -> dict:
+def place(tmp_path_factory) -> Path:
+    """A folder for what two processes leave."""
+    return tmp_path_factory.mktemp("two")
+
+
+@pytest.fixture(scope="module")
+def found(place) -> dict:
     """What two processes found, both the same."""
-    folder = tmp_path_factory.mktemp("two")
-    done = torchrun("tests/training/two_processes.py", "gradients,images,run", folder)
+    done = torchrun("tests/training/two_processes.py", "gradients,images,run", place)
     assert done.returncode == 0, done.stderr
-    results = [json.loads((folder / f"found-{rank}.json").read_text()) for rank in (0, 1)]
+    results = [json.loads((place / f"found-{rank}.json").read_text()) for rank in (0, 1)]
     assert results[0] == results[1]
     return results[0]
 
@@ -58,6 +63,22 @@ def test_a_run_of_two_processes_is_the_run_of_one(found, tmp_path):
     alone = Trainer(config, TRAIN, TEST, log=lambda line: None).fit()
     assert found["run"]["history"] == pytest.approx([row["loss"] for row in alone.history], rel=1e-3)
     assert found["run"]["test"]["loss"] == pytest.approx(alone.test["loss"], rel=1e-2)
+
+
+def test_one_process_goes_on_with_a_run_that_two_left_within_an_epoch(found, place):
+    lines = []
+    config = TrainConfig("resnet8", recipe=RECIPE, precision="fp32", ckpt_dir=place / "for one", resume=True)
+    alone = Trainer(config, TRAIN, TEST, log=lines.append).fit()
+    assert "note: another number of processes, so crops are other ones: it was 2, now it is 1" in lines
+    assert any(f"after step 2 of epoch 2 of {RECIPE.epochs}" in line for line in lines)
+    assert found["run"]["history"] == pytest.approx([row["loss"] for row in alone.history], rel=1e-3)
+
+
+def test_one_line_of_ours_where_one_process_reads_data_in_vain_and_the_other_waits(tmp_path):
+    done = torchrun("-m", "resnet_tutorial", "train", "--device", "cpu", tmp_path)
+    ours = done.stderr.partition("torch/distributed")[0].splitlines()[:-1]
+    assert done.returncode == 1 and len(ours) == 1 and ours[0].startswith("error: no data set found in")
+    assert "RuntimeError" not in done.stderr and done.stderr.count("no data set found") == 2  # and in torchrun's report
 
 
 def test_a_process_that_fails_ends_all_with_its_reason(tmp_path):

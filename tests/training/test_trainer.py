@@ -171,6 +171,23 @@ def test_the_second_signal_does_not_wait(tmp_path):
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+@pytest.mark.parametrize("accumulate", [1, 8])
+def test_no_single_image_goes_through_a_network_that_cannot_normalize_it(tmp_path, accumulate):
+    """Behind an ImageNet stem, images of 32×32 end as one value per channel; 33 are two batches and one image."""
+    options = {"model": "resnet18", "stem": "imagenet", "width": 0.125, "train_size": 33}
+    recipe = replace(RECIPE, epochs=1, validation=0.0, accumulate=accumulate)
+    one, seen = make(tmp_path / "run", recipe=recipe, **options), []
+    one.model.register_forward_pre_hook(lambda model, x: seen.append(len(x[0])) if model.training else None)
+    one.fit()
+    assert sum(seen) == 33 and min(seen) >= 2 and len(seen) == 2 * accumulate
+    small = make(tmp_path / "small", recipe=recipe, train_size=33)  # ends with 8×8 values per channel
+    assert len(small.parts.batches) == 3
+    with pytest.raises(InputError, match=r"--accumulate 16 makes parts of one image, .* use --accumulate 8 at most"):
+        make(tmp_path, recipe=replace(recipe, accumulate=16), **options)
+    with pytest.raises(InputError, match=r"batches of one image, .* use a larger --batch-size, or more images"):
+        make(tmp_path, recipe=recipe, **{**options, "train_size": 1})
+
+
 def test_every_seed_holds_out_the_same_images_and_none_of_the_test_part(tmp_path):
     train, test = make_dataset(200), make_dataset(20, "test", 1)
     parts = [
@@ -282,7 +299,10 @@ def test_another_number_of_processes_is_noted(tmp_path):
     save_checkpoint(tmp_path / "last.pt", {**state, "record": {**state["record"], "processes": 2}})
     lines = []
     run(tmp_path, resume=True, log=lines.append)
-    assert lines[0].startswith("note: another number of processes, so") and "it was 2, now it is 1" in lines[0]
+    assert (
+        lines[0].startswith("note: another number of processes, so crops are other ones")
+        and "it was 2, now it is 1" in lines[0]
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """What the tests of `resnet_tutorial.training.distributed` run in two processes, under torchrun: PART FOLDER."""
 
 import json
+import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -103,6 +104,8 @@ def check_run(world: d.World, folder: Path) -> dict:
         stopped = None
     except KeyboardInterrupt as stop:
         stopped = (stop.status, first.epoch, first.parts.batches.state_dict()["batch"])
+    if world.rank == 0:
+        shutil.copytree(folder / "cut", folder / "for one")
     resumed = Trainer(replace(cut, resume=True), TRAIN, TEST, log=lambda line: None)
     resumed.fit()
     same = all(map(torch.equal, whole.model.state_dict().values(), resumed.model.state_dict().values()))
