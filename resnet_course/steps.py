@@ -38,13 +38,18 @@ def _release(args: ReleaseArgs) -> None:
 def _collect(args: CollectArgs) -> None:
     collected = collect_submissions(Course.open(args.course), args.assignment, args.place)
     handed_in = collected.class_size - len(collected.missing)
-    print(f"{len(collected.notes)} taken in; {handed_in} of {collected.class_size} have handed in")
+    print(f"{len(collected.taken)} taken in; {handed_in} of {collected.class_size} have handed in")
     for student, notes in collected.notes.items():
         for note in notes:
             print(f"  {student}: {note}")
-    for title, names in (("missing", collected.missing), ("of no student, or of several", collected.unclear)):
+    for path, why in collected.conflicts.items():
+        print(f"  left alone: `{path}`: {why}")
+    nobodys = [path for path in collected.unclear if path not in collected.conflicts]
+    for title, names in (("missing", collected.missing), ("of no student", nobodys)):
         if names:
             print(f"{title}: {', '.join(names)}")
+    if collected.unclear:
+        print("to take in a file that was left alone, name it by the student's id, as ID.ipynb, and collect again")
 
 
 def _grade(args: GradeArgs) -> None:

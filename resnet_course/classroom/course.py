@@ -1,6 +1,5 @@
 """A course: a folder of nbgrader's form with the assignments' sources, the class, and the gradebook."""
 
-import csv
 import logging
 import os
 import re
@@ -14,8 +13,9 @@ from typing import Any
 
 from resnet_tutorial.errors import InputError
 
+from .class_list import Student, read_class_list
+
 ASSIGNMENTS = Path(__file__).parents[1] / "assignments"
-COLUMNS = ("id", "first_name", "last_name", "email")
 
 CONFIG = '''"""The course, for resnet-tutorial classroom and for nbgrader itself."""
 
@@ -30,16 +30,6 @@ c.Classroom.book = {book!r}
 # What pip installs where the package is missing, as on Colab: the address of a wheel, or git+https://….
 c.Classroom.install = {install!r}
 '''
-
-
-@dataclass(frozen=True)
-class Student:
-    """One row of the class list."""
-
-    id: str
-    first_name: str
-    last_name: str
-    email: str
 
 
 @dataclass(frozen=True)
@@ -93,7 +83,10 @@ class Course:
     def students(self) -> list[Student]:
         """The class, by id."""
         with self.gradebook() as book:
-            rows = [Student(s.id, s.first_name or "", s.last_name or "", s.email or "") for s in book.students]
+            rows = [
+                Student(s.id, s.first_name or "", s.last_name or "", s.email or "", s.lms_user_id or "")
+                for s in book.students
+            ]
         return sorted(rows, key=lambda student: student.id)
 
     def directory(self, assignment: str, student: str = "*") -> Any:
@@ -119,7 +112,8 @@ def init_course(
 
     Args:
         root: folder to make; it must not exist, or be empty.
-        students: CSV file with the columns id, first_name, last_name, email.
+        students: class list, a CSV file with the columns id, first_name, last_name, email, or an export of Canvas or
+            Moodle.
         assignments: folder with one folder for each assignment.
         book: address of the book's site, which the assignments link to.
         install: what pip installs where a student's machine lacks the package.
@@ -140,7 +134,7 @@ def init_course(
     if '"' in install:
         raise InputError(f"what pip installs is written between quotes, so it must hold none: {install!r}")
     book = re.sub(r"(/(book/)?index\.html)?/*$", "", book)
-    rows = _read_students(students)
+    rows = read_class_list(students)
     root.mkdir(parents=True, exist_ok=True)
     settings = CONFIG.format(name=root.resolve().name, book=book, install=install)
     (root / "nbgrader_config.py").write_text(settings, encoding="utf-8")
@@ -150,40 +144,13 @@ def init_course(
     with course.gradebook() as book:
         for row in rows:
             book.update_or_create_student(
-                row.id, first_name=row.first_name, last_name=row.last_name, email=row.email or None
+                row.id,
+                first_name=row.first_name,
+                last_name=row.last_name,
+                email=row.email or None,
+                lms_user_id=row.number or None,
             )
     return course
-
-
-def _read_students(path: Path) -> list[Student]:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise InputError(f"{path} is not in UTF-8: save it from the spreadsheet as CSV UTF-8") from None
-    except OSError as error:
-        raise InputError(f"cannot read the class list {path}: {error.strerror}") from None
-    first = text.partition("\n")[0]
-    table = csv.DictReader(text.splitlines(), delimiter=max(",;\t", key=first.count))  # as spreadsheets save it
-    table.fieldnames = [name.strip().lower().replace(" ", "_") for name in table.fieldnames or []]
-    missing = [name for name in COLUMNS if name not in table.fieldnames]
-    if missing:
-        raise InputError(f"{path} has no column {', '.join(missing)}: its first line must be {','.join(COLUMNS)}")
-    rows = []
-    for row in table:
-        if None in row or None in row.values():
-            raise InputError(f"{path}, line {table.line_num}: not as many fields as in the first line")
-        rows.append(Student(*(row[name].strip() for name in COLUMNS)))
-    if not rows:
-        raise InputError(f"{path} names no student")
-    seen: set[str] = set()
-    for row in rows:
-        # An id becomes the name of a folder.
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.@-]*", row.id):
-            raise InputError(f"{path}: {row.id!r} is no id: use letters, digits, and _ . @ - between them")
-        if row.id.lower() in seen:
-            raise InputError(f"{path} names {row.id} twice")
-        seen.add(row.id.lower())
-    return rows
 
 
 def need_nbgrader() -> None:

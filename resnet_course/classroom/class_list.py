@@ -1,0 +1,137 @@
+"""The class list: a table of one's own, or what Canvas and Moodle export, as spreadsheets save it."""
+
+import csv
+import io
+import json
+import re
+import unicodedata
+from dataclasses import dataclass
+from pathlib import Path
+
+from resnet_tutorial.errors import InputError
+
+# What a column may be called, in Canvas, and in Moodle in several languages. Letters and digits count; of several
+# columns with ids the first one that is filled in.
+COLUMNS = {
+    "id": "SIS User ID, SIS Login ID, id, student id, ID number, ID-Nummer, Matrikelnummer, Numéro d'identification, "
+    "Número de ID, Codice identificativo, Número de identificação, Numer ID, username, Benutzername, email, "
+    "Email address, E-Mail-Adresse, Adresse de courriel, Dirección de correo, Indirizzo email, E-mailadres",
+    "first_name": "first name, given name, Vorname, Prénom, Nombre, Nome, Voornaam, Imię, Förnamn, Fornavn",
+    "last_name": "last name, surname, family name, Nachname, Nom, Nom de famille, Apellidos, Apellido(s), Cognome, "
+    "Sobrenome, Apelido, Achternaam, Nazwisko, Efternamn, Efternavn, Etternavn",
+    "email": "email, Email address, E-Mail-Adresse, Adresse de courriel, Dirección de correo, Indirizzo email, "
+    "Endereço de e-mail, Endereço de email, E-mailadres, Adres e-mail, E-postadress, SIS Login ID",
+}
+CANVAS = "student"  # a gradebook of Canvas has one column for the name: Last, First
+NO_STUDENTS = ("studenttest", "teststudent")  # Canvas's own
+SEPARATOR = re.compile(r'"?sep=(.)"?[ ,;\t]*(\r\n|\r|\n)', re.IGNORECASE)  # a line for the spreadsheet, not for us
+NUMBER = re.compile(r"\d+([.,]\d+)?E\+\d+|\d+[.,]\d+E\d+|\d+[.,]0+", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Student:
+    """One row of the class list.
+
+    Attributes:
+        id: the course's own, which names folders.
+        first_name: first name, or "".
+        last_name: last name, or "".
+        email: email address, or "".
+        number: Canvas's own number, if the list came from there, or "".
+    """
+
+    id: str
+    first_name: str
+    last_name: str
+    email: str
+    number: str = ""
+
+
+def read_class_list(path: Path) -> list[Student]:
+    """The students in a CSV file, in its order.
+
+    Raises:
+        InputError: it cannot be read, a column is missing, or an id cannot be one.
+    """
+    (_, head), *rows = _rows(path)
+    names = [_bare(name) for name in head]
+    found = {
+        field: [names.index(_bare(name)) for name in known.split(", ") if _bare(name) in names]
+        for field, known in COLUMNS.items()
+    }
+    canvas = CANVAS in names and not found["first_name"]
+    if canvas:  # rows without any id hold the points possible
+        found["first_name"] = found["last_name"] = [names.index(CANVAS)]
+        rows = [(line, row) for line, row in rows if any(_cells(row, found["id"]))]
+        rows = [(line, row) for line, row in rows if _bare("".join(_cells(row, found["last_name"]))) not in NO_STUDENTS]
+    missing = [field for field in ("id", "first_name", "last_name") if not found[field]]
+    if missing:
+        raise InputError(
+            f"{path} has no column {', '.join(missing)}: rename those that hold it; "
+            f"its first line is {', '.join(head)[:200]!r}"
+        )
+    if not rows:
+        raise InputError(f"{path} names no student: each has a line below the first")
+    filled = [i for i in found["id"] if any(any(_cells(row, [i])) for _, row in rows)]
+    columns = [(filled or found["id"])[0], found["first_name"][0], found["last_name"][0], *found["email"][:1]]
+    students: dict[str, Student] = {}
+    for line, row in rows:
+        if len(row) <= max(columns) or any(word.strip() for word in row[len(head) :]):
+            raise InputError(
+                f"{path}, line {line}: not as many fields as in the first line; put a text with a comma in quotes"
+            )
+        one, first, last, *email = (" ".join(row[i].split()) for i in columns)
+        if canvas:
+            last, _, first = (part.strip() for part in last.partition(","))
+        _check_id(one, f"{path}, line {line}", head[columns[0]])
+        if one.lower() in students:
+            raise InputError(f"{path} names {one} twice: each student has an id of their own")
+        number = "".join(_cells(row, [names.index("id")])) if canvas and "id" in names else ""
+        address = "".join(email) if not canvas or "@" in "".join(email) else ""
+        students[one.lower()] = Student(one, first, last, address, number)
+    return list(students.values())
+
+
+def _rows(path: Path) -> list[tuple[int, list[str]]]:
+    """Rows that hold something, each with the number of its last line."""
+    try:
+        data = path.read_bytes()
+        text = data.decode(json.detect_encoding(data))  # UTF-8, or UTF-16 as spreadsheets save "Unicode text"
+    except UnicodeDecodeError:
+        raise InputError(f"{path} is not in UTF-8: save it from the spreadsheet as CSV UTF-8") from None
+    except OSError as error:
+        raise InputError(f"cannot read the class list {path}: {error.strerror}") from None
+    text = text.removeprefix("\ufeff")
+    told = SEPARATOR.match(text)
+    text = text[told.end() :] if told else text
+    first = re.split(r"[\r\n]", text.lstrip(), maxsplit=1)[0]
+    table = csv.reader(
+        io.StringIO(text, newline=""), delimiter=told[1] if told else max(",;\t", key=first.count), strict=True
+    )
+    try:
+        rows = [(table.line_num + bool(told), row) for row in table if any(word.strip() for word in row)]
+    except csv.Error as error:
+        raise InputError(
+            f"{path}, line {table.line_num + bool(told)}: {error}: look for a quote too many, there or above"
+        ) from None
+    return rows or [(1, [])]
+
+
+def _check_id(one: str, where: str, column: str) -> None:
+    """An id becomes the name of a folder."""
+    if not one:
+        raise InputError(f"{where}: no {column}: fill it in, or delete that column if another one holds ids")
+    if NUMBER.fullmatch(one):
+        raise InputError(
+            f"{where}: a spreadsheet made the number {one!r} of an id: format the column as text and enter the ids anew"
+        )
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.@+-]*", one):
+        raise InputError(f"{where}: {one!r} is no id: use letters from A to Z, digits, and _ . @ + - between them")
+
+
+def _cells(row: list[str], columns: list[int]) -> list[str]:
+    return [row[i].strip() for i in columns if i < len(row)]
+
+
+def _bare(name: str) -> str:
+    return "".join(filter(str.isalnum, unicodedata.normalize("NFC", name).casefold()))

@@ -1,0 +1,311 @@
+"""Read what was handed in: folders, zip files, zip files in zip files, and notebooks in whatever state they are."""
+
+import io
+import json
+import os
+import re
+import stat
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from resnet_tutorial.errors import InputError
+
+LARGEST = 20 << 20  # bytes of one file; a notebook without pictures has a tenth of a MiB
+INNER_FILES, INNER_BYTES, INNER_DEPTH = 200, 4 * LARGEST, 3  # of a zip file that a student made
+IGNORED = ("__MACOSX", "Thumbs.db", "desktop.ini", "index.html")  # beside names that begin with a dot
+METADATA = re.compile(r"(.*/)?(submission_)?metadata\.ya?ml")  # of Gradescope
+UNPACK = "unpack the zip file with another program, and name the folder"
+MAGIC = {b"Rar!": "a RAR archive", b"7z\xbc\xaf": "a 7z archive", b"\x1f\x8b": "a gzip archive", b"%PDF": "a PDF file"}
+# Ends of lines, and letters that turn or hide what follows: none may stand in a line of ours.
+UNSHOWN = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+
+@dataclass(frozen=True)
+class Handed:
+    """A file that was handed in.
+
+    Attributes:
+        path: where it lay, with slashes; a zip file in it is a part like a folder.
+        notebook: what it holds, cleaned; None if it is no notebook.
+        problem: why there is none.
+        notes: what was put right.
+        is_lost: whether nothing could be read of it, for no fault of its sender's.
+    """
+
+    path: str
+    notebook: Any = None
+    problem: str = ""
+    notes: tuple[str, ...] = ()
+    is_lost: bool = False
+
+    @property
+    def is_notebook(self) -> bool:
+        """Whether it is one, or is called one."""
+        return self.notebook is not None or self.path.lower().endswith(".ipynb")
+
+    @property
+    def says(self) -> list[str]:
+        """What its STUDENT cells say."""
+        sources = [cell.source for cell in self.notebook.cells if cell.cell_type == "code"] if self.notebook else []
+        return re.findall(r"""^\s*STUDENT\s*=\s*["']([^"'\n]*)["']""", "\n".join(sources), re.MULTILINE)
+
+
+def read_place(place: Path) -> tuple[list[Handed], dict[str, list[list[str]]]]:
+    """All files in a folder or zip file, and whom Gradescope's metadata name, if they are there.
+
+    Raises:
+        InputError: it is neither, or nothing in it can be read.
+    """
+    handed, submitters = [], {}
+    for path, data, problem, is_lost in _files(place):
+        if METADATA.fullmatch(path):
+            submitters |= _submitters(path, data)
+        elif problem:
+            handed.append(Handed(path, problem=problem, is_lost=is_lost))
+        else:
+            handed.append(_read(path, data))
+    if not handed:
+        raise InputError(f"no file is in {place}: name the folder or zip file with what was handed in")
+    if all(one.is_lost for one in handed):
+        raise InputError(f"no file in {place} can be read: {handed[0].problem}")
+    return handed, submitters
+
+
+def read_notebook(data: bytes) -> tuple[Any, tuple[str, ...]]:
+    """The notebook in a file, of any version, as cells that can be relied on; and what was put right.
+
+    Only what a teacher gave out or a student wrote is kept: sources, marks of nbgrader, tags, ids, pictures in texts.
+    What is missing is taken as empty.
+
+    Raises:
+        ValueError: it is none. RecursionError, MemoryError: nor can it be looked at.
+    """
+    import nbformat
+
+    if len(data) > LARGEST:
+        raise ValueError(f"it has {len(data) >> 20} MiB, more than {LARGEST >> 20}: clear the outputs and save again")
+    if not data.strip():
+        raise ValueError("it is empty")
+    notes = []
+    try:
+        text = data.decode(json.detect_encoding(data), "surrogatepass")
+    except UnicodeDecodeError:
+        text = data.decode("cp1252", "replace")
+        notes.append("The file is not in UTF-8: it was read as Windows-1252, so look at letters with accents.")
+    try:
+        content = json.loads(text, strict=False, parse_int=float)  # Python refuses whole numbers with many digits
+    except json.JSONDecodeError:
+        known = [kind for start, kind in MAGIC.items() if data.startswith(start)]
+        raise ValueError(f"it is {known[0]}" if known else "it is not in the form of a notebook") from None
+    cells = content.get("cells") if isinstance(content, dict) else None
+    if cells is None and isinstance(content, dict) and isinstance(content.get("worksheets"), list):  # before 2015
+        sheets = [sheet for sheet in content["worksheets"] if isinstance(sheet, dict)]
+        cells = [cell for sheet in sheets for cell in sheet.get("cells") or []]
+    if not isinstance(cells, list):
+        raise ValueError("it holds no cells")
+    cleaned = [_clean(cell) for cell in cells if isinstance(cell, dict)]
+    if len(cleaned) < len(cells):
+        notes.append(f"Left out, as they are none: {len(cells) - len(cleaned)} cells.")
+    if [cell for cell in cleaned if cell.pop("halved", False)]:
+        notes.append("Half a character, such as a part of an emoji, was replaced by \ufffd.")
+    return nbformat.from_dict({"cells": cleaned, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}), tuple(notes)
+
+
+def shown(text: str) -> str:
+    """A text as it may stand in a line of ours."""
+    return UNSHOWN.sub("\ufffd", text)
+
+
+def first_line(error: Exception) -> str:
+    """What an error says, in one line."""
+    return shown((str(error).strip() or type(error).__name__).splitlines()[0][:200])
+
+
+def _read(path: str, data: bytes) -> Handed:
+    try:
+        notebook, notes = read_notebook(data)
+    except Exception as error:
+        return Handed(path, problem=reason(error))
+    return Handed(path, notebook, notes=notes)
+
+
+def reason(error: Exception) -> str:
+    """Why a file could not be read as a notebook."""
+    return "it is nested too deeply" if isinstance(error, RecursionError) else first_line(error)
+
+
+def _clean(cell: dict) -> dict:
+    """A cell with plain text and line ends, and metadata that can be relied on."""
+    source = cell.get("source", cell.get("input"))
+    source = "".join(line for line in source if isinstance(line, str)) if isinstance(source, list) else source
+    source = source.replace("\r\n", "\n").replace("\r", "\n") if isinstance(source, str) else ""
+    whole = source.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    kind = cell.get("cell_type")
+    if kind not in ("code", "markdown", "raw"):
+        kind = "code" if kind is None and {"outputs", "input", "execution_count"} & cell.keys() else "markdown"
+    metadata = cell.get("metadata") if isinstance(cell.get("metadata"), dict) else {}
+    kept: dict[str, Any] = {}
+    if isinstance(metadata.get("tags"), list):
+        kept["tags"] = [tag for tag in metadata["tags"] if isinstance(tag, str)]
+    about = metadata.get("nbgrader")
+    if isinstance(about, dict) and isinstance(about.get("grade_id"), str):
+        kept["nbgrader"] = {"grade_id": about["grade_id"]}
+        kept["nbgrader"] |= {name: bool(about.get(name)) for name in ("solution", "locked", "grade")}
+    cleaned = {"cell_type": kind, "source": whole, "metadata": kept}
+    if whole != source:
+        cleaned["halved"] = True
+    if isinstance(cell.get("id"), str):
+        cleaned["id"] = cell["id"]
+    if kind == "code":
+        cleaned |= {"outputs": [], "execution_count": None}
+    elif _are_pictures(cell.get("attachments")):
+        cleaned["attachments"] = cell["attachments"]
+    return cleaned
+
+
+def _are_pictures(attachments: Any) -> bool:
+    bundles = attachments.values() if isinstance(attachments, dict) else [None]
+    is_text = all(isinstance(one, dict) and all(isinstance(data, str) for data in one.values()) for one in bundles)
+    return is_text and "\\ud" not in repr(attachments)  # half a character cannot be written
+
+
+# --- Files ---
+
+
+def _files(place: Path) -> Iterator[tuple[str, bytes, str, bool]]:
+    """Path and content of each file; or what stands against reading it, and whether that is no fault of its sender's.
+
+    At most one byte more than the largest is read.
+    """
+    if place.is_dir():
+        for folder, folders, names in os.walk(place):
+            folders.sort()
+            for file in sorted(Path(folder, name) for name in [*names, *filter(_is_link(folder), folders)]):
+                path = _path(_decoded(os.fsencode(file.relative_to(place)), "cp1252"))
+                if not _is_ignored(path):
+                    yield from _of_folder(file, path)
+    elif zipfile.is_zipfile(place):
+        try:
+            with zipfile.ZipFile(place) as archive:
+                yield from _members(archive)
+        except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError) as error:
+            raise InputError(f"{place} cannot be opened as a zip file ({first_line(error)}): {UNPACK}") from None
+    elif place.is_file() and place.suffix.lower() == ".ipynb":
+        yield from _of_folder(place, _path(place.name))
+    elif place.exists():
+        raise InputError(
+            f"{place} is neither a folder nor a whole zip file: load it down again, or unpack it and name the folder"
+        )
+    else:
+        raise InputError(f"{place} does not exist: name the folder or zip file with what was handed in")
+
+
+def _of_folder(file: Path, path: str) -> Iterator[tuple[str, bytes, str, bool]]:
+    if file.is_symlink() or not file.is_file():
+        yield path, b"", "it is a link or a device, not a file: put the file itself there", True
+        return
+    try:
+        with file.open("rb") as opened:
+            data = opened.read(LARGEST + 1)
+    except OSError as error:
+        yield path, b"", f"it cannot be opened: {error.strerror}", True
+        return
+    yield from _looked_into(path, data)
+
+
+def _members(archive: zipfile.ZipFile, at: str = "", left: list[int] | None = None) -> Iterator[tuple]:
+    """Files of a zip file; of one that a student made (``left``: how many files and bytes), notebooks alone."""
+    for info in archive.infolist():
+        raw = info.filename.encode("utf-8" if info.flag_bits & 0x800 else "cp437", "surrogateescape")
+        path = at + _path(_decoded(raw, "cp437"))
+        if info.is_dir() or _is_ignored(path) or (left and not path.lower().endswith((".ipynb", ".zip"))):
+            continue
+        if stat.S_ISLNK(info.external_attr >> 16):
+            yield path, b"", "it is a link, not a file: put the file itself there", not left
+            continue
+        if left and min(left) <= 0:
+            yield path, b"", f"a zip file with more than {INNER_FILES} notebooks, or {INNER_BYTES >> 20} MiB", False
+            return
+        try:
+            with archive.open(info) as file:
+                data = file.read(LARGEST + 1)
+        except Exception as error:  # zipfile lets through what its decompressors raise
+            yield path, b"", f"{_refusal(info, error)}: {UNPACK}", not left
+            continue
+        if left:
+            left[:] = left[0] - 1, left[1] - len(data)
+        yield from _looked_into(path, data, left)
+
+
+def _looked_into(path: str, data: bytes, left: list[int] | None = None) -> Iterator[tuple]:
+    """The file; or the notebooks in it, if it is a zip file."""
+    if not data.startswith(b"PK\x03\x04") or len(data) > LARGEST or path.lower().count(".zip/") >= INNER_DEPTH:
+        yield path, data, "", False
+        return
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            inner = list(_members(archive, f"{path}/", left or [INNER_FILES, INNER_BYTES]))
+    except Exception as error:
+        yield path, b"", f"it is a zip file that cannot be opened ({first_line(error)})", False
+        return
+    yield from inner or [(path, b"", "it is a zip file without a notebook in it", False)]
+
+
+def _refusal(info: zipfile.ZipInfo, error: Exception) -> str:
+    if info.flag_bits & 1:
+        return "it is encrypted"
+    if isinstance(error, NotImplementedError):
+        return "it is compressed in a way that is not known here"
+    return f"it is damaged in the zip file ({first_line(error)})"
+
+
+def _is_ignored(path: str) -> bool:
+    """Whether computers and systems wrote it for themselves."""
+    parts = path.split("/")
+    hidden = (part for part in parts if part[0] == "." and (part[1:2] == "_" or not part.lower().endswith(".ipynb")))
+    return any(part in IGNORED for part in parts) or any(hidden)
+
+
+def _is_link(folder: str):
+    return lambda name: os.path.islink(os.path.join(folder, name))
+
+
+def _decoded(raw: bytes, otherwise: str) -> str:
+    """A file's name: UTF-8 even where nothing says so, else what the system of its time wrote."""
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw.decode(otherwise, "replace")
+
+
+def _path(name: str) -> str:
+    """A path of parts that mean something, from any system, which leads nowhere else."""
+    parts = re.split(r"[/\\]", name)
+    return "/".join(part for part in parts if part.strip(" .")) or "file"
+
+
+def _submitters(path: str, data: bytes) -> dict[str, list[list[str]]]:
+    """For each number in Gradescope's metadata, who handed in: for each person name, number and email address."""
+    import yaml
+
+    class Plain(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+        """Whose words for Ruby's objects mean nothing."""
+
+    Plain.add_multi_constructor("!", lambda loader, suffix, node: None)
+    try:
+        content = yaml.load(data, Plain)
+        folder = re.search(r"submission_([0-9]+)/[^/]*$", path)
+        blocks = {folder[1]: content} if folder else {re.sub(r"\D", "", str(key)): content[key] for key in content}
+        return {number: _people(block) for number, block in blocks.items()}
+    except Exception:  # whatever it is, it names nobody
+        return {}
+
+
+def _people(block: Any) -> list[list[str]]:
+    bare = {str(key).strip(":"): value for key, value in block.items()}
+    people = bare.get("submitters") or [bare]
+    fields = [{str(key).strip(":"): str(value) for key, value in one.items() if value} for one in people]
+    return [[one[name] for name in ("name", "sid", "email") if name in one] for one in fields]
