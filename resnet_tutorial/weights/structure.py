@@ -342,8 +342,8 @@ def _cut(
         return None
     block = Block(tuple(convs), shortcut or "unknown")
     for conv in neighbor:
-        # A 3×3 convolution that keeps the channels may as well be of the next block: its name has to tell.
-        sure = conv.kernel == 1 or conv.in_channels != conv.channels or conv.name.startswith(_own_prefix(block))
+        # A 3×3 convolution may as well be of the next block: its name has to tell.
+        sure = conv.kernel == 1 or conv.name.startswith(_own_prefix(block))
         if (conv.in_channels, conv.channels) == (channels, block.channels) and sure:
             return replace(block, shortcut="projection", projection=conv)
     return block
