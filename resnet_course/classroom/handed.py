@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from resnet_tutorial.errors import InputError
+from resnet_tutorial.errors import InputError, first_line
 
 LARGEST = 20 << 20  # bytes of one file; a notebook without pictures has a tenth of a MiB
 INNER_FILES, INNER_BYTES, INNER_DEPTH = 200, 4 * LARGEST, 3  # of a zip file that a student made
@@ -119,9 +119,8 @@ def shown(text: str) -> str:
     return UNSHOWN.sub("\ufffd", text)
 
 
-def first_line(error: Exception) -> str:
-    """What an error says, in one line."""
-    return shown((str(error).strip() or type(error).__name__).splitlines()[0][:200])
+def _said(error: Exception) -> str:
+    return shown(first_line(error)[:200])
 
 
 def _read(path: str, data: bytes) -> Handed:
@@ -134,7 +133,7 @@ def _read(path: str, data: bytes) -> Handed:
 
 def reason(error: Exception) -> str:
     """Why a file could not be read as a notebook."""
-    return "it is nested too deeply" if isinstance(error, RecursionError) else first_line(error)
+    return "it is nested too deeply" if isinstance(error, RecursionError) else _said(error)
 
 
 def _clean(cell: dict) -> dict:
@@ -192,7 +191,7 @@ def _files(place: Path) -> Iterator[tuple[str, bytes, str, bool]]:
             with zipfile.ZipFile(place) as archive:
                 yield from _members(archive)
         except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError) as error:
-            raise InputError(f"{place} cannot be opened as a zip file ({first_line(error)}): {UNPACK}") from None
+            raise InputError(f"{place} cannot be opened as a zip file ({_said(error)}): {UNPACK}") from None
     elif place.is_file() and place.suffix.lower() == ".ipynb":
         yield from _of_folder(place, _path(place.name))
     elif place.exists():
@@ -249,7 +248,7 @@ def _looked_into(path: str, data: bytes, left: list[int] | None = None) -> Itera
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             inner = list(_members(archive, f"{path}/", left or [INNER_FILES, INNER_BYTES]))
     except Exception as error:
-        yield path, b"", f"it is a zip file that cannot be opened ({first_line(error)})", False
+        yield path, b"", f"it is a zip file that cannot be opened ({_said(error)})", False
         return
     yield from inner or [(path, b"", "it is a zip file without a notebook in it", False)]
 
@@ -259,7 +258,7 @@ def _refusal(info: zipfile.ZipInfo, error: Exception) -> str:
         return "it is encrypted"
     if isinstance(error, NotImplementedError):
         return "it is compressed in a way that is not known here"
-    return f"it is damaged in the zip file ({first_line(error)})"
+    return f"it is damaged in the zip file ({_said(error)})"
 
 
 def _is_ignored(path: str) -> bool:

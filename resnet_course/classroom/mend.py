@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 from .cells import grade_id, is_locked, is_solution, is_student
+from .clean import clean_cell
 
 DEFINITION = ast.FunctionDef | ast.ClassDef
 # What Python says to a text that it cannot read; the last two to one that is nested too deeply, such as a long sum.
@@ -30,7 +31,10 @@ def mend(notebook: Any, release: Any) -> tuple[Any, tuple[str, ...]]:
         if is_solution(cell) and name in answers:
             said += _renamed(cell, answers[name]) or _unreadable(answers[name], name)
             cell = cell.copy()
-            cell.source = answers[name].source
+            answer = answers[name] if cell.cell_type == "code" else clean_cell(answers[name])
+            cell.source = answer.source
+            if cell.cell_type == "markdown" and "attachments" in answer:
+                cell.attachments = answer.attachments
         elif is_solution(cell):
             empty.append(name)
         elif is_locked(cell) and handed.get(name, source) != source:
@@ -101,8 +105,7 @@ def _own_cells(notebook: Any, release: Any, answers: dict[str, Any]) -> dict[int
             continue
         # An answer of which a later copy counts stays before that one.
         place = above - 1 if grade_id(cell) in answers else above
-        cell = cell.copy()
-        cell.metadata = {}
+        cell = clean_cell(cell)
         cell["id"] = f"own-{len(own)}-{sum(map(len, own.values()))}"
         own.setdefault(place, []).append(cell)
     return own

@@ -9,6 +9,7 @@ from resnet_tutorial.errors import InputError
 from resnet_tutorial.files import write_atomic
 
 from .cells import grade_id
+from .clean import clean_text
 from .course import Course
 from .handed import Handed, read_notebook, read_place, reason, shown
 from .mend import mend
@@ -180,7 +181,7 @@ def _with_notes(notebook: Any, said: Iterable[str]) -> tuple[Any, tuple[str, ...
     said = tuple(said)
     if not said:
         return notebook, said
-    text = "**About the file that you handed in**\n\n" + "\n".join(f"- {line}" for line in said)
+    text = "**About the file that you handed in**\n\n" + "\n".join(f"- {clean_text(line)}" for line in said)
     noted = notebook.copy()
     noted.cells = [nbformat.v4.new_markdown_cell(text, id="about-your-file"), *notebook.cells]
     return noted, said
