@@ -175,11 +175,8 @@ def _explain_identity(block: nn.Module, before: dict[str, Tensor], x: Tensor, wi
     if max(gaps) > 1e-6:
         if min(gaps) <= 1e-6:
             mode = "training" if gaps[0] > 1e-6 else "evaluation"
-            return Finding(
-                "identity_in_one_mode",
-                f"In {mode} mode your block is not the identity.",
-                "What enters the branch's last layer in either mode?",
-            )
+            seen = f"In {mode} mode your block is not the identity."
+            return Finding("identity_in_one_mode", seen, "What enters the branch's last layer in either mode?")
         seen = f"You changed {', '.join(touched[:3])}; the output is off by up to {max(gaps):.2g}."
         return Finding("no_identity", seen, "What has the last word in the branch, and what must the branch give?")
     frozen = [name for name, parameter in block.named_parameters() if not parameter.requires_grad]
@@ -441,11 +438,8 @@ def _explain_block(run: Run) -> Finding | None:
         return None
     wrong = [i for i in range(run.output.shape[1]) if (run.output[:, i] < 0).any()]
     if 0 < len(wrong) < run.output.shape[1]:
-        return Finding(
-            "some_negative",
-            "Some channels of your output have negative numbers, others have none.",
-            "What comes last, and for which channels?",
-        )
+        seen = "Some channels of your output have negative numbers, others have none."
+        return Finding("some_negative", seen, "What comes last, and for which channels?")
     return None
 
 

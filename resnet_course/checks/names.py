@@ -5,6 +5,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
+from . import outside
 from .report import Finding
 
 ALIKE = 0.8  # of 1: basicblok and basicblock are, fit_by_step and fit_by_epoch are not
@@ -43,6 +44,7 @@ def yours(name: str) -> Any:
     Args:
         name: as the task gives it.
     """
+    outside.settle()
     notebook = sys._getframe(1).f_globals
     _asked.add(name)
     if name not in notebook:

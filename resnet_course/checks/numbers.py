@@ -10,6 +10,13 @@ from .report import Finding, Result, grade, merge, wait
 from .values import TOLERANCE, none_returned
 
 WHOLE = 1e-9
+RELATED = {
+    ("sign", "has the other sign"): "Which of the two is subtracted from which?",
+    ("one", "is just too {side}"): "Is something at an end counted twice, or left out?",
+    ("unit", "is too {side}: it is in another unit"): "In which unit does the task want it, and how large is that?",
+    ("percent", "is too {side}, by a factor of 100"): "A share, or percent?",
+    ("rounded", "is rounded"): "Does the task ask for rounding?",
+}
 Known = Mapping[str, Sequence[tuple[float, str]]]
 
 
@@ -40,9 +47,7 @@ def numbers(
     if problem:
         return grade(task, points, [problem] * len(measured))
     known = known or {}
-    steps = [
-        _compare(name, outcome.value, wanted, look, known.get(name, ()), tolerance) for name, wanted in measured.items()
-    ]
+    steps = [_compare(name, outcome.value, measured, look, known.get(name, ()), tolerance) for name in measured]
     return grade(task, points, steps)
 
 
@@ -85,7 +90,7 @@ def _no_names(value: Any) -> Finding | None:
 def _compare(
     name: str,
     answers: Mapping[str, float],
-    wanted: float,
+    measured: Mapping[str, float],
     look: str,
     known: Sequence[tuple[float, str]],
     tolerance: float,
@@ -100,13 +105,30 @@ def _compare(
     if converted.problem:
         seen = f"What stands under {name!r} is no number."
         return Finding(f"no_number_{name}", seen, "Did you call every function that you meant to call?")
-    value = converted.value
+    value, wanted = converted.value, measured[name]
     if _close(value, wanted, tolerance):
         return None
     for wrong, question in known:
         if _close(value, wrong, tolerance):
             return Finding(f"known_{name}", f"Your {name!r} is not {_plain(value)}.", question)
+    others = [other for other, number in measured.items() if other != name and _close(value, number, tolerance)]
+    if others:
+        seen = f"What stands under {name!r} belongs under {others[0]!r}."
+        return Finding(f"swapped_{name}", seen, "Which number answers which question?")
     return _explain(name, value, wanted, look)
+
+
+def _related(key: str, value: float, wanted: float) -> bool:
+    """Whether a wrong number is one step from the right one."""
+    ratio = value / wanted if wanted else 0.0
+    units = (1e3, 1e6, 1e9, 1024.0, 2.0**20, 2.0**30, 1e6 / 2**20, 1e3 / 2**10)
+    return {
+        "sign": abs(ratio + 1) < WHOLE,
+        "one": isinstance(wanted, int) and abs(value - wanted) == 1 and wanted > 2,
+        "unit": any(abs(ratio * unit - 1) < 1e-6 or abs(ratio / unit - 1) < 1e-6 for unit in units),
+        "percent": abs(ratio - 100) < 1e-6 or abs(100 * ratio - 1) < 1e-8,
+        "rounded": not isinstance(wanted, int) and 0 < abs(ratio - 1) < 5e-3 and round(value, 2) == value,
+    }[key]
 
 
 def _plain(value: float) -> str:
@@ -124,6 +146,9 @@ def _explain(name: str, value: float, wanted: float, look: str) -> Finding:
     if math.isnan(value):
         return Finding(f"off_{name}", f"Your {name!r} is not a number (nan).", look or "Which division gave it?")
     side = "large" if value > wanted else "small"
+    for (key, words), question in RELATED.items():
+        if _related(key, value, wanted):
+            return Finding(f"off_{name}", f"Your {name!r} {words.format(side=side)}.", look or question)
     small, large = sorted((abs(value), abs(wanted)))
     times = large / small if small and math.isfinite(large) else 0.0
     if times > 1.5 and abs(times - round(times)) < WHOLE * times:

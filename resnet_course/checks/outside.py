@@ -41,6 +41,16 @@ def look() -> State:
     return State(torch.is_grad_enabled(), torch.get_default_dtype(), os.getcwd(), randoms)
 
 
+def settle() -> None:
+    """Undo what an answer's cell has set for everything below it, and tell of it."""
+    if not torch.is_grad_enabled():
+        notice(LEFT["gradients"])
+        torch.set_grad_enabled(True)
+    if torch.get_default_dtype() != torch.float32:
+        notice(LEFT["dtype"])
+        torch.set_default_dtype(torch.float32)
+
+
 def put_back(before: State) -> tuple[str, ...]:
     """Undo what has changed since, tell of settings, and name what moved: ``torch``, ``numpy`` or ``random``."""
     now = look()

@@ -307,11 +307,8 @@ def _look_at_parts(value: Any) -> Finding | None:
     if any(part is None or part.is_floating_point() for part in parts):
         return Finding("split_no_indices", "Your two parts are no whole numbers.", "What is an index into the labels?")
     if any(part.dtype == torch.bool for part in parts):
-        return Finding(
-            "split_masks",
-            "You give back masks, true or false for each image.",
-            "Which function of a mask tells the places where it is true?",
-        )
+        seen = "You give back masks, true or false for each image."
+        return Finding("split_masks", seen, "Which function of a mask tells the places where it is true?")
     return None
 
 
@@ -496,11 +493,8 @@ def _explain_crops(draws: Draws) -> Finding | None:
         return Finding("same_crop", seen, "How many pairs of numbers must be drawn for a batch of N?")
     if len(tops) == 1 or len(lefts) == 1:
         way = "down" if len(tops) == 1 else "to the right"
-        return Finding(
-            "one_direction",
-            f"All images are moved {way} by the same distance.",
-            "How many numbers does each window need?",
-        )
+        seen = f"All images are moved {way} by the same distance."
+        return Finding("one_direction", seen, "How many numbers does each window need?")
     straight = mirrored == (0 if (mirrored == 0).any() else 1)
     if torch.equal(top[straight], left[straight]):
         seen = "Every window is moved as far down as to the right."
@@ -516,11 +510,8 @@ def _explain_crops(draws: Draws) -> Finding | None:
             seen = f"Of {n} windows, {int(counts.min())} start at one place and {int(counts.max())} at another."
             return Finding("crop_uneven", seen, "Has every place the same chance?")
     if _linked(top, left) or _linked(top[1:], top[:-1]) or _linked(left[1:], left[:-1]):
-        return Finding(
-            "crop_linked",
-            "One place tells something about another: they are not drawn one by one.",
-            "Which numbers are drawn, and how often is each of them used?",
-        )
+        seen = "One place tells something about another: they are not drawn one by one."
+        return Finding("crop_linked", seen, "Which numbers are drawn, and how often is each of them used?")
     return None
 
 
@@ -543,11 +534,8 @@ def _explain_flips(draws: Draws, others: Draws | None) -> Finding | None:
     if share == 1:
         return Finding("all_flipped", "All images are mirrored.", "Is one number drawn for the batch, or one for each?")
     if others and others.known and torch.equal(mirrored, others.unpack()[2]):
-        return Finding(
-            "flip_not_drawn",
-            "With another generator the same images are mirrored.",
-            "Is the coin of each image thrown, or counted?",
-        )
+        seen = "With another generator the same images are mirrored."
+        return Finding("flip_not_drawn", seen, "Is the coin of each image thrown, or counted?")
     if abs(share - 0.5) > SURE / 2 / len(mirrored) ** 0.5:
         seen = f"{100 * share:.0f} % of the images are mirrored."
         return Finding("flip_share", seen, "How often does the paper mirror an image?")
@@ -557,11 +545,8 @@ def _explain_flips(draws: Draws, others: Draws | None) -> Finding | None:
         or any(_linked(mirrored, at) for at in (top, torch.arange(len(top))))
         or (_linked(mirrored, left) and _linked(mirrored, straight))
     ):
-        return Finding(
-            "flip_linked",
-            "Which images are mirrored depends on something else that you drew, or on their place.",
-            "How many numbers does each image need, and which of them is the coin?",
-        )
+        seen = "Which images are mirrored depends on something else that you drew, or on their place."
+        return Finding("flip_linked", seen, "How many numbers does each image need, and which of them is the coin?")
     return None
 
 
@@ -613,11 +598,8 @@ def _collect(
             "no_tensor", f"A batch of yours holds {describe(made[0][0])}, no tensor.", "Which types does the task name?"
         )
     if made[0][0].ndim == 1 and made[0][1].ndim == 4:
-        return Finding(
-            "labels_first",
-            "Your batches hold the labels first, then the images.",
-            "In which order does the task name them?",
-        )
+        seen = "Your batches hold the labels first, then the images."
+        return Finding("labels_first", seen, "In which order does the task name them?")
     if any(x.shape[1:] != images.shape[1:] or y.ndim != 1 or len(x) != len(y) for x, y in made):
         x, y = next((x, y) for x, y in made if x.shape[1:] != images.shape[1:] or y.ndim != 1 or len(x) != len(y))
         seen = f"A batch of yours has images {tuple(x.shape)} and labels {tuple(y.shape)}."
@@ -675,19 +657,13 @@ def _explain_matching(epoch: Epoch) -> Finding | None:
         seen = f"Among {len(labels)} training labels of one epoch, {len(set(labels.tolist()))} are different."
         return Finding("train_repeated", seen, "How often should each image come in an epoch?")
     if len(labels) < 22:
-        return Finding(
-            "train_incomplete",
-            f"{len(labels)} of 22 training images come.",
-            "What becomes of a last batch that is not full?",
-        )
+        seen = f"{len(labels)} of 22 training images come."
+        return Finding("train_incomplete", seen, "What becomes of a last batch that is not full?")
     if same(known, labels.double()):
         return None
     if not same(known, known.round()):
-        return Finding(
-            "train_changed",
-            "Your training images are not windows of those that went in.",
-            "Does your function of task 4 pass its check?",
-        )
+        seen = "Your training images are not windows of those that went in."
+        return Finding("train_changed", seen, "Does your function of task 4 pass its check?")
     seen = "Images and labels do not belong together any more."
     look = (
         "The labels come in the order of the file: what put the images into another?"

@@ -1,15 +1,19 @@
 """Mishaps of a learner's code are contained and reported in one line."""
 
+import os
+import random
 import signal
 import sys
 import threading
 
+import numpy as np
 import pytest
 import torch
 
 from resnet_course import checks
 from resnet_course.checks import contain, names
 from resnet_course.checks.contain import contained
+from resnet_course.checks.report import grade
 
 
 @pytest.fixture(autouse=True)
@@ -112,3 +116,37 @@ def test_an_answer_not_yet_written_is_told_so():
 
 def test_a_name_that_is_not_there_is_asked_after():
     assert "Where is that name defined" in contained(lambda: nowhere).problem.look  # noqa: F821
+
+
+def leaves_its_mark():
+    torch.set_grad_enabled(False)
+    torch.set_default_dtype(torch.float64)
+    torch.manual_seed(3)
+    np.random.seed(3)
+    random.seed(3)
+    os.chdir("/")
+
+
+def test_what_an_answer_changes_outside_of_itself_is_told_and_undone():
+    folder, states = os.getcwd(), (torch.get_rng_state(), random.getstate())
+    outcome = contained(leaves_its_mark)
+    assert outcome.moved == ("torch", "numpy", "random")
+    assert torch.is_grad_enabled() and torch.get_default_dtype() == torch.float32 and os.getcwd() == folder
+    assert torch.equal(torch.get_rng_state(), states[0]) and random.getstate() == states[1]
+    result = grade("Task", 4, [None])
+    assert result.keys == ("grad_left_off", "dtype_left", "folder_left") and result.points == 2
+    assert grade("Next", 4, [None]).passed
+
+
+def test_what_a_cell_switches_off_for_good_does_not_cost_the_tasks_below():
+    torch.set_grad_enabled(False)
+    answer = checks.yours("nothing_here")
+    assert torch.is_grad_enabled()
+    assert grade("Task", 1, [None]).keys == ("grad_left_off",) and checks.contained(answer).problem.key == "not_defined"
+
+
+def test_what_is_still_to_be_written_is_named():
+    def output_size():
+        raise NotImplementedError
+
+    assert contained(lambda: 2 * output_size()).problem.seen == "output_size is still to be written."

@@ -27,7 +27,11 @@ def test_right_numbers_of_any_kind_pass():
     [
         (32, "off_size", "too large, by a whole factor"),
         (8, "off_size", "too small, by a whole factor"),
-        (17, "off_size", "17, is too large"),
+        (17, "off_size", "just too large"),
+        (19, "off_size", "19, is too large"),
+        (-16, "off_size", "the other sign"),
+        (442_368, "swapped_size", "belongs under 'macs'"),
+        (16e6, "off_size", "another unit"),
         (15.5, "off_size", "15.5, is too small"),
         (-1, "off_size", "too small"),
         (0, "off_size", "too small"),
