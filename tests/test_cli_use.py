@@ -147,6 +147,33 @@ def test_a_run_keeps_its_share_for_the_test_and_what_it_left_out(numbers, tmp_pa
     assert "test_share must be between 0 and 1, got 1" in refused(capsys, *argv, "--test-share", "1")
 
 
+def test_a_new_run_starts_from_the_weights_of_another(trained, image_folder, tmp_path, capsys):
+    argv = ["train", image_folder, "--model", "resnet8", "--epochs", "1", "--ckpt-dir", tmp_path / "on"]
+    message = refused(capsys, "train", "--resume", "--ckpt-dir", trained, "--epochs", "4")
+    assert "epochs was 1, now it is 4" in message and f"start from these weights (--pretrained {trained})" in message
+    still = ["--lr", "1e-12", "--lr-scheduler", "none", "--momentum", "0", "--weight-decay", "0", "--pretrained"]
+    code, out, _ = run(capsys, *argv, *still, trained)
+    assert code == 0 and f"note: the weights at the start are those of {trained}\n" in out
+    old, new = (load_trained(folder).model.state_dict() for folder in (trained, tmp_path / "on"))
+    assert all(torch.allclose(old[name], new[name], atol=1e-6) for name in old if name.endswith(("weight", "bias")))
+    record = read_record(tmp_path / "on" / "record.json")
+    assert record.options == {"pretrained": trained.name} and f"--pretrained {trained.name}" in record.command
+    assert run(capsys, "train", "--resume", "--ckpt-dir", tmp_path / "on")[0] == 0
+    assert run(capsys, "evaluate", tmp_path / "on", "--json")[0] == 0
+    assert "pretrained resnet8-corners-seed0" in run(capsys, "compare", trained, tmp_path / "on")[1]
+
+
+@pytest.mark.parametrize("start", ["resnet20.cifar10", "weights of the run"])
+def test_a_last_layer_for_other_classes_is_new(trained, numbers, tmp_path, capsys, start):
+    """Ten classes of CIFAR-10, and as many classes of other names."""
+    name, model = (start, "resnet20") if start == "resnet20.cifar10" else (trained, "resnet8")
+    argv = ["train", numbers, "--model", model, "--epochs", "1", "--ckpt-dir", tmp_path / "run", "--pretrained", name]
+    code, _, _ = run(capsys, *argv, "--lr", "1e-12", "--weight-decay", "0")
+    old, new = load_trained(name).model, load_trained(tmp_path / "run").model
+    assert code == 0 and torch.allclose(old.conv1.weight, new.conv1.weight, atol=1e-6)
+    assert new.fc.weight.shape[0] == 2 and not torch.allclose(old.fc.weight[:2], new.fc.weight, atol=1e-2)
+
+
 def test_a_channel_that_is_the_same_everywhere_is_noted(tmp_path, own_cache, capsys):
     for path in write_image_folder(tmp_path / "corners").rglob("*.png"):
         pixels = np.array(Image.open(path))

@@ -36,6 +36,8 @@ class TrainConfig:
     """Start every block as its shortcut."""
     stochastic_depth: float = _kept(0.0, of_model=True)
     """Probability that the last block is left out in a step; earlier blocks have less."""
+    pretrained: str | None = _kept(None)
+    """Weights to start from: a run, a file, or a name as resnet20.cifar10. A last layer for other classes is new."""
 
     # -- run
     dataset: Literal["auto", "shapes10", "cifar10", "cifar100", "cifar100-coarse", "folder", "npz", "parquet"] = _kept(
@@ -101,6 +103,11 @@ class TrainConfig:
         """The options of `load_dataset`."""
         return {"test_share": self.test_share, "skip_unreadable": self.skip_unreadable}
 
+    @property
+    def start(self) -> str | None:
+        """The name of the weights to start from, without the folder that they lie in."""
+        return self.pretrained and Path(self.pretrained).name
+
     def model_options(self) -> dict[str, Any]:
         """The options of `create_model` that are not the usual ones."""
         options = {f.name: f.default for f in fields(self) if f.metadata.get("of_model")}
@@ -111,9 +118,10 @@ class TrainConfig:
         return {f.name: getattr(self, f.name) for f in fields(self) if f.metadata.get("kept")}
 
     def command(self) -> str:
-        """The command that repeats the run, with the data folder written as DATA."""
+        """The command that repeats the run, with the data folder written as DATA and weights without theirs."""
         words = ["resnet-tutorial", "train", "--model", self.model, "--seed", str(self.seed)]
         settings = vars(self.recipe) | self.kept() | {"device": self.device, "precision": self.precision}
+        settings["pretrained"] = self.start
         usual = vars(Recipe()) | vars(TrainConfig())
         for name, value in settings.items():
             if value != usual[name]:

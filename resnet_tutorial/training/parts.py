@@ -6,6 +6,7 @@ import io
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -16,10 +17,11 @@ from ..data import BatchLoader, ImageDataset, Transform
 from ..errors import InputError, first_line
 from ..models import ResNet
 from ..models.cost import count_macs
-from ..weights import create_model
+from ..weights import create_model, identify, list_pretrained, load_weights, pretrained_file, read_weights
 from ..weights.own import build_own, find_own, is_own, own_file
 from ..weights.trace import evaluating
 from . import distributed
+from .checkpoint import load_state
 from .config import TrainConfig
 from .device import Device, choose_device
 from .distributed import World
@@ -206,9 +208,29 @@ def build_model(config: TrainConfig, data: ImageDataset) -> tuple[nn.Module, tor
         else:
             model = build_own(config.model, classes, own)
             check_logits(model, data)  # lazy layers draw their weights at the first images
+        if config.pretrained and config.resume is not True:
+            _load_start(model, config.pretrained, data.classes)
         return model, torch.get_rng_state()
     finally:
         torch.set_rng_state(before)
+
+
+def _load_start(model: nn.Module, name: str, classes: tuple[str, ...]) -> None:
+    """Load the weights that a run starts from; a last layer for other classes stays as it was drawn."""
+    path = pretrained_file(name) if name in list_pretrained() else Path(name).expanduser()
+    state = read_weights(path).state_dict
+    if not isinstance(model, ResNet):
+        load_state(model, state, f"the run is to start from {path}")
+        return
+    last, option = model.fc, model.arch.shortcut
+    model.reset_classifier(identify(state).num_classes or len(classes))
+    loaded = load_weights(model, path)
+    if loaded.changed:
+        raise InputError(
+            f"{path} has shortcut option {loaded.shortcut}, not {option}: add --shortcut {loaded.shortcut}"
+        )
+    if (loaded.classes or classes) != classes or model.num_classes != len(classes):
+        model.num_classes, model.fc = len(classes), last
 
 
 def check_name(config: TrainConfig) -> None:

@@ -42,7 +42,8 @@ class RunRecord:
         compiled: whether torch.compile was used.
         machine: processor, accelerator, versions.
         commit: git commit of the package, if it ran from a checkout.
-        options: options of `create_model` that are not the usual ones, such as ``shortcut``.
+        options: options of `create_model` that are not the usual ones, such as ``shortcut``; ``pretrained`` is what the
+            weights at the start were called.
         deterministic: whether only kernels were used that give the same bits every time.
         processes: how many trained together.
         best: the entry of ``history`` with the highest validation accuracy, the first of equals; None without a

@@ -38,9 +38,11 @@ def continued_record(state: dict[str, Any], new: RunRecord, folder: Path, log: C
             continue
         difference = _difference(old[key], here[key])
         if key in FIXED:
+            same_network = key in ("data", "recipe", "seed")
+            start = f", which can start from these weights (--pretrained {folder})" if same_network else ""
             raise InputError(
                 f"the run in {folder} cannot be resumed with {_another(key)}: {difference}; leave that out, or begin "
-                "another run in another --ckpt-dir"
+                f"another run in another --ckpt-dir{start}"
             )
         effect = "crops are other ones" if key == "processes" else "results may differ in the last bits"
         log(f"note: {_another(key)}, so {effect}: {difference}")

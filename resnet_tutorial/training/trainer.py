@@ -89,7 +89,7 @@ class Trainer:
         self.given, self._random_state = model is not None, None
         if model is None:
             model, self._random_state = build_model(config, train_set)
-        elif config.model_options() or config.checkpoint_activations:
+        elif config.model_options() or config.checkpoint_activations or config.pretrained:
             raise InputError("the options of create_model are for a network by its name: a given one has its own")
         self.parts = make_parts(config, train_set, model, self.world)
         self.model = self.parts.model
@@ -174,6 +174,8 @@ class Trainer:
         self.log(headline(self.record, self.parts.device.device.type))
         for line in recipe_summary(self.recipe).splitlines():
             self.log(f"recipe: {line}")
+        if self.config.pretrained:
+            self.log(f"note: the weights at the start are those of {self.config.pretrained}")
         for color, std in zip(("red", "green", "blue"), self.parts.std, strict=True):
             if std == 1:
                 self.log(f"note: the {color} channel of all training images is the same, so its std is taken as 1")
@@ -209,7 +211,7 @@ class Trainer:
             compiled=config.compile,
             machine=describe_machine(parts.device.device),
             commit=current_commit(),
-            options=self.options,
+            options=self.options | ({"pretrained": config.start} if config.pretrained else {}),
             deterministic=config.deterministic,
             processes=self.world.size,
         )
@@ -353,7 +355,7 @@ class Trainer:
         return {
             "model": self.config.model if is_own(self.config.model) and not self.given else self.name,
             "own": self.own,
-            "options": self.record.options,
+            "options": self.options,
             "model_state": parts.scored_model.state_dict(),
             "average": None if parts.ema is None else {"of": self.model.state_dict(), "steps": parts.ema.n_averaged},
             "classes": list(parts.train_set.classes),
@@ -367,7 +369,7 @@ class Trainer:
             "loader": parts.batches.state_dict(),
             "sums": self.sums.state_dict(),
             "rng": distributed.gather(random_states()),
-            "run": self.config.kept() | self.record.options | {"precision": parts.device.precision},
+            "run": self.config.kept() | self.options | {"precision": parts.device.precision},
             "root": str(self.config.root.resolve()) if self.config.root else None,
             "record": asdict(self.record),
         }
