@@ -11,7 +11,7 @@ from .recipe import recipe_from_dict
 from .record import SCHEMA, RunRecord
 
 FIXED = ("model", "options", "data", "recipe", "seed", "parameters")  # of a record: what makes a run this run
-NOTED = ("precision", "processes", "machine")  # what may change, and then the results may
+NOTED = ("precision", "compiled", "deterministic", "processes", "machine")  # what may change, and then the results may
 HERE = (*NOTED, "commit")  # what a run that goes on takes from where it does
 NEW = ("macs", "classes", "recipe_name")  # what a record of an earlier version may lack
 
@@ -53,7 +53,8 @@ def continued_record(state: dict[str, Any], new: RunRecord, folder: Path, log: C
 
 def _another(key: str) -> str:
     plurals = {"options": "other options", "data": "other data", "processes": "another number of processes"}
-    plurals["parameters"] = "a network of another size"
+    plurals |= {"parameters": "a network of another size", "compiled": "torch.compile in another state"}
+    plurals["deterministic"] = "other kernels (deterministic)"
     return plurals.get(key, f"another {key}")
 
 

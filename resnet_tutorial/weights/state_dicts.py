@@ -30,7 +30,7 @@ __all__ = [
     "save_weights",
 ]
 
-GUESS = "mean and std are assumed, as those"
+STATED = "mean and std stand in the file"
 BODY = ("conv1.", "bn1.", "stages.", "norm.")
 PROJECTION = re.compile(r"short|skip|down|proj|ident")  # what other people call one, in parts
 
@@ -145,7 +145,7 @@ def load_weights(model: ResNet, path: str | Path, layout: str = "auto", *, parti
         classes=None if fit.kept else _classes(file.metadata, facts),
         metadata=file.metadata,
         path=file.path,
-        assumed=source.startswith(GUESS),
+        assumed=mean is not None and source != STATED,
         left_out=(*file.left_out, *left_out),
         kept=fit.kept,
     )
@@ -345,9 +345,9 @@ def _mean_std(read: _Read) -> tuple[tuple | None, tuple | None, str]:
     stated = [read.file.metadata.get(key) for key in ("mean", "std")]
     if all(_are_numbers(values, facts.in_channels) for values in stated):
         mean, std = (tuple(float(value) for value in values) for values in stated)
-        return mean, std, "mean and std stand in the file"
+        return mean, std, STATED
     if layout.mean_std and not read.theirs and (facts.in_channels, facts.num_classes) == (3, 10):
-        return *layout.mean_std, f"{GUESS} that {layout.title} were published with"
+        return *layout.mean_std, f"mean and std are assumed, as those that {layout.title} were published with"
     return None, None, "mean and std are not known"
 
 
