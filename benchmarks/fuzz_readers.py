@@ -148,8 +148,8 @@ def _cifar_formats(name: str, version: int, rng: np.random.Generator) -> dict[st
     files = cifar_files(name, layout, planes, np.arange(n) % kind.num_classes)
     batch = next(iter(layout.train))
 
-    def read_tar(root: Path):
-        with open(root / layout.archive, "rb") as file:
+    def read_packed(root: Path, name: str = layout.archive):
+        with open(root / name, "rb") as file:
             return _read_packed(file, layout, kind)
 
     def read_folder(root: Path):
@@ -163,11 +163,22 @@ def _cifar_formats(name: str, version: int, rng: np.random.Generator) -> dict[st
     label = f"{name} {'binary ' if version else ''}"
     return {
         f"{label}tar": Format(
-            layout.archive, gzip.decompress(tar_gz(files, layout.folder)), read_tar, gzip.compress, ValueError
+            layout.archive, gzip.decompress(tar_gz(files, layout.folder)), read_packed, gzip.compress, ValueError
         ),
-        f"{label}tar.gz": Format(layout.archive, tar_gz(files, layout.folder), read_tar, refusal=ValueError),
+        f"{label}tar.gz": Format(layout.archive, tar_gz(files, layout.folder), read_packed, refusal=ValueError),
+        f"{label}zip": Format(
+            "files.zip", _zip(files), lambda root: read_packed(root, "files.zip"), refusal=ValueError
+        ),
         f"{label}batch": Format(batch, files[batch], read_folder, refusal=ValueError),
     }
+
+
+def _zip(files: dict[str, bytes]) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return content.getvalue()
 
 
 def _npz(arrays: dict[str, np.ndarray], **raw: bytes) -> bytes:
@@ -213,12 +224,17 @@ def _image_formats() -> dict[str, Format]:
         "tiff 16-bit": (gray, "tiff", {}),
         "bmp": (picture, "bmp", {}),
         "ppm": (picture, "ppm", {}),
+        "jpeg 2000": (picture, "jpeg2000", {}),
+        "avif": (picture, "avif", frames),
     }
+    # The less usual ones, most of which are only read under their suffix.
+    cases |= {kind: (picture, kind, {}) for kind in ("dds", "icns", "ico", "im", "pcx", "qoi", "sgi", "tga")}
+    cases |= {kind: (picture.convert("1"), kind, {}) for kind in ("msp", "xbm")}
     found = {}
     for name, (image, kind, options) in cases.items():
-        content = io.BytesIO()
+        content, file = io.BytesIO(), f"picture.{kind}"
         image.save(content, kind, **options)
-        found[name] = Format("picture", content.getvalue(), lambda root: read_image(root / "picture"))
+        found[name] = Format(file, content.getvalue(), lambda root, file=file: read_image(root / file))
     return found
 
 

@@ -5,6 +5,7 @@ unpacked on disk. Both are known by what they hold, whatever they are called.
 """
 
 import contextlib
+import errno
 import hashlib
 import io
 import lzma
@@ -33,7 +34,7 @@ _PEEK = 1 << 26  # bytes of an unknown archive that are unpacked to see what it 
 _ARCHIVES = {".bz2", ".gz", ".tar", ".tbz2", ".tgz", ".txz", ".xz", ".zip"}
 _UNFINISHED = {".crdownload", ".download", ".part", ".partial"}  # downloads that are under way, or broke off
 # What a damaged archive raises, or one that is encrypted or compressed in an unusual way.
-_DAMAGE = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError)
+_DAMAGE = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, UnicodeError)
 
 
 @dataclass(frozen=True)
@@ -264,7 +265,7 @@ def _read_packed(file: BinaryIO, layout: Layout, kind: Kind, check: bool = False
     try:
         return _read(_wanted_members(file, layout, kind, check), layout, kind)
     except (OSError, *_DAMAGE) as error:
-        if getattr(error, "errno", None):  # of the disk, not of the decompressor
+        if getattr(error, "errno", None) not in (None, errno.EINVAL):  # of the disk, not of an offset in a zip file
             raise
         raise ValueError(str(error) or "it is cut off") from None
 
