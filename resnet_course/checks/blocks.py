@@ -23,6 +23,7 @@ BASIC_CASES = ((4, 4, 1), (4, 8, 2), (4, 6, 1), (4, 4, 2))
 BOTTLENECK_CASES = ((8, 2, 1), (6, 3, 2), (4, 2, 1), (8, 2, 2))
 NETWORK_CASES = (((1, 2, 1), 10), ((3, 1, 2), 7))
 DEPTH_CASES = (("basic", (1, 1)), ("bottleneck", (1, 2, 1)), ("basic", (3, 3, 3)), ("bottleneck", (3, 4, 6, 3)))
+OTHER_NORMS = {"GroupNorm", "InstanceNorm2d", "LayerNorm", "LocalResponseNorm", "BatchNorm1d", "RMSNorm"}
 SMALL = 3, 7, 9  # images, odd height and odd width for a block
 LARGE = 2, 32, 32  # for a network: a pooling may count on these
 
@@ -376,6 +377,10 @@ def _explain_silent(run: Run, task: Task) -> Finding | None:
 
 def _explain_unlike(run: Run, task: Task) -> Finding:
     """What to say about a run that no wiring explains."""
+    kinds = {type(module).__name__ for module in run.module.modules()} & OTHER_NORMS
+    if kinds:
+        seen = f"Among your layers is {min(kinds)}."
+        return Finding("other_norm", seen, "Which normalization does the task name?")
     known = task.explain(run)
     if known:
         return known
@@ -414,7 +419,8 @@ def _check_layers(runs: Sequence[Run], before: Sequence[Finding | None]) -> Find
 
 
 def _explain_layers(run: Run) -> Finding | None:
-    if any(call.kind == "conv" and call.bias is not None for call in run.calls):
+    inner = [call for call in run.calls if call.kind == "conv" and call.x.shape[2:] != (1, 1)]  # that is a head
+    if any(call.bias is not None for call in inner):
         seen = "Your convolutions have biases, which the BatchNorm behind them subtracts again."
         return Finding("conv_bias", seen, "Which argument of nn.Conv2d leaves them out?")
     for kind, noun in (("conv", "convolution"), ("norm", "BatchNorm")):

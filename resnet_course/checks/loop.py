@@ -278,7 +278,8 @@ def train_epoch(function: Callable[[nn.Module, Batches, Optimizer], float], *, p
         made.update(student=options)
         return same(student, _after(_train, model, batches, **options)[0])
 
-    weights = None if trains() else search(TRAINING, trains, most=2)
+    unchanged = same(student, _state(model))
+    weights = None if trains() or unchanged else search(TRAINING, trains, most=2)
     known = made["student"] if weights else {}
     if not weights and not trains():
         weights = _explain_weights(function, student, model, batches)

@@ -103,6 +103,8 @@ def settings_of_network(plan: Plan, roles: Mapping[str, Call], blocks: Sequence[
     if logits != classes:
         look = "Where does the number of classes belong?"
         found.append(Finding("classes_off", f"For {classes} classes your network gives {logits} logits.", look))
+    if roles["linear"].bias is None:
+        found.append(Finding("linear_bias", "Your linear layer has no bias.", "What does nn.Linear learn by default?"))
     for stage, (width, n) in enumerate(zip(WIDTHS, blocks, strict=True)):
         for i in range(n):
             own = {

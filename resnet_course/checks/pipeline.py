@@ -38,6 +38,7 @@ def _statistics(
         "of means": lambda: pixels.mean((1, 2)).std(0, correction=0),
         "distance": lambda: (pixels - mean).abs().mean(axes),
         "squares": lambda: squares.sqrt(),
+        "unscaled": lambda: (squares - mean**2).sqrt() * unit,
     }.get(spread, lambda: (squares - mean**2).sqrt())()
     if axes is None:
         mean, deviation = mean.expand(3), deviation.expand(3)
@@ -67,6 +68,7 @@ STATISTICS = Space(
                 turned=True),
         mistake("squares_in_bytes", "Your squares are taken in bytes, which begin again at 256.",
                 "What is 16 times 16 in uint8?", spread="bytes"),
+        mistake("deviation_not_scaled", "Your deviations go with images from 0 to 255.", UNIT, spread="unscaled"),
         mistake("absolute_deviation", "Your deviations are means of distances.", "What is done to each distance?",
                 spread="distance"),
         mistake("mean_not_subtracted", "Your deviations are taken from 0.", "From where are distances taken?",

@@ -163,6 +163,13 @@ class Replay:
     def linear(self, x: Tensor, out: int) -> Tensor:
         """The linear layer that read ``x``."""
         call = self._take("linear", x)
+        if call is None and x.ndim == 2:  # a 1×1 convolution of a single position is the same
+            heads = [c for c in self.calls if c.kind == "conv" and same(c.x, x[:, :, None, None])]
+            call = next((c for c in heads if tuple(c.weight.shape[2:]) == (1, 1)), None)
+            if call:
+                self.calls = [one for one in self.calls if one is not call]
+                self.roles["linear"] = call
+                return F.linear(x, call.weight.flatten(1), call.bias)
         if call is None:
             call = Call("linear", x, self._spare((out, x.shape[1])), self._spare((out,)))
         self.roles["linear"] = call

@@ -103,7 +103,7 @@ def residual(
             layers,
             source,
             x.shape[1],
-            width * plan.expansion if expects == "its own width" else out.shape[1],
+            width * plan.expansion if stride and expects == "its own width" else out.shape[1],
             step,
             name,
             projects,
@@ -283,7 +283,9 @@ def settings(plan: Plan, roles: Mapping[str, Call], width: int, stride: int) -> 
     names = ["first", "second", "third"]
     found = []
     for i, (call, (kernel, times)) in enumerate(zip(convs, plan.convs, strict=True)):
-        found += _conv(call, f"{names[i]} convolution", kernel, width * times, last=i == len(convs) - 1)
+        found += _conv(
+            call, f"{names[i]} convolution", kernel, width * times, last=plan.expansion > 1 and i == len(convs) - 1
+        )
     projection = roles.get("projection")
     if projection:
         found += _conv(projection, "projection", 1, convs[-1].weight.shape[0], last=False)
@@ -343,6 +345,9 @@ def _strides(plan: Plan, branch: list[int], shortcut: int | None, stride: int) -
                 Finding("stride_never", "Your block ignores its stride.", "Which layers does the task name for it?")
             ]
         return [Finding("stride_shortcut_only", seen, "Which convolution of the branch should take the stride?")]
+    if any(step not in (1, stride) for step in branch):
+        seen = f"With stride {stride}, a convolution of your branch has stride {max(branch)}."
+        return [Finding("stride_fixed", seen, "Where does the block's stride enter?")]
     if strided > stride:
         seen = f"With stride {stride}, your branch makes the feature maps {strided} times smaller."
         return [Finding("stride_twice", seen, "How many convolutions of a block take the stride?")]

@@ -18,8 +18,10 @@ from .space import Space, search
 
 TOLERANCE = 1e-6  # of float64 numbers: rounding stays far below, a mistake lies far above
 SINGLE = 2e-5  # of float32 numbers, summed up in any order
+LONG = 100  # letters of something shown
 FEW = 9  # numbers that one reads at a glance
 HALF = 0.5  # what an answer that is wrong for some cases keeps at most
+DIGITS = 2e-3  # what formats of 16 bits leave
 CLOSE = 2e-2  # a relative difference that rounding by hand can make
 BY_HAND = "Work this case out by hand: where do you part?"
 
@@ -132,7 +134,7 @@ def describe(value: Any) -> str:
         return f"a {type(value).__name__} of {len(value)}"
     if isinstance(value, float):
         return f"{value:g}"
-    return repr(value) if isinstance(value, int | str | tuple | list) else f"a {type(value).__name__}"
+    return repr(value)[:LONG] if isinstance(value, int | str | tuple | list) else f"a {type(value).__name__}"
 
 
 def explain(found: Sequence[Tensor], wanted: Sequence[Tensor], cases: Sequence[tuple], names: Sequence[str]) -> Finding:
@@ -233,6 +235,9 @@ def _in_common(
         return Finding("shift", seen, "What is added, or left out, whatever comes in?")
     if ((a - b).abs() <= CLOSE * b.abs().clamp(min=1)).all() and same(a, (a * 1000).round() / 1000):
         return Finding("rounded", "Your numbers are rounded.", "Who rounds, and does the task ask for it?")
+    if ((a - b).abs() <= DIGITS * b.abs().clamp(min=0.1)).all():
+        seen = "Your numbers lose their last digits."
+        return Finding("imprecise", seen, "In which dtype do you compute, and does anything round?")
     return None
 
 

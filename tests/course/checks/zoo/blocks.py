@@ -499,6 +499,19 @@ with_layers("norm_momentum", momentum=0.99)
 with_layers("norm_not_learned", affine=False)
 
 
+@wrong(checks.basic_block, "other_norm")
+class GroupNormalized(Block):
+    def __init__(self, i, w, s):
+        super().__init__(i, w, s)
+        self.bn1 = nn.GroupNorm(1, w)
+
+
+@wrong(checks.basic_block, "stride_fixed")
+class AlwaysStrideTwo(Block):
+    def __init__(self, i, w, s):
+        super().__init__(i, w, s, strides=(2, 1))
+
+
 @wrong(checks.basic_block, "projection_kernel")
 class WideProjection(Block):
     def __init__(self, i, w, s):

@@ -197,6 +197,7 @@ wrong(checks.train_epoch, "gradients_not_zeroed+trained_in_evaluation_mode")(
 )
 wrong(checks.train_epoch, "two_epochs")(lambda m, b, o: epoch(m, [*b, *b], o))
 wrong(checks.train_epoch, "other")(lambda *given: epoch(*given, loss=lambda z, y: F.cross_entropy(3 * z, y)))
+wrong(checks.train_epoch, "nothing_learned")(lambda *given: 1.0)
 wrong(checks.train_epoch, "shape")(lambda *given: [epoch(*given)])
 
 

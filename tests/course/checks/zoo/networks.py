@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from resnet_course import checks
 
 from . import right, wrong
-from .blocks import Biases, Block, Narrow, NoFinalReLU, PaddedAtEnd, PaddedBlock, StrideOnFirst, conv
+from .blocks import Biases, Block, Narrow, NoFinalReLU, PaddedAtEnd, PaddedBlock, ReadsTheBranch, StrideOnFirst, conv
 
 
 class Net(nn.Module):
@@ -65,6 +65,50 @@ class FlatNet(nn.Module):
         for block in self.blocks:
             x = block(x)
         return self.head(x)
+
+
+@right(checks.resnet)
+class PoolOf8(Net):
+    """A pooling that counts on 32×32 pixels, as the table does."""
+
+    def forward(self, x):
+        return self.fc(F.avg_pool2d(self.features(x), 8).flatten(1))
+
+
+@right(checks.resnet)
+class ConvolutionalHead(Net):
+    def __init__(self, blocks, classes):
+        super().__init__(blocks, classes)
+        self.fc = nn.Conv2d(64, classes, 1)
+
+    def forward(self, x):
+        return self.fc(self.features(x).mean((2, 3), keepdim=True)).flatten(1)
+
+
+@wrong(checks.resnet, "stage_stride")
+class SecondStageAtFullSize(Net):
+    def stride(self, stage, i, n):
+        return 2 if stage == 2 and i == 0 else 1
+
+
+@wrong(checks.resnet, "softmax_in_model+no_final_relu")
+class SoftmaxAndNoReLU(Net):
+    block = NoFinalReLU
+
+    def forward(self, x):
+        return super().forward(x).softmax(1)
+
+
+@wrong(checks.resnet, "linear_bias")
+class LinearWithoutBias(Net):
+    def __init__(self, blocks, classes):
+        super().__init__(blocks, classes)
+        self.fc = nn.Linear(64, classes, bias=False)
+
+
+@wrong(checks.resnet, "skip_from_branch")
+class NetThatReadsTheBranch(Net):
+    block = ReadsTheBranch
 
 
 @wrong(checks.resnet, "stride_on_every_block")

@@ -44,6 +44,7 @@ def std_of_means(train, test):
     return means.mean(0), means.std(0, correction=0)
 
 
+wrong(checks.statistics, "deviation_not_scaled")(lambda a, b: (statistics(a, b)[0], 255 * statistics(a, b)[1]))
 wrong(checks.statistics, "std_before_mean")(lambda train, test: statistics(train, test)[::-1])
 wrong(checks.statistics, "divided_by_all")(lambda train, test: [row / 3 for row in statistics(train, test)])
 
@@ -91,6 +92,7 @@ normalized = (
     ("channels_last", lambda x, m, s: (x / 255 - m) / s),
     ("shape", lambda x, m, s: normalize(x, m, s)[0]),
     ("std_before_mean+variance_for_std", lambda x, m, s: (x / 255 / s**2 - m).permute(0, 3, 1, 2)),
+    ("imprecise", lambda x, m, s: normalize(x, m, s).half()),
     ("arguments_swapped", lambda x, m, s: normalize(x, s, m)),
     ("rounded", lambda x, m, s: (normalize(x, m, s) * 100).round() / 100),
 )
