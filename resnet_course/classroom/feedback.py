@@ -1,5 +1,6 @@
 """Feedback for each student: one HTML file that opens offline and asks no other host for anything."""
 
+import contextlib
 import html
 import re
 from pathlib import Path
@@ -30,10 +31,12 @@ def write_feedback(course: Course, assignment: str) -> list[Path]:
     are shown as MathML where ``latex2mathml`` is installed.
 
     Raises:
-        InputError: nothing was graded, or a page would show a hidden test.
+        InputError: nothing was graded; or, when all other pages are made, some could not be, or would show a hidden
+            test.
     """
     import nbformat
     from nbgrader.converters import GenerateFeedback
+    from nbgrader.converters.base import NbGraderException
     from nbgrader.preprocessors import ClearHiddenTests
 
     students = sorted(path.parts[-3] for path in course.root.glob(f"autograded/*/{assignment}/{assignment}.ipynb"))
@@ -41,17 +44,27 @@ def write_feedback(course: Course, assignment: str) -> list[Path]:
         raise InputError(f"nothing was graded: resnet-tutorial classroom grade {assignment} comes first")
     converter = GenerateFeedback(coursedir=course.directory(assignment), config=course.config(), force=True)
     converter.preprocessors = [ClearHiddenTests, *converter.preprocessors]
-    converter.start()
+    with contextlib.suppress(NbGraderException):  # after the last page, if it could not make them all
+        converter.start()
     hidden = hidden_regions(nbformat.read(course.source(assignment), as_version=4))
-    pages = [course.root / "feedback" / student / assignment / f"{assignment}.html" for student in students]
-    for page in pages:
-        text = offline(page.read_text(encoding="utf-8"))
+    pages = {one: course.root / "feedback" / one / assignment / f"{assignment}.html" for one in students}
+    failed = [one for one, page in pages.items() if not page.exists()]
+    for student in students:
+        if student in failed:
+            continue
+        text = offline(pages[student].read_text(encoding="utf-8"))
         shown = squeezed(_text(text))
         if any(marker in text for marker in MARKERS[2:4]) or any(piece in shown for piece in hidden):
-            page.unlink()
-            raise InputError(f"{page} would have shown a hidden test, so it was deleted: look into autograded/")
-        page.write_text(text, encoding="utf-8")
-    return pages
+            pages[student].unlink()
+            failed.append(student)
+        else:
+            pages[student].write_text(text, encoding="utf-8")
+    if failed:
+        raise InputError(
+            f"no page for {', '.join(failed)}, {len(pages) - len(failed)} others are made: "
+            "it could not be made, or would have shown a hidden test; look into autograded/"
+        )
+    return list(pages.values())
 
 
 def offline(page: str) -> str:

@@ -5,6 +5,7 @@ import html
 import json
 import os
 import re
+import shutil
 import socket
 import sys
 import zipfile
@@ -24,6 +25,7 @@ from resnet_course.classroom import (
     Limits,
     collect_submissions,
     export_grades,
+    feedback,
     grade,
     grade_assignment,
     init_course,
@@ -33,7 +35,7 @@ from resnet_course.classroom import (
     write_feedback,
     write_key,
 )
-from resnet_course.classroom.cells import grade_id, hidden_pieces
+from resnet_course.classroom.cells import grade_id, hidden_pieces, squeezed
 from resnet_course.classroom.course import Student
 from resnet_course.classroom.grade import seal
 from resnet_course.classroom.release import find_leaks, for_course
@@ -183,6 +185,7 @@ def graded(tmp_path_factory):
         "hides": HIDES,
         "forks": FORKS,
         "memory": "def double(x):\n    bytearray(1 << 40)",
+        "plus+tag@school.example": RIGHT + "\n\n\nprint('half an emoji: \\ud83d')",
     }
     course = make_course(place, [*answers, "empty", "hostile", "text", "absent"])
     release_assignment(course, "1_double")
@@ -215,6 +218,7 @@ EXPECTED = {
     "hostile": (6, "seen: []"),
     "steals": (6, "held text of the tests"),
     "forks": (6, "refused: True"),
+    "plus+tag@school.example": (6, ""),
 }
 
 
@@ -268,6 +272,17 @@ def test_feedback_asks_no_other_host_and_shows_no_hidden_test(graded):
         )
 
 
+def test_a_page_that_cannot_be_shown_costs_nobody_else_theirs(graded, tmp_path, monkeypatch):
+    course = Course(Path(shutil.copytree(graded[0].root, tmp_path / "course")))
+    shutil.rmtree(course.root / "feedback")
+    monkeypatch.setattr(feedback, "hidden_regions", lambda source: {squeezed("return abs(2 * x)")})
+    with pytest.raises(InputError, match=f"no page for half, {len(EXPECTED) - 1} others are made"):
+        write_feedback(course, "1_double")
+    pages = {page.parts[-3]: page.read_text() for page in course.root.glob("feedback/*/*/*.html")}
+    assert pages.keys() == EXPECTED.keys() - {"half"}
+    assert all("default-src 'none'" in text for text in pages.values())
+
+
 def test_nothing_is_left_behind(graded):
     assert not [
         path for path in Path("/tmp").glob("rt-*") if path.owner() == Path.home().owner() and any(path.iterdir())
@@ -279,7 +294,7 @@ def test_nothing_is_left_behind(graded):
 def test_release_holds_names_but_neither_solutions_nor_hidden_tests(graded):
     course, *_ = graded
     files = sorted((course.root / "release").rglob("*.ipynb"))
-    assert len(files) == 14
+    assert len(files) == 15
     for path in files:
         text = path.read_text()
         assert not re.search("twice_the_number|-17|SOLUTION|HIDDEN", text)
