@@ -15,7 +15,7 @@ class InitArgs:
     folder: Annotated[Path, "FOLDER"]
     """New folder for the course."""
     students: Path
-    """Class list, a CSV file with the columns id, first_name, last_name, email."""
+    """Class list, a CSV file with the columns id, first_name, last_name, email, or an export of Canvas or Moodle."""
     assignments: Path | None = None
     """Folder with other assignments than the six that come with the package, each as NAME/NAME.ipynb."""
     book: str = ""
@@ -41,7 +41,7 @@ class CollectArgs:
     assignment: Annotated[str, "ASSIGNMENT"]
     """Name of the assignment."""
     place: Annotated[Path, "PLACE"]
-    """Folder or zip file, as Canvas or Moodle gives it."""
+    """Folder or zip file, as Canvas, Moodle or another system gives it, or one notebook."""
     course: Path = Path(".")
     """Folder of the course."""
 

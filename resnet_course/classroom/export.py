@@ -16,8 +16,8 @@ def export_grades(course: Course, form: str, path: Path, assignments: tuple[str,
 
     - ``plain``: id, first_name, last_name, email, then for each assignment its points, and the points possible.
     - ``canvas``: Student, ID, SIS User ID, SIS Login ID, Section, then the assignments; the first row below the header
-      gives the points possible. ID stays empty: Canvas finds students by SIS User ID (the id of the class list) or SIS
-      Login ID (the email).
+      gives the points possible. ID is Canvas's own number, if the class list came from there; else Canvas finds
+      students by SIS User ID (the id of the class list) or SIS Login ID (the email).
     - ``moodle``: ID number (the id of the class list), First name, Last name, Email address, then the assignments. On
       import, map by ID number or by email address.
 
@@ -65,7 +65,7 @@ def _rows(form: str, names: tuple[str, ...], table: list[tuple[Student, list[Gra
     if form == "canvas":
         head = ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", *names]
         most = ["    Points Possible", "", "", "", "", *possible]
-        body = [[f"{s.last_name}, {s.first_name}", "", s.id, s.email, "", *points[s.id]] for s in students]
+        body = [[f"{s.last_name}, {s.first_name}", s.number, s.id, s.email, "", *points[s.id]] for s in students]
         return _safe([head, most, *body])
     if form == "moodle":
         head = ["ID number", "First name", "Last name", "Email address", *names]

@@ -14,6 +14,7 @@ from typing import Any
 from resnet_tutorial.errors import InputError, first_line
 
 LARGEST = 20 << 20  # bytes of one file; a notebook without pictures has a tenth of a MiB
+MOST_CELLS = 5000
 INNER_FILES, INNER_BYTES, INNER_DEPTH = 200, 4 * LARGEST, 3  # of a zip file that a student made
 IGNORED = ("__MACOSX", "Thumbs.db", "desktop.ini", "index.html")  # beside names that begin with a dot
 METADATA = re.compile(r"(.*/)?(submission_)?metadata\.ya?ml")  # of Gradescope
@@ -50,7 +51,7 @@ class Handed:
     def says(self) -> list[str]:
         """What its STUDENT cells say."""
         sources = [cell.source for cell in self.notebook.cells if cell.cell_type == "code"] if self.notebook else []
-        return re.findall(r"""^\s*STUDENT\s*=\s*["']([^"'\n]*)["']""", "\n".join(sources), re.MULTILINE)
+        return re.findall(r"""^[ \t]*STUDENT[ \t]*=[ \t]*["']([^"'\n]*)["']""", "\n".join(sources), re.MULTILINE)
 
 
 def read_place(place: Path) -> tuple[list[Handed], dict[str, list[list[str]]]]:
@@ -106,6 +107,8 @@ def read_notebook(data: bytes) -> tuple[Any, tuple[str, ...]]:
         cells = [cell for sheet in sheets for cell in sheet.get("cells") or []]
     if not isinstance(cells, list):
         raise ValueError("it holds no cells")
+    if len(cells) > MOST_CELLS:
+        raise ValueError(f"it holds {len(cells):,} cells, more than {MOST_CELLS:,}")
     cleaned = [_clean(cell) for cell in cells if isinstance(cell, dict)]
     if len(cleaned) < len(cells):
         notes.append(f"Left out, as they are none: {len(cells) - len(cleaned)} cells.")
@@ -282,8 +285,8 @@ def _decoded(raw: bytes, otherwise: str) -> str:
 
 def _path(name: str) -> str:
     """A path of parts that mean something, from any system, which leads nowhere else."""
-    parts = re.split(r"[/\\]", name)
-    return "/".join(part for part in parts if part.strip(" .")) or "file"
+    parts = [part[:255] for part in re.split(r"[/\\]", name) if part.strip(" .")]
+    return "/".join(parts[:64]) or "file"
 
 
 def _submitters(path: str, data: bytes) -> dict[str, list[list[str]]]:

@@ -133,7 +133,7 @@ def _renamed(stub: Any, answer: Any) -> list[str]:
 
 def _unreadable(answer: Any, name: str) -> list[str]:
     """What to say if Python cannot read a cell of code; lines for the shell are none of Python's."""
-    if answer.cell_type != "code" or re.search(r"^\s*[%!]", answer.source, re.MULTILINE):
+    if answer.cell_type != "code" or re.search(r"^[ \t]*[%!]", answer.source, re.MULTILINE):
         return []
     try:
         ast.parse(answer.source)

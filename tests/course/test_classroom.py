@@ -6,6 +6,7 @@ import json
 import os
 import re
 import resource
+import shutil
 import socket
 import subprocess
 import sys
@@ -26,6 +27,7 @@ from resnet_course.classroom import (
     Limits,
     collect_submissions,
     export_grades,
+    feedback,
     grade,
     grade_assignment,
     init_course,
@@ -35,7 +37,7 @@ from resnet_course.classroom import (
     write_feedback,
     write_key,
 )
-from resnet_course.classroom.cells import grade_id, hidden_pieces
+from resnet_course.classroom.cells import grade_id, hidden_pieces, squeezed
 from resnet_course.classroom.course import Student
 from resnet_course.classroom.grade import seal
 from resnet_course.classroom.release import find_leaks, for_course
@@ -185,6 +187,7 @@ def graded(tmp_path_factory):
         "hides": HIDES,
         "forks": FORKS,
         "memory": "def double(x):\n    bytearray(1 << 40)",
+        "plus+tag@school.example": RIGHT + "\n\n\nprint('half an emoji: \\ud83d')",
     }
     course = make_course(place, [*answers, "empty", "hostile", "text", "absent"])
     release_assignment(course, "1_double")
@@ -217,6 +220,7 @@ EXPECTED = {
     "hostile": (6, "seen: []"),
     "steals": (6, "held text of the tests"),
     "forks": (6, "refused: True"),
+    "plus+tag@school.example": (6, ""),
 }
 
 
@@ -270,6 +274,16 @@ def test_feedback_asks_no_other_host_and_shows_no_hidden_test(graded):
         )
 
 
+def test_a_page_that_cannot_be_shown_costs_nobody_else_theirs(graded, tmp_path, monkeypatch):
+    course = Course(Path(shutil.copytree(graded[0].root, tmp_path / "course")))
+    shutil.rmtree(course.root / "feedback")
+    monkeypatch.setattr(feedback, "hidden_regions", lambda source: {squeezed("return abs(2 * x)")})
+    assert list(write_feedback(course, "1_double").skipped) == ["half"]
+    pages = {page.parts[-3]: page.read_text() for page in course.root.glob("feedback/*/*/*.html")}
+    assert pages.keys() == EXPECTED.keys() - {"half"}
+    assert all("default-src 'none'" in text for text in pages.values())
+
+
 def test_nothing_is_left_behind(graded):
     assert not [
         path for path in Path("/tmp").glob("rt-*") if path.owner() == Path.home().owner() and any(path.iterdir())
@@ -281,7 +295,7 @@ def test_nothing_is_left_behind(graded):
 def test_release_holds_names_but_neither_solutions_nor_hidden_tests(graded):
     course, *_ = graded
     files = sorted((course.root / "release").rglob("*.ipynb"))
-    assert len(files) == 14
+    assert len(files) == 15
     for path in files:
         text = path.read_text()
         assert not re.search("twice_the_number|-17|SOLUTION|HIDDEN", text)
@@ -769,28 +783,18 @@ def test_command_line(tmp_path, capsys):
     assert "export" in run("--help")[1]
 
 
-def test_one_bad_page_is_skipped_and_the_others_are_published(graded):
-    course, *_ = graded
-    broken = course.root / "autograded" / "half" / "1_double" / "1_double.ipynb"
-    marked = course.root / "autograded" / "right" / "1_double" / "1_double.ipynb"
-    kept, page = (
-        {path: path.read_text() for path in (broken, marked)},
-        course.root / "feedback/half/1_double/1_double.html",
-    )
+def test_one_bad_page_is_skipped_and_what_stood_there_stays(graded, tmp_path):
+    course = Course(Path(shutil.copytree(graded[0].root, tmp_path / "course")))
+    broken, marked = (course.root / "autograded" / one / "1_double" / "1_double.ipynb" for one in ("half", "right"))
+    page, page_of_right = (course.root / "feedback" / one / "1_double" / "1_double.html" for one in ("half", "right"))
     before = page.read_text()
-    for path in kept:
+    for path in (broken, marked):
         path.chmod(0o644)
-    try:
-        broken.write_text("{")
-        notebook = nbformat.read(marked, as_version=4)
-        notebook.cells.append(nbformat.v4.new_code_cell("print('### BEGIN HIDDEN TESTS')"))
-        nbformat.write(notebook, marked)
-        written = write_feedback(course, "1_double")
-    finally:
-        for path, text in kept.items():
-            path.write_text(text)
+    broken.write_text("{")
+    notebook = nbformat.read(marked, as_version=4)
+    notebook.cells.append(nbformat.v4.new_code_cell("print('### BEGIN HIDDEN TESTS')"))
+    nbformat.write(notebook, marked)
+    written = write_feedback(course, "1_double")
     assert list(written.skipped) == ["half"] and len(written.pages) == len(EXPECTED) - 1
-    assert (
-        page.read_text() == before and "BEGIN HIDDEN" in (page.parents[2] / "right/1_double/1_double.html").read_text()
-    )
+    assert page.read_text() == before and "BEGIN HIDDEN" in page_of_right.read_text()
     assert not list(course.root.glob(".feedback-*"))

@@ -2,9 +2,9 @@
 
 import io
 import json
+import re
 import stat
 import zipfile
-from dataclasses import dataclass
 from pathlib import Path
 
 import hypothesis
@@ -12,25 +12,14 @@ import nbformat
 import pytest
 from hypothesis import strategies as st
 
-from resnet_course.classroom import Course, collect_submissions, handed
+from resnet_course.classroom import collect_submissions, handed
 from resnet_course.classroom.class_list import Student
 from resnet_course.classroom.roster import Roster
 from resnet_course.classroom.whose import CELL, PART, PATH, SYSTEM, Export, whose
 from resnet_tutorial.errors import InputError
 
-NAME = "1_convolution"
-CLASS = [
-    Student("brandt", "Lena", "Brandt", "brandt@school.example"),
-    Student("oduya", "Femi", "Oduya", "oduya@school.example"),
-    Student("krueger", "Jürgen", "Krüger", "krueger@school.example"),
-    Student("park", "Ji-woo", "Park", "park@school.example"),
-    Student("parksoo", "Soo", "Park", "parksoo@school.example"),
-    Student("naess", "Åse", "Næss", "a.naess@school.example"),
-    Student("oshea", "Seán", "O'Shea", "s.oshea@school.example"),
-    Student("wang", "芳", "王", ""),
-    Student("kiran", "किरण", "शर्मा", ""),
-    Student("tereshchenko", "Фёдор", "Терещенко", ""),
-]
+from .room import CLASS, NAME, Room, marks, pack, room, work
+
 NUMBERED = [Student(str(i), one.first_name, one.last_name, "") for i, one in enumerate(CLASS, 1)]
 SYSTEMS_FORMS = {
     "Canvas": "{lower}_520_31000_1_convolution.ipynb",
@@ -205,6 +194,26 @@ def test_two_who_hand_in_together_on_gradescope():
     assert claim("export/submission_13/a.ipynb", submitters=both).student == "oduya"
 
 
+def test_the_tables_of_the_manual_hold():
+    text = (Path(__file__).parents[2] / "book" / "teaching_course.md").read_text("utf-8")
+    students = [Student("okafor", "Mira", "Okafor", ""), Student("mori", "Kenji", "Mori", "")]
+    forms = text.partition("| From | What the system writes in front |")[2].partition("```")[0]
+    paths = re.findall(r"`([^`]+[…b])`", forms)
+    assert len(paths) == 10
+    for path in paths:
+        found = claim(path.replace("…", "work.ipynb"), students=students, submitters={"90213": [["Mira Okafor"]]})
+        assert found.student == "okafor", path
+    rules = text.partition("| | What is looked at | Example | Whose it is |")[2].partition("\n\n")[0]
+    examples = [re.findall("`([^`]+)`", line.split("|")[3]) for line in rules.splitlines()[2:]]
+    one, nobodys, whole, within, cell = examples
+    assert claim(one[0], students=students).notes == ("its path tells of mori, too",)
+    assert claim(nobodys[0], ["mori"], students).student is None
+    assert [(found := claim(path, students=students)).student + str(found.rank) for path in whole] == ["okafor2"] * 3
+    assert (found := claim(within[0], students=students)).student == "okafor" and found.rank == PART
+    assert claim(within[0], ["mori"], students).student is None
+    assert (found := claim(cell[0], ["okafor"], students)).student == "okafor" and found.rank == CELL
+
+
 def ordered(*paths):
     return sorted(paths, key=lambda path: claim(path).attempt) == list(paths)
 
@@ -233,79 +242,11 @@ def test_the_newest_is_last():
 # --- Files, taken in ---
 
 
-@dataclass(frozen=True)
-class Room(Course):
-    """A course without a gradebook."""
-
-    people: tuple[Student, ...] = ()
-
-    def students(self):
-        return sorted(self.people, key=lambda one: one.id)
-
-    def release(self, assignment, student):
-        return self.root / "release" / assignment / "all.ipynb"
-
-
-def code(source, **about):
-    cell = nbformat.v4.new_code_cell(source)
-    if about:
-        cell.metadata["nbgrader"] = {"grade": False, "locked": False, "solution": False, "task": False} | about
-    return cell
-
-
-def given():
-    cells = [
-        nbformat.v4.new_markdown_cell("# Double"),
-        code('STUDENT = "sample"'),
-        code("import math", grade_id="imports", locked=True),
-        code("def double(x):\n    raise NotImplementedError", grade_id="double", solution=True),
-        code("double(3) == 6", grade_id="test", grade=True, locked=True, points=1),
-    ]
-    for i, cell in enumerate(cells):
-        cell["id"] = f"cell-{i}"
-    return nbformat.v4.new_notebook(cells=cells)
-
-
-GIVEN = nbformat.writes(given())
-RIGHT = "def double(x):\n    return 2 * x"
-
-
-def work(mark="", student="", change=lambda notebook: None):
-    """A file with a right answer. ``mark`` says whose it is, ``student`` what the STUDENT cell says."""
-    notebook = json.loads(GIVEN)
-    notebook["cells"][1]["source"] = f'STUDENT = "{student}"' if student else "pass"
-    notebook["cells"][3]["source"] = f"# by <{mark}>\n{RIGHT}"
-    return json.dumps(change(notebook) or notebook).encode()
-
-
-def room(folder, people=CLASS):
-    course = Room(folder / "course", tuple(people))
-    (course.root / "source" / NAME).mkdir(parents=True, exist_ok=True)
-    course.release(NAME, "").parent.mkdir(parents=True, exist_ok=True)
-    course.release(NAME, "").write_text(GIVEN)
-    return course
-
-
-def pack(path, files):
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, data in files.items() if isinstance(files, dict) else files:
-            archive.writestr(name, data)
-    return path
-
-
 def collect(folder, files, people=CLASS):
     """What is collected from a zip file, and in it for each student the mark of their work."""
     course = room(folder, people)
     collected = collect_submissions(course, NAME, pack(folder / "all.zip", files))
     return collected, marks(course)
-
-
-def marks(course):
-    found = {one.id: course.submitted(NAME, one.id) for one in course.people}
-    texts = {student: path.read_text("utf-8") for student, path in found.items() if path.exists()}
-    return {
-        student: (text.split("<", 1)[1].split(">")[0] if "by <" in text else None) for student, text in texts.items()
-    }
 
 
 def test_of_two_attempts_the_newer_counts_and_is_told(tmp_path):
