@@ -43,7 +43,7 @@ class _Listing:
 def find_parts(root: Path) -> dict[str, Path]:
     """The folders of the ``train`` and the ``test`` part, as far as they are there; ``val`` may serve as ``test``.
 
-    Capitals do not matter. A folder in whose place nothing but images or Parquet files lie is passed over if another
+    Capitals do not matter. A folder without folders in it, as one of unlabeled test images, is passed over if another
     can serve.
     """
     if not root.is_dir():
@@ -77,7 +77,7 @@ def load_image_folder(
         InputError: if a part or a class is missing or empty, the classes of the parts differ, or files cannot be read
             as images: all of them, or the first.
     """
-    parts = find_parts(root)
+    parts = {split: _with_class_folders(part) for split, part in find_parts(root).items()}
     for split in ("train",) if train_alone else ("train", "test"):
         if split not in parts:
             share = "" if split == "train" else "; to train all the same, --test-share 0.2 splits a test part off"
@@ -122,17 +122,23 @@ def find_images(folder: Path) -> tuple[list[Path], Counter]:
 
     with reading(folder):
         for place, folders, files in os.walk(folder, onerror=fail):
-            folders[:] = [name for name in folders if not name.startswith(".") and not _is_of_a_system(name)]
+            folders[:] = [name for name in folders if not _is_passed_over(name)]
             for name in files:
-                if is_image(name) and not name.startswith("."):
+                if _is_passed_over(name):
+                    continue
+                if is_image(name):
                     images.append(Path(place, name))
-                elif not name.startswith("."):
+                else:
                     others[_suffix(name)] += 1
     return sorted(images), others
 
 
 def _is_of_a_system(name: str) -> bool:
     return name.casefold() in _SYSTEM or name.casefold().startswith(".trash")
+
+
+def _is_passed_over(name: str) -> bool:
+    return name.startswith(".") or _is_of_a_system(name)
 
 
 def _suffix(name: str) -> str:
@@ -144,13 +150,21 @@ def _in_order(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(names, key=(lambda name: (int(name), name)) if numbers else None))
 
 
+def _with_class_folders(part: Path) -> Path:
+    """The part, or the only folder in it if that is full of folders and without images: a level too many."""
+    with reading(part):
+        inside = [path for path in part.iterdir() if path.is_dir() and not _is_passed_over(path.name)]
+    images, _, folders = _list_folder(inside[0]) if len(inside) == 1 else ([], Counter(), 0)
+    return _with_class_folders(inside[0]) if folders > 1 and not images else part
+
+
 def _class_folders(part: Path) -> dict[str, Path]:
     """The class folders of a part by their names, which are brought to one Unicode form: systems differ in it."""
     classes = {}
     with reading(part):
         folders = sorted(path for path in part.iterdir() if path.is_dir())
     for folder in folders:
-        if folder.name.startswith(".") or _is_of_a_system(folder.name):
+        if _is_passed_over(folder.name):
             continue
         if shown(folder.name) != folder.name:
             raise InputError(f"the name of the class folder {shown(folder)} is no UTF-8: rename it")
@@ -217,7 +231,7 @@ def _list_folder(folder: Path) -> tuple[list[os.DirEntry], Counter, int]:
     images, others, inside = [], Counter(), 0
     with reading(folder), os.scandir(folder) as found:
         for entry in sorted(found, key=lambda entry: entry.name):
-            if entry.name.startswith(".") or _is_of_a_system(entry.name):
+            if _is_passed_over(entry.name):
                 continue
             if entry.is_dir():
                 inside += 1
@@ -242,7 +256,11 @@ def _passed_over(root: Path, parts: dict[str, Path], listings: dict[str, _Listin
     with reading(root):
         validation = [p.name for p in sorted(root.iterdir()) if p.is_dir() and p.name.casefold() in TEST[2:]]
         inside = [path for part in parts.values() for path in part.iterdir() if path.is_dir()]
-    serves = parts["test"].name if "test" in parts else None
+    places = {split: part.relative_to(root) for split, part in parts.items()}
+    notices += [
+        f"{split}: the classes are read from {place}" for split, place in places.items() if len(place.parts) > 1
+    ]
+    serves = places["test"].parts[0] if "test" in places else None
     if serves in validation:
         notices.append(f"test: {serves} serves as the test part, as there is no test/<class>/*")
     elif validation:

@@ -106,7 +106,7 @@ def _find(name: str, root: Path) -> tuple[str, Path]:
         if len(found) > 1:
             logger.warning("%s holds several data sets, %s: %s is taken", root, " and ".join(found), found[0])
         return found[0], root
-    below = [(each, folder) for folder in inside for each in wanted if each != "npz" and _FINDERS[each](folder)]
+    below = [(each, folder) for folder in inside for each in wanted if _holds(each, folder)]
     if len({folder for _, folder in below}) == 1:
         return below[0]
     if name != "auto":
@@ -121,6 +121,15 @@ def _find(name: str, root: Path) -> tuple[str, Path]:
         f"no data set found in {root}: it should hold CIFAR-10 or CIFAR-100 (unpacked or as the archive), "
         f"train/<class>/* and test/<class>/*, an .npz file, or train*.parquet and test*.parquet{hint}"
     )
+
+
+def _holds(name: str, folder: Path) -> bool:
+    """Whether a folder below the named one surely holds a data set: ``training`` may be anything, and so may .npz."""
+    found = _FINDERS[name](folder)
+    if name == "folder" and found:
+        files = (file for _, _, files in os.walk(found.get("train", "")) for file in files)
+        return any(is_image(file) for file in files)
+    return bool(found) and name != "npz"
 
 
 # For each data set, what finds something in a folder that holds it.

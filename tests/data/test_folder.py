@@ -99,6 +99,13 @@ def deeper(root):
     (root / "train" / "left" / "boxes.txt").write_text("")
 
 
+def twice(root):
+    for part in ("train", "test"):
+        (root / part).rename(root / "moved")
+        (root / part).mkdir()
+        (root / "moved").rename(root / part / part)
+
+
 def val(root):
     (root / "test").rename(root / "Val")
     (root / "train").rename(root / "TRAIN")
@@ -123,6 +130,7 @@ DEEPER = "the images of 1 classes are read from a folder further down, as in lef
     [
         (names_of_systems, [SYSTEM]),
         (deeper, [f"train: {DEEPER}", f"test: {DEEPER}"]),
+        (twice, ["train: the classes are read from train/train", "test: the classes are read from test/test"]),
         (val, ["test: Val serves as the test part, as there is no test/<class>/*"]),
         (flat_test, ["test: validation serves as the test part, as there is no test/<class>/*"]),
         (three_parts, ["train: val is not read; validation images are held out of the training images"]),
@@ -140,6 +148,8 @@ def test_a_folder_above_the_only_data_set_will_do(image_folder, caplog):
     above = image_folder.parent
     assert load_dataset("auto", above)[0].name == "corners"
     assert caplog.messages == [f"{above}: the data set in the folder corners is read"]
+    (above / "code" / "training" / "x").mkdir(parents=True)  # may be anything
+    assert load_dataset("auto", above)[0].name == "corners"
     shutil.copytree(image_folder, above / "copy")
     with pytest.raises(InputError, match="but in copy, corners: name one of these"):
         load_dataset("auto", above)

@@ -171,15 +171,15 @@ def test_the_second_signal_does_not_wait(tmp_path):
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-@pytest.mark.parametrize("accumulate", [1, 8])
-def test_no_single_image_goes_through_a_network_that_cannot_normalize_it(tmp_path, accumulate):
+@pytest.mark.parametrize(("accumulate", "images", "parts"), [(1, 33, 2), (8, 33, 16), (8, 36, 18)])
+def test_no_single_image_goes_through_a_network_that_cannot_normalize_it(tmp_path, accumulate, images, parts):
     """Behind an ImageNet stem, images of 32×32 end as one value per channel; 33 are two batches and one image."""
-    options = {"model": "resnet18", "stem": "imagenet", "width": 0.125, "train_size": 33}
+    options = {"model": "resnet18", "stem": "imagenet", "width": 0.125, "train_size": images}
     recipe = replace(RECIPE, epochs=1, validation=0.0, accumulate=accumulate)
     one, seen = make(tmp_path / "run", recipe=recipe, **options), []
     one.model.register_forward_pre_hook(lambda model, x: seen.append(len(x[0])) if model.training else None)
     one.fit()
-    assert sum(seen) == 33 and min(seen) >= 2 and len(seen) == 2 * accumulate
+    assert (sum(seen), min(seen) >= 2, len(seen)) == (images, True, parts)
     small = make(tmp_path / "small", recipe=recipe, train_size=33)  # ends with 8×8 values per channel
     assert len(small.parts.batches) == 3
     with pytest.raises(InputError, match=r"--accumulate 16 makes parts of one image, .* use --accumulate 8 at most"):
