@@ -12,19 +12,24 @@ from resnet_tutorial.errors import InputError
 
 # What a column may be called, in Canvas, and in Moodle in several languages. Letters and digits count; of several
 # columns with ids the first one that is filled in.
+EMAIL = (
+    "email, Email address, E-Mail-Adresse, Adresse de courriel, Dirección de correo, Indirizzo email, "
+    "Endereço de e-mail, Endereço de email, E-mailadres, Adres e-mail, E-postadress, SIS Login ID"
+)
 COLUMNS = {
-    "id": "SIS User ID, SIS Login ID, id, student id, ID number, ID-Nummer, Matrikelnummer, Numéro d'identification, "
-    "Número de ID, Codice identificativo, Número de identificação, Numer ID, username, Benutzername, email, "
-    "Email address, E-Mail-Adresse, Adresse de courriel, Dirección de correo, Indirizzo email, E-mailadres",
+    "id": "SIS User ID, SIS Login ID, OrgDefinedId, id, SID, student id, ID number, ID-Nummer, Matrikelnummer, "
+    "Numéro d'identification, Número de ID, Codice identificativo, Número de identificação, Numer ID, "
+    f"username, Benutzername, Login, {EMAIL}",
     "first_name": "first name, given name, Vorname, Prénom, Nombre, Nome, Voornaam, Imię, Förnamn, Fornavn",
     "last_name": "last name, surname, family name, Nachname, Nom, Nom de famille, Apellidos, Apellido(s), Cognome, "
     "Sobrenome, Apelido, Achternaam, Nazwisko, Efternamn, Efternavn, Etternavn",
-    "email": "email, Email address, E-Mail-Adresse, Adresse de courriel, Dirección de correo, Indirizzo email, "
-    "Endereço de e-mail, Endereço de email, E-mailadres, Adres e-mail, E-postadress, SIS Login ID",
+    "email": EMAIL,
 }
 CANVAS = "student"  # a gradebook of Canvas has one column for the name: Last, First
 NO_STUDENTS = ("studenttest", "teststudent")  # Canvas's own
-SEPARATOR = re.compile(r'"?sep=(.)"?[ ,;\t]*(\r\n|\r|\n)', re.IGNORECASE)  # a line for the spreadsheet, not for us
+SEPARATOR = re.compile(
+    r'"?sep=(\t|[^\w\s"])"?[ ,;\t]*(\r\n|\r|\n)', re.IGNORECASE
+)  # a line for the spreadsheet, not for us
 NUMBER = re.compile(r"\d+([.,]\d+)?E\+\d+|\d+[.,]\d+E\d+|\d+[.,]0+", re.IGNORECASE)
 
 
@@ -83,6 +88,7 @@ def read_class_list(path: Path) -> list[Student]:
         one, first, last, *email = (" ".join(row[i].split()) for i in columns)
         if canvas:
             last, _, first = (part.strip() for part in last.partition(","))
+        one = one.strip("#'=\"")  # what some systems, and people, write around an id so that it stays a text
         _check_id(one, f"{path}, line {line}", head[columns[0]])
         if one.lower() in students:
             raise InputError(f"{path} names {one} twice: each student has an id of their own")

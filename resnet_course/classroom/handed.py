@@ -1,12 +1,13 @@
 """Read what was handed in: folders, zip files, zip files in zip files, and notebooks in whatever state they are."""
 
+import contextlib
 import io
 import json
 import os
 import re
 import stat
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ class Handed:
     Attributes:
         path: where it lay, with slashes; a zip file in it is a part like a folder.
         notebook: what it holds, cleaned; None if it is no notebook.
-        problem: why there is none.
+        problem: why there is none, or not all of it.
         notes: what was put right.
         is_lost: whether nothing could be read of it, for no fault of its sender's.
     """
@@ -67,7 +68,7 @@ def read_place(place: Path) -> tuple[list[Handed], dict[str, list[list[str]]]]:
         elif problem:
             handed.append(Handed(path, problem=problem, is_lost=is_lost))
         else:
-            handed.append(_read(path, data))
+            handed.append(read(path, data))
     if not handed:
         raise InputError(f"no file is in {place}: name the folder or zip file with what was handed in")
     if all(one.is_lost for one in handed):
@@ -75,46 +76,29 @@ def read_place(place: Path) -> tuple[list[Handed], dict[str, list[list[str]]]]:
     return handed, submitters
 
 
-def read_notebook(data: bytes) -> tuple[Any, tuple[str, ...]]:
-    """The notebook in a file, of any version, as cells that can be relied on; and what was put right.
+def read(path: str, data: bytes) -> Handed:
+    """A file, with the notebook in it if there is one: of any version, as cells that can be relied on.
 
     Only what a teacher gave out or a student wrote is kept: sources, marks of nbgrader, tags, ids, pictures in texts.
-    What is missing is taken as empty.
-
-    Raises:
-        ValueError: it is none. RecursionError, MemoryError: nor can it be looked at.
+    What is missing is taken as empty; of a file that is cut off or torn, the cells in front of that are taken.
     """
     import nbformat
 
-    if len(data) > LARGEST:
-        raise ValueError(f"it has {len(data) >> 20} MiB, more than {LARGEST >> 20}: clear the outputs and save again")
-    if not data.strip():
-        raise ValueError("it is empty")
-    notes = []
+    notes: list[str] = []
     try:
-        text = data.decode(json.detect_encoding(data), "surrogatepass")
-    except UnicodeDecodeError:
-        text = data.decode("cp1252", "replace")
-        notes.append("The file is not in UTF-8: it was read as Windows-1252, so look at letters with accents.")
-    try:
-        content = json.loads(text, strict=False, parse_int=float)  # Python refuses whole numbers with many digits
-    except json.JSONDecodeError:
-        known = [kind for start, kind in MAGIC.items() if data.startswith(start)]
-        raise ValueError(f"it is {known[0]}" if known else "it is not in the form of a notebook") from None
-    cells = content.get("cells") if isinstance(content, dict) else None
-    if cells is None and isinstance(content, dict) and isinstance(content.get("worksheets"), list):  # before 2015
-        sheets = [sheet for sheet in content["worksheets"] if isinstance(sheet, dict)]
-        cells = [cell for sheet in sheets for cell in sheet.get("cells") or []]
-    if not isinstance(cells, list):
-        raise ValueError("it holds no cells")
-    if len(cells) > MOST_CELLS:
-        raise ValueError(f"it holds {len(cells):,} cells, more than {MOST_CELLS:,}")
-    cleaned = [_clean(cell) for cell in cells if isinstance(cell, dict)]
-    if len(cleaned) < len(cells):
-        notes.append(f"Left out, as they are none: {len(cells) - len(cleaned)} cells.")
-    if [cell for cell in cleaned if cell.pop("halved", False)]:
-        notes.append("Half a character, such as a part of an emoji, was replaced by \ufffd.")
-    return nbformat.from_dict({"cells": cleaned, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}), tuple(notes)
+        content, problem = _content(data, notes)
+        cells = [_clean(cell, notes) for cell in content if isinstance(cell, dict)]
+        if len(cells) < len(content):
+            notes.append(f"Left out, as they are none: {len(content) - len(cells)} cells.")
+        notebook = nbformat.from_dict({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
+        return Handed(path, notebook, problem, tuple(dict.fromkeys(notes)))
+    except Exception as error:  # whatever it holds, the others are read
+        return Handed(path, problem=reason(error))
+
+
+def reason(error: Exception) -> str:
+    """Why a file could not be read."""
+    return "it is nested too deeply" if isinstance(error, RecursionError) else _said(error)
 
 
 def shown(text: str) -> str:
@@ -126,39 +110,69 @@ def _said(error: Exception) -> str:
     return shown(first_line(error)[:200])
 
 
-def _read(path: str, data: bytes) -> Handed:
+def _content(data: bytes, notes: list[str]) -> tuple[list, str]:
+    """The cells in a file, as they are, and what hindered reading further."""
+    if len(data) > LARGEST:
+        raise ValueError(f"it has {len(data) >> 20} MiB, more than {LARGEST >> 20}: clear the outputs and save again")
+    if not data.strip():
+        raise ValueError("it is empty")
     try:
-        notebook, notes = read_notebook(data)
-    except Exception as error:
-        return Handed(path, problem=reason(error))
-    return Handed(path, notebook, notes=notes)
+        text = data.decode(json.detect_encoding(data), "surrogatepass")
+    except UnicodeDecodeError:
+        text = data.decode("cp1252", "replace")
+        notes.append("The file is not in UTF-8: it was read as Windows-1252, so look at letters with accents.")
+    decoder, problem = json.JSONDecoder(strict=False, parse_int=float), ""  # Python refuses numbers of many digits
+    try:
+        content, _ = decoder.raw_decode(text.lstrip())
+    except (json.JSONDecodeError, RecursionError):
+        content = _first_cells(text, decoder)
+        if not content["cells"]:
+            known = [kind for start, kind in MAGIC.items() if data.startswith(start)]
+            raise ValueError(f"it is {known[0]}" if known else "it is not in the form of a notebook") from None
+        problem = f"it is damaged behind its first {len(content['cells'])} cells"
+    cells = content.get("cells") if isinstance(content, dict) else None
+    if cells is None and isinstance(content, dict) and isinstance(content.get("worksheets"), list):  # before 2015
+        sheets = [sheet for sheet in content["worksheets"] if isinstance(sheet, dict)]
+        cells = [cell for sheet in sheets for cell in sheet.get("cells") or []]
+    if not isinstance(cells, list):
+        raise ValueError("it holds no cells")
+    if len(cells) > MOST_CELLS:
+        raise ValueError(f"it holds {len(cells):,} cells, more than {MOST_CELLS:,}")
+    return cells, problem
 
 
-def reason(error: Exception) -> str:
-    """Why a file could not be read as a notebook."""
-    return "it is nested too deeply" if isinstance(error, RecursionError) else _said(error)
+def _first_cells(text: str, decoder: json.JSONDecoder) -> dict[str, list]:
+    cells: list = []
+    at = re.search(r'"cells"\s*:\s*\[\s*', text)
+    with contextlib.suppress(json.JSONDecodeError, RecursionError):
+        while at and len(cells) <= MOST_CELLS:
+            cell, end = decoder.raw_decode(text, at.end())
+            cells.append(cell)
+            at = re.compile(r"\s*,\s*").match(text, end)
+    return {"cells": cells}
 
 
-def _clean(cell: dict) -> dict:
+def _clean(cell: dict, notes: list[str]) -> dict:
     """A cell with plain text and line ends, and metadata that can be relied on."""
-    source = cell.get("source", cell.get("input"))
-    source = "".join(line for line in source if isinstance(line, str)) if isinstance(source, list) else source
-    source = source.replace("\r\n", "\n").replace("\r", "\n") if isinstance(source, str) else ""
+    lines = cell.get("source", cell.get("input"))
+    lines = lines if isinstance(lines, list) else [lines]
+    source = "".join(line for line in lines if isinstance(line, str)).replace("\r\n", "\n").replace("\r", "\n")
     whole = source.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if whole != source:
+        notes.append("Half a character, such as a part of an emoji, was replaced by \ufffd.")
     kind = cell.get("cell_type")
     if kind not in ("code", "markdown", "raw"):
         kind = "code" if kind is None and {"outputs", "input", "execution_count"} & cell.keys() else "markdown"
-    metadata = cell.get("metadata") if isinstance(cell.get("metadata"), dict) else {}
-    kept: dict[str, Any] = {}
-    if isinstance(metadata.get("tags"), list):
-        kept["tags"] = [tag for tag in metadata["tags"] if isinstance(tag, str)]
-    about = metadata.get("nbgrader")
+    given = cell.get("metadata")
+    metadata = given if isinstance(given, dict) else {}
+    tags, about = metadata.get("tags", []), metadata.get("nbgrader", {})
+    kept: dict[str, Any] = {"tags": [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else []}
     if isinstance(about, dict) and isinstance(about.get("grade_id"), str):
         kept["nbgrader"] = {"grade_id": about["grade_id"]}
         kept["nbgrader"] |= {name: bool(about.get(name)) for name in ("solution", "locked", "grade")}
+    if metadata is not given or kept["tags"] != tags or (about and "nbgrader" not in kept) or not _are_texts(lines):
+        notes.append("Sources, tags or marks of cells that were missing or damaged were taken as empty.")
     cleaned = {"cell_type": kind, "source": whole, "metadata": kept}
-    if whole != source:
-        cleaned["halved"] = True
     if isinstance(cell.get("id"), str):
         cleaned["id"] = cell["id"]
     if kind == "code":
@@ -170,8 +184,12 @@ def _clean(cell: dict) -> dict:
 
 def _are_pictures(attachments: Any) -> bool:
     bundles = attachments.values() if isinstance(attachments, dict) else [None]
-    is_text = all(isinstance(one, dict) and all(isinstance(data, str) for data in one.values()) for one in bundles)
+    is_text = all(isinstance(one, dict) and _are_texts(one.values()) for one in bundles)
     return is_text and "\\ud" not in repr(attachments)  # half a character cannot be written
+
+
+def _are_texts(values: Iterable) -> bool:
+    return all(isinstance(one, str) for one in values)
 
 
 # --- Files ---

@@ -11,10 +11,10 @@ from resnet_tutorial.files import write_atomic
 from .cells import grade_id
 from .clean import clean_text
 from .course import Course
-from .handed import Handed, read_notebook, read_place, reason, shown
+from .handed import Handed, read, read_place, reason, shown
 from .mend import mend
 from .roster import Roster
-from .whose import Claim, Export, whose
+from .whose import Claim, Delivery, whose
 
 UNREADABLE = "could not be read as a notebook"
 
@@ -65,8 +65,8 @@ def collect_submissions(course: Course, assignment: str, place: Path) -> Collect
     students = course.students()
     handed, submitters = read_place(place)
     roster = Roster(students, (folder.name for folder in (course.root / "source").iterdir()))
-    export = Export.of((one.path for one in handed), roster, submitters)
-    claims = [(whose(one.path, one.says, export), one) for one in handed]
+    delivery = Delivery.of((one.path for one in handed), roster, submitters)
+    claims = [(whose(one.path, one.says, delivery), one) for one in handed]
     collected = Collected(class_size=len(students))
     for student in students:
         mine = [(claim, one) for claim, one in claims if claim.student == student.id]
@@ -113,6 +113,7 @@ def _take(
     if several:
         newest = "the newest" if mine[-1][1] is chosen else "the newest with cells of this assignment"
         told = (f"of {len(several) + 1} notebooks `{name}` counts, {newest}", *told)
+        told += tuple(f"`{shown(one.path)}` {UNREADABLE}: {one.problem}" for one in several if one.problem)
     notebook, said = _mended(chosen, given)
     path = course.submitted(assignment, student)
     if chosen.is_lost or (chosen.problem and _is_readable(path)):
@@ -130,8 +131,8 @@ def _newest(mine: list[tuple[Claim, Handed]], given: Any) -> tuple[Claim, Handed
     marks = {grade_id(cell) for cell in given.cells} | {cell.source.strip() for cell in given.cells}
 
     def score(one: Handed) -> int:
-        if one.notebook is None:
-            return -1 if one.is_notebook else -2
+        if one.problem:
+            return -1 if one.notebook else -2 if one.is_notebook else -3
         return sum(bool({grade_id(cell), cell.source.strip()} & (marks - {None, ""})) for cell in one.notebook.cells)
 
     best = max(score(one) for _, one in mine)
@@ -151,11 +152,7 @@ def read_submission(data: bytes, name: str, release: Any) -> tuple[Any, tuple[st
         name: its name, for messages.
         release: what this student was given.
     """
-    try:
-        notebook, notes = read_notebook(data)
-    except Exception as error:
-        return _mended(Handed(name, problem=reason(error)), release)
-    return _mended(Handed(name, notebook, notes=notes), release)
+    return _mended(read(name, data), release)
 
 
 def _mended(handed: Handed, release: Any) -> tuple[Any, tuple[str, ...]]:
@@ -163,7 +160,8 @@ def _mended(handed: Handed, release: Any) -> tuple[Any, tuple[str, ...]]:
     if handed.notebook is not None:
         try:
             mended, said = mend(handed.notebook, release)
-            return _with_notes(mended, (*handed.notes, *said))
+            damage = [f"`{shown(handed.path)}` was taken in as far as it can be read: {problem}."] if problem else []
+            return _with_notes(mended, (*damage, *handed.notes, *said))
         except Exception as error:
             problem = reason(error)
     return _with_notes(

@@ -66,7 +66,7 @@ class Written:
 
 
 @dataclass
-class Export:
+class Delivery:
     """What the files that were handed in together tell of one another.
 
     Attributes:
@@ -82,17 +82,17 @@ class Export:
     seen: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, paths: Iterable[str], roster: Roster, submitters: dict[str, list[list[str]]]) -> "Export":
+    def of(cls, paths: Iterable[str], roster: Roster, submitters: dict[str, list[list[str]]]) -> "Delivery":
         """Look at all paths."""
         paths = [path.split("/") for path in paths]
         heads = {match["who"] for path in paths for part in path if (match := _match("Moodle", part, roster))}
         shared = commonprefix([*heads]) if len(heads) > 1 else ""  # noqa: RUF071
-        export = cls(roster, shared[: shared.rfind("-") + 1], submitters)
-        written = filter(None, (_written(path, export) for path in paths))
-        return replace(export, seen=frozenset(one.sender[0] for one in written if one.students))
+        delivery = cls(roster, shared[: shared.rfind("-") + 1], submitters)
+        written = filter(None, (_written(path, delivery) for path in paths))
+        return replace(delivery, seen=frozenset(one.sender[0] for one in written if one.students))
 
 
-def whose(path: str, says: Iterable[str], export: Export) -> Claim:
+def whose(path: str, says: Iterable[str], delivery: Delivery) -> Claim:
     """Whose a file is. The first rule that finds somebody decides.
 
     1. What a system wrote in front: the name, login or number in its place. If that is nobody's, the file is nobody's;
@@ -109,10 +109,10 @@ def whose(path: str, says: Iterable[str], export: Export) -> Claim:
     Args:
         path: its parts with slashes between them, as in the folder or zip file; a zip file in it is a part, too.
         says: what the notebook's STUDENT cells say.
-        export: the class, and what is known of the other files.
+        delivery: the class, and what is known of the other files.
     """
-    roster, parts = export.roster, path.split("/")
-    cell, written = roster.cell(says), _written(parts, export)
+    roster, parts = delivery.roster, path.split("/")
+    cell, written = roster.cell(says), _written(parts, delivery)
     behind, is_hidden = written.behind if written else parts, bool(written and written.is_nameless)
     within = roster.within(behind)
     if written and written.students:
@@ -154,7 +154,7 @@ def whose(path: str, says: Iterable[str], export: Export) -> Claim:
     if claim.rank == CELL:
         notes.append("only its STUDENT cell says whose it is")
     if others:
-        notes.append(f"its path tells of {_listed(others)}, too")
+        notes.append(f"its path tells of {_listed(others)}, too: look whose work it is")
     if cell and student not in cell:
         notes.append(f"its STUDENT cell names {_listed(cell)}: is it their own work?")
     return replace(claim, student=student, rank=CELL if is_hidden else rank, notes=tuple(notes))
@@ -164,24 +164,24 @@ def _match(system: str, part: str, roster: Roster) -> re.Match | None:
     return re.fullmatch(SYSTEMS[system].replace("ASSIGNMENT", roster.assignments), part, re.IGNORECASE)
 
 
-def _written(parts: list[str], export: Export) -> Written | None:
+def _written(parts: list[str], delivery: Delivery) -> Written | None:
     """What a system wrote, if a part has its form and none in front of that is a student's full name."""
     for i, part in enumerate(parts):
         for system in SYSTEMS:
-            match = _match(system, part, export.roster) if system not in FOLDERS or i + 1 < len(parts) else None
-            if match and (written := _read(system, match.groupdict(""), parts[i + 1 :], export)):
+            match = _match(system, part, delivery.roster) if system not in FOLDERS or i + 1 < len(parts) else None
+            if match and (written := _read(system, match.groupdict(""), parts[i + 1 :], delivery)):
                 return written
-        if any(export.roster.named(piece) for piece in export.roster.pieces(part)):
+        if any(delivery.roster.named(piece) for piece in delivery.roster.pieces(part)):
             return None
     return None
 
 
-def _read(system: str, wrote: dict[str, str], behind: list[str], export: Export) -> Written | None:
+def _read(system: str, wrote: dict[str, str], behind: list[str], delivery: Delivery) -> Written | None:
     """Whom the words of a system name. None if they are of no form that only a system writes, and name nobody."""
-    roster, who, user, attempt = export.roster, wrote.get("who", ""), wrote.get("user", ""), wrote.get("attempt", "")
+    roster, who, user, attempt = delivery.roster, wrote.get("who", ""), wrote.get("user", ""), wrote.get("attempt", "")
     people = [[who]]  # for each person, texts of which the first that names somebody counts
     if system == "Moodle":
-        people = [[who, who.removeprefix(export.group)]]
+        people = [[who, who.removeprefix(delivery.group)]]
     elif system == "Brightspace":  # some have a number in front of the name
         people = [who.split(" - ")]
     elif system == "Blackboard":  # the assignment's name is in front of the login; both may hold "_"
@@ -190,7 +190,7 @@ def _read(system: str, wrote: dict[str, str], behind: list[str], export: Export)
     elif system == "GitHub":
         people, user = [[] if SHORT.fullmatch(who) else [who]], who.casefold()
     elif system == "Gradescope":
-        people = export.submitters.get(user, [])
+        people = delivery.submitters.get(user, [])
     each = (next(filter(None, map(roster.called, texts)), frozenset()) for texts in people)
     students, is_several = frozenset().union(*each), len(people) > 1
     if system == "Canvas" and user in roster.numbers:
@@ -201,7 +201,7 @@ def _read(system: str, wrote: dict[str, str], behind: list[str], export: Export)
     is_nameless = not students and bool(hides if system != "Gradescope" else not people)
     is_weak = system == "ILIAS" and re.fullmatch("(19|20)?[0-9]{1,2}", user)  # a section, or a year
     is_weak = is_weak or (system == "Canvas" and len(user + attempt) < 6)
-    if is_weak and not (students or is_nameless or system in export.seen):
+    if is_weak and not (students or is_nameless or system in delivery.seen):
         return None
     behind = [wrote["rest"], *behind] if wrote.get("rest") else behind
     return Written((system, user), students, is_nameless, is_several, _date(attempt), behind)

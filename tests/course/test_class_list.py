@@ -92,6 +92,12 @@ def test_an_id_that_a_spreadsheet_made_a_number_is_told(tmp_path, one):
         read(tmp_path, f"id;first_name;last_name;email\n{one};Lena;Brandt;l@x.example\n")
 
 
+@pytest.mark.parametrize("written", ["#0004711", "'0004711", '="0004711"', " 0004711\xa0"])
+def test_what_keeps_an_id_a_text_is_no_part_of_it(tmp_path, written):
+    head = "OrgDefinedId,Username,Last Name,First Name,Email,End-of-Line Indicator\n"
+    assert read(tmp_path, f"{head}{written},#lena,Brandt,Lena,l@x.example,#\n")[0].id == "0004711"
+
+
 @pytest.mark.parametrize("one", ["lena+vision@school.example", "12e5", "1.5", "s-1_2.b@x"])
 def test_ids_that_only_look_odd_are_ids(tmp_path, one):
     assert read(tmp_path, OWN.replace("lena,", f"{one},"))[0].id == one
