@@ -17,7 +17,7 @@ from ..data import BatchLoader, ImageDataset, Transform
 from ..errors import InputError, first_line
 from ..models import ResNet
 from ..models.cost import count_macs
-from ..weights import create_model, identify, list_pretrained, load_weights, pretrained_file, read_weights
+from ..weights import create_model, list_pretrained, load_weights, pretrained_file, read_weights
 from ..weights.own import build_own, find_own, is_own, own_file
 from ..weights.trace import evaluating
 from . import distributed
@@ -218,19 +218,17 @@ def build_model(config: TrainConfig, data: ImageDataset) -> tuple[nn.Module, tor
 def _load_start(model: nn.Module, name: str, classes: tuple[str, ...]) -> None:
     """Load the weights that a run starts from; a last layer for other classes stays as it was drawn."""
     path = pretrained_file(name) if name in list_pretrained() else Path(name).expanduser()
-    state = read_weights(path).state_dict
     if not isinstance(model, ResNet):
-        load_state(model, state, f"the run is to start from {path}")
+        load_state(model, read_weights(path).state_dict, f"the run is to start from {path}")
         return
-    last, option = model.fc, model.arch.shortcut
-    model.reset_classifier(identify(state).num_classes or len(classes))
-    loaded = load_weights(model, path)
+    drawn, option = copy.deepcopy(model.fc), model.arch.shortcut
+    loaded = load_weights(model, path, partial=True)
     if loaded.changed:
         raise InputError(
             f"{path} has shortcut option {loaded.shortcut}, not {option}: add --shortcut {loaded.shortcut}"
         )
-    if (loaded.classes or classes) != classes or model.num_classes != len(classes):
-        model.num_classes, model.fc = len(classes), last
+    if (loaded.classes or classes) != classes:
+        model.fc = drawn
 
 
 def check_name(config: TrainConfig) -> None:
