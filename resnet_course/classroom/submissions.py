@@ -92,11 +92,8 @@ def _take(
         why = f"of {student}, from {len(senders)} senders: leave out, or rename, what is not theirs"
         collected.conflicts |= {shown(one.path): why for _, one in mine}
         return
-    for claim, one in mine:
-        if claim.rank < best:
-            collected.conflicts[shown(one.path)] = (
-                f"may be of {student}, too, of whom a file with a clearer name counts"
-            )
+    why = f"may be of {student}, too, of whom a file with a clearer name counts"
+    collected.conflicts |= {shown(one.path): why for claim, one in mine if claim.rank < best}
     mine = [(claim, one) for claim, one in mine if claim.rank == best]
     release = course.release(assignment, student)
     if not release.exists():
