@@ -125,7 +125,7 @@ def test_summary_of_all_networks(capsys):
     _, out, _ = run(capsys, "summary")
     lines = out.splitlines()
     assert [line.split()[0] for line in lines] == list_models() and max(map(len, lines)) <= 100
-    assert "resnet20     three-stage  basic            269,722 parameters      40.6 million MACs" in lines
+    assert "resnet20   three-stage basic         269,722 parameters    40.6 million MACs" in lines
     _, out, _ = run(capsys, "summary", "Plain*", "--width", "0.5")
     assert [line.split()[0] for line in out.splitlines()] == list_models("plain*")
 

@@ -22,7 +22,7 @@ def test_one_number_is_how_many():
 @pytest.fixture
 def config(tmp_path, monkeypatch):
     data = make_dataset(32), make_dataset(20, "test", 1)
-    monkeypatch.setattr(trainer, "load_dataset", lambda name, root: data)
+    monkeypatch.setattr(trainer, "load_dataset", lambda name, root, **options: data)
     return TrainConfig("resnet8", recipe=Recipe(epochs=2, batch_size=16), ckpt_dir=tmp_path / "runs", precision="fp32")
 
 
