@@ -16,11 +16,18 @@ from resnet_tutorial.errors import InputError, first_line
 
 LARGEST = 20 << 20  # bytes of one file; a notebook without pictures has a tenth of a MiB
 MOST_CELLS = 5000
-INNER_FILES, INNER_BYTES, INNER_DEPTH = 200, 4 * LARGEST, 3  # of a zip file that a student made
+INNER_FILES, INNER_BYTES, INNER_DEPTH = 1000, 8 * LARGEST, 3  # of a zip file in what was handed in
 IGNORED = ("__MACOSX", "Thumbs.db", "desktop.ini", "index.html")  # beside names that begin with a dot
 METADATA = re.compile(r"(.*/)?(submission_)?metadata\.ya?ml")  # of Gradescope
 UNPACK = "unpack the zip file with another program, and name the folder"
-MAGIC = {b"Rar!": "a RAR archive", b"7z\xbc\xaf": "a 7z archive", b"\x1f\x8b": "a gzip archive", b"%PDF": "a PDF file"}
+MAGIC = {
+    b"PK\x03\x04": "a zip file",
+    b"Rar!": "a RAR archive",
+    b"7z\xbc\xaf": "a 7z archive",
+    b"\x1f\x8b": "a gzip archive",
+    b"%PDF": "a PDF file",
+    b"<": "a web page",
+}
 # Ends of lines, and letters that turn or hide what follows: none may stand in a line of ours.
 UNSHOWN = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
@@ -203,7 +210,8 @@ def _files(place: Path) -> Iterator[tuple[str, bytes, str, bool]]:
     if place.is_dir():
         for folder, folders, names in os.walk(place):
             folders.sort()
-            for file in sorted(Path(folder, name) for name in [*names, *filter(_is_link(folder), folders)]):
+            links = [name for name in folders if os.path.islink(os.path.join(folder, name))]
+            for file in sorted(Path(folder, name) for name in [*names, *links]):
                 path = _path(_decoded(os.fsencode(file.relative_to(place)), "cp1252"))
                 if not _is_ignored(path):
                     yield from _of_folder(file, path)
@@ -237,10 +245,9 @@ def _of_folder(file: Path, path: str) -> Iterator[tuple[str, bytes, str, bool]]:
 
 
 def _members(archive: zipfile.ZipFile, at: str = "", left: list[int] | None = None) -> Iterator[tuple]:
-    """Files of a zip file; of one that a student made (``left``: how many files and bytes), notebooks alone."""
+    """Files of a zip file; of one within another (``left``: how many files and bytes at most), notebooks alone."""
     for info in archive.infolist():
-        raw = info.filename.encode("utf-8" if info.flag_bits & 0x800 else "cp437", "surrogateescape")
-        path = at + _path(_decoded(raw, "cp437"))
+        path = at + _path(_name(info))
         if info.is_dir() or _is_ignored(path) or (left and not path.lower().endswith((".ipynb", ".zip"))):
             continue
         if stat.S_ISLNK(info.external_attr >> 16):
@@ -289,8 +296,12 @@ def _is_ignored(path: str) -> bool:
     return any(part in IGNORED for part in parts) or any(hidden)
 
 
-def _is_link(folder: str):
-    return lambda name: os.path.islink(os.path.join(folder, name))
+def _name(info: zipfile.ZipInfo) -> str:
+    """A member's name; UTF-8 even where nothing says so, which Python takes for the letters of old machines."""
+    try:
+        return info.filename if info.flag_bits & 0x800 else _decoded(info.filename.encode("cp437"), "cp437")
+    except UnicodeEncodeError:  # something said so, in a way that newer Pythons know
+        return info.filename
 
 
 def _decoded(raw: bytes, otherwise: str) -> str:

@@ -70,10 +70,6 @@ class Roster:
         found = (self._logins if logins else self._ids).get(" ".join(words_of(text)), set())
         return frozenset({one for one in found if one.casefold() == text.casefold()} or found)
 
-    def called(self, text: str) -> frozenset[str]:
-        """Students of this name, else the one of this id, email address or login."""
-        return self.named(text) or self.known(text)
-
     def cell(self, says: Iterable[str]) -> frozenset[str] | None:
         """Whom the STUDENT cells name: a student, nobody of the class (empty), or nothing that counts (None)."""
         told = {text.strip() for text in says} - {"", "sample"}
@@ -159,7 +155,8 @@ def _folded(text: str) -> set[str]:
 
 
 def _dropped(text: str) -> set[str]:
-    """The letters that are left where a system drops all others, if they are most of the name."""
-    joined = "".join(words_of(text))
-    left = "".join(filter(str.isascii, joined))
-    return {left} if len(left) >= 4 and len(joined) > len(left) > len(joined) / 2 else set()
+    """The letters that are left where a system drops all others, if they are most of every word."""
+    words = words_of(text)
+    left = ["".join(filter(str.isascii, word)) for word in words]
+    is_most = all(len(rest) > len(word) / 2 for rest, word in zip(left, words, strict=True))
+    return {"".join(left)} if is_most and left != words else set()

@@ -179,7 +179,8 @@ def _written(parts: list[str], delivery: Delivery) -> Written | None:
 def _read(system: str, wrote: dict[str, str], behind: list[str], delivery: Delivery) -> Written | None:
     """Whom the words of a system name. None if they are of no form that only a system writes, and name nobody."""
     roster, who, user, attempt = delivery.roster, wrote.get("who", ""), wrote.get("user", ""), wrote.get("attempt", "")
-    people = [[who]]  # for each person, texts of which the first that names somebody counts
+    people = [[who]]  # for each person, texts of which the first that tells of somebody counts
+    ways = (roster.known, roster.named) if system in ("Blackboard", "GitHub") else (roster.named, roster.known)
     if system == "Moodle":
         people = [[who, who.removeprefix(delivery.group)]]
     elif system == "Brightspace":  # some have a number in front of the name
@@ -191,7 +192,7 @@ def _read(system: str, wrote: dict[str, str], behind: list[str], delivery: Deliv
         people, user = [[] if SHORT.fullmatch(who) else [who]], who.casefold()
     elif system == "Gradescope":
         people = delivery.submitters.get(user, [])
-    each = (next(filter(None, map(roster.called, texts)), frozenset()) for texts in people)
+    each = (next(filter(None, (way(text) for text in texts for way in ways)), frozenset()) for texts in people)
     students, is_several = frozenset().union(*each), len(people) > 1
     if system == "Canvas" and user in roster.numbers:
         number = frozenset({roster.numbers[user]})

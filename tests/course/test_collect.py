@@ -186,6 +186,12 @@ def test_students_of_one_name():
     assert claim("limaria_4712_31000_work.ipynb", students=twins).student == "s1"  # who has married
 
 
+def test_a_name_of_two_scripts_is_not_what_is_left_of_it():
+    students = [Student("b5", "Фёдор", "Brandt", ""), Student("brandt", "Lena", "Brandt", "")]
+    assert claim("HW_brandt_attempt_2025-01-01-10-10-10_a.ipynb", students=students).student == "brandt"
+    assert claim("Brandt_8800_assignsubmission_file_/a.ipynb", students=students[:1]).student is None
+
+
 def test_what_moodle_writes_in_front_of_a_whole_group():
     paths = [f"V-01-{name}_88_assignsubmission_file_/a.ipynb" for name in ("Lena Brandt", "Ji-woo Park")]
     assert [claim(path, others=paths).student for path in paths] == ["brandt", "park"]
