@@ -1,5 +1,6 @@
 """Take in what students hand in: find whose it is, choose among several files, mend, say what was done."""
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -118,9 +119,29 @@ def _take(
         stays = "; what was collected before stays" if path.exists() else ""
         collected.notes[student] = (*told, f"`{name}` was not taken in, {chosen.problem}{stays}")
         return
+    about = {"from": name, "rank": claim.rank, "sender": claim.sender, "attempt": claim.attempt}
+    about = notebook.metadata["collected"] = json.loads(json.dumps(about))  # as it is read again
+    before = _collected_before(path)
+    if before and before["rank"] > claim.rank:
+        stays = f"`{before['from']}`, which has a clearer name, was collected before and stays"
+        collected.conflicts[name] = f"may be of {student}, too, of whom {stays}"
+        return
+    if before and claim.sender and before["sender"] == about["sender"] and before["attempt"] > about["attempt"]:
+        collected.superseded.append(name)
+        collected.notes[student] = (*told, f"`{name}` is older than `{before['from']}`, collected before, which stays")
+        return
+    if before and before["from"] != name:
+        told = (*told, f"`{name}` takes the place of `{before['from']}`, collected before")
     write_atomic(path, nbformat.writes(notebook).encode())
     collected.taken[student] = name
     collected.notes[student] = (*told, *said)
+
+
+def _collected_before(path: Path) -> dict[str, Any]:
+    """Of an earlier collection: which file it was, and by what evidence. Empty if there was none."""
+    import nbformat
+
+    return nbformat.read(path, as_version=4).metadata.get("collected", {}) if _is_readable(path) else {}
 
 
 def _newest(mine: list[tuple[Claim, Handed]], given: Any) -> tuple[Claim, Handed]:

@@ -1,5 +1,6 @@
 """Reading files of weights, whoever wrote them. No code in a file is ever run."""
 
+import errno
 import json
 import pickle
 import re
@@ -83,6 +84,8 @@ def read_weights(path: str | Path) -> WeightsFile:
         else:
             content, metadata, notes = _unwrap(_unpickle(path, head), path)
     except OSError as error:
+        if error.errno == errno.EINVAL:  # a place behind the end was asked for
+            raise _damaged(path) from None
         raise InputError(
             f"cannot read {path} ({error.strerror or error}): check the file and its permissions"
         ) from None
@@ -226,6 +229,8 @@ def _check_tensors(tensors: dict[str, torch.Tensor], path: Path) -> None:
             raise InputError(f"{path} holds shapes without numbers (meta tensors): save the network from a real device")
         if value.layout != torch.strided or value.is_quantized:
             raise InputError(f"{name} in {path} is sparse or quantized: save it as an ordinary tensor")
+        if value.is_floating_point() and not value.isfinite().all():
+            raise InputError(f"{name} in {path} holds nan or inf: its training diverged, so take an earlier checkpoint")
 
 
 # The network among the tensors
