@@ -178,8 +178,8 @@ def _mended(handed: Handed, release: Any) -> tuple[Any, tuple[str, ...]]:
     if handed.notebook is not None:
         try:
             mended, said = mend(handed.notebook, release)
-            damage = [f"`{shown(handed.path)}` was taken in as far as it can be read: {problem}."] if problem else []
-            return _with_notes(mended, (*damage, *handed.notes, *said))
+            damage = [f"`{shown(handed.path)}` was taken in as far as it can be read: {problem}. Hand it in again."]
+            return _with_notes(mended, (*(damage if problem else ()), *handed.notes, *said))
         except Exception as error:
             problem = reason(error)
     return _with_notes(

@@ -560,9 +560,9 @@ submission_13:
     files |= {"export/submission_metadata.yml": about, "export/submission_15/work.ipynb": work("15")}
     collected, found = collect(tmp_path, files)
     assert found == {"krueger": "12", "oduya": "14", "park": "13"} and len(collected.unclear) == 1
-    assert not collect(tmp_path, {"submission_metadata.yml": b"\0: [", "submission_12/a.ipynb": work("x", "park")})[
-        0
-    ].unclear
+    (tmp_path / "2").mkdir()
+    files = {"submission_metadata.yml": b"\0: [", "submission_12/a.ipynb": work("x", "park")}
+    assert not collect(tmp_path / "2", files)[0].unclear
 
 
 def test_who_joined_after_the_release_stops_nobody(tmp_path, monkeypatch):
@@ -702,3 +702,15 @@ def test_no_file_is_credited_to_two_people_or_to_the_wrong_one(made, tmp_path_fa
         written = f"{one.first_name} {one.last_name}" if system != "canvas" else letters(one.last_name + one.first_name)
         is_clear = system in ("blackboard", "github") or roster.named(written) == {one.id}
         assert not is_clear or one.id in found or all(sender != one for _, sender, *_ in sent)
+
+
+def test_collecting_again_takes_nothing_worse_or_older(tmp_path):
+    first = {"brandt.ipynb": work("good"), "kruegerjuergen_4700_90300_work.ipynb": work("new")}
+    collect(tmp_path, first)
+    again = {"hw.ipynb": work("other", student="brandt"), "kruegerjuergen_4700_90210_work.ipynb": work("old")}
+    collected, found = collect(tmp_path, again)
+    assert found["brandt"] == "good" and "clearer name" in collected.conflicts["hw.ipynb"]
+    assert found["krueger"] == "new" and "is older than" in collected.notes["krueger"][0]
+    later = {"kruegerjuergen_4700_90400_work.ipynb": work("newest")}
+    collected, found = collect(tmp_path, later)
+    assert found["krueger"] == "newest" and "takes the place of" in collected.notes["krueger"][0]

@@ -24,7 +24,7 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from resnet_tutorial import InputError
+from resnet_tutorial import InputError, create_model
 from resnet_tutorial.weights import read_weights
 
 STATE = {"conv1.weight": torch.arange(6.0).reshape(2, 3), "fc.bias": torch.ones(2, dtype=torch.float16)}
@@ -422,3 +422,20 @@ def test_a_file_that_may_not_be_read(tmp_path):
     path = write(tmp_path / "w.pth", STATE)
     path.chmod(0)
     assert "cannot read" in refused(path)
+
+
+def test_numbers_that_are_none_are_refused(tmp_path):
+    state = create_model("resnet8").state_dict()
+    state["conv1.weight"][0] = float("nan")
+    torch.save(state, tmp_path / "a.pt")
+    with pytest.raises(InputError, match=r"conv1.weight in .* holds nan or inf: its training diverged"):
+        read_weights(tmp_path / "a.pt")
+
+
+def test_a_file_that_was_cut_short_is_called_damaged(tmp_path):
+    torch.save(create_model("resnet8").state_dict(), tmp_path / "whole.pt")
+    whole = (tmp_path / "whole.pt").read_bytes()
+    for size in (5_000, 40_000, len(whole) // 2, len(whole) - 10):
+        (tmp_path / "a.pt").write_bytes(whole[:size])
+        with pytest.raises(InputError, match="damaged, cut short"):
+            read_weights(tmp_path / "a.pt")
