@@ -12,7 +12,7 @@ from resnet_tutorial.files import write_atomic
 from .cells import grade_id
 from .clean import clean_text
 from .course import Course
-from .handed import Handed, read, read_place, reason, shown
+from .handed import Handed, read_place, reason, shown
 from .mend import mend
 from .roster import Roster
 from .whose import Claim, Delivery, whose
@@ -112,7 +112,7 @@ def _take(
         newest = "the newest" if mine[-1][1] is chosen else "the newest with cells of this assignment"
         told = (f"of {len(several) + 1} notebooks `{name}` counts, {newest}", *told)
         told += tuple(f"`{shown(one.path)}` {UNREADABLE}: {one.problem}" for one in several if one.problem)
-    notebook, said = _mended(chosen, given)
+    notebook, said = put_together(chosen, given)
     path = course.submitted(assignment, student)
     if chosen.is_lost or (chosen.problem and _is_readable(path)):
         collected.unread.append(name)
@@ -162,18 +162,13 @@ def _is_readable(path: Path) -> bool:
     return path.exists() and UNREADABLE not in path.read_text(encoding="utf-8")
 
 
-def read_submission(data: bytes, name: str, release: Any) -> tuple[Any, tuple[str, ...]]:
-    """The notebook in a file, mended, with a cell on top that says what was mended.
+def put_together(handed: Handed, release: Any) -> tuple[Any, tuple[str, ...]]:
+    """What was handed in as the notebook to grade, with a cell on top that says what was mended, and that in lines.
 
     Args:
-        data: the file.
-        name: its name, for messages.
-        release: what this student was given.
+        handed: the file.
+        release: what this student was given; it stands in where the file cannot be read.
     """
-    return _mended(read(name, data), release)
-
-
-def _mended(handed: Handed, release: Any) -> tuple[Any, tuple[str, ...]]:
     problem = handed.problem
     if handed.notebook is not None:
         try:

@@ -5,7 +5,6 @@ import html
 import json
 import os
 import re
-import resource
 import shutil
 import socket
 import subprocess
@@ -40,9 +39,10 @@ from resnet_course.classroom import (
 from resnet_course.classroom.cells import grade_id, hidden_pieces, squeezed
 from resnet_course.classroom.course import Student
 from resnet_course.classroom.grade import seal
+from resnet_course.classroom.handed import read
 from resnet_course.classroom.release import find_leaks, for_course
 from resnet_course.classroom.sandbox import execute
-from resnet_course.classroom.submissions import read_submission
+from resnet_course.classroom.submissions import put_together
 from resnet_tutorial import cli
 from resnet_tutorial.errors import InputError
 
@@ -380,7 +380,7 @@ def test_a_broken_notebook_is_mended(tmp_path):
     del broken.cells[5]
     broken.cells.insert(3, nbformat.v4.new_code_cell("import math"))
     data = json.dumps(broken).replace("\n", "\r\n").encode("utf-8-sig")
-    mended, said = read_submission(data, "anna.ipynb", release)
+    mended, said = put_together(read("anna.ipynb", data), release)
     assert [c.source for c in mended.cells[1:]] == [
         *[c.source for c in release.cells[:3]],
         "import math",
@@ -407,7 +407,7 @@ def handed_in(change):
     work = essay_release()
     work.cells[3].source, work.cells[7].source = RIGHT, "Because."
     change(work)
-    mended, said = read_submission(json.dumps(work).encode(), "a.ipynb", essay_release())
+    mended, said = put_together(read("a.ipynb", json.dumps(work).encode()), essay_release())
     return said, [one.source for one in mended.cells[1 if said else 0 :]]
 
 
@@ -475,14 +475,14 @@ def test_another_assignment_is_told_first():
 
 @pytest.mark.parametrize("data", [b"", b"\xff\xfe\x00", b"{}", b"[1]", b'{"cells": 3, "nbformat": 4}', b"PK\x03\x04"])
 def test_what_is_no_notebook_gets_a_message(data):
-    mended, said = read_submission(data, "work.ipynb", source_notebook())
+    mended, said = put_together(read("work.ipynb", data), source_notebook())
     assert "could not be read as a notebook" in said[0] and said[0] in mended.cells[0].source
     assert len(mended.cells) == 7
 
 
 def test_an_untouched_file_comes_back_as_it_was():
     release = source_notebook()
-    mended, said = read_submission(nbformat.writes(release).encode(), "a.ipynb", release)
+    mended, said = put_together(read("a.ipynb", nbformat.writes(release).encode()), release)
     assert said == () and [c.source for c in mended.cells] == [c.source for c in release.cells]
 
 
@@ -550,6 +550,7 @@ kernel.session.send(kernel.iopub_socket, "stream", {"name": "stdout", "text": ""
 
 def test_what_a_kernel_sends_is_bounded_of_whatever_kind():
     """Read in a process of its own, whose memory ends: neither buffers nor an error get past it."""
+    resource = pytest.importorskip("resource")
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     cells = [nbformat.v4.new_code_cell(source) for source in ("raise ValueError('x' * 60_000_000)", "1 + 1")]
     error, two = execute(nbformat.v4.new_notebook(cells=cells), Limits(cell=30)).cells
@@ -663,7 +664,7 @@ def test_an_early_attempt_does_not_overwrite_the_last():
     early["id"], early.source = "early", "def double(x):\n    return x"
     handed.cells[3].source = RIGHT
     handed.cells.insert(3, early)
-    mended, _ = read_submission(nbformat.writes(handed).encode(), "a.ipynb", release)
+    mended, _ = put_together(read("a.ipynb", nbformat.writes(handed).encode()), release)
     assert [c.source for c in mended.cells].index(early.source) < [c.source for c in mended.cells].index(RIGHT)
 
 
