@@ -2,6 +2,7 @@ import matplotlib
 
 matplotlib.use("Agg")
 
+import re
 from dataclasses import asdict, replace
 
 import pytest
@@ -156,13 +157,20 @@ def test_a_table_shows_the_numbers_of_a_figure():
     assert repr(table).splitlines()[1:] == ["block  loss", "1.1    0.1235", "a < b  –"]
 
 
-def test_a_chart_shows_its_picture_and_its_tables(monkeypatch):
-    shown = []
-    monkeypatch.setattr("IPython.display.display", lambda *objects: shown.extend(objects))
-    chart = plots.show_curves({"a": ([1, 2], [3.0, 4.0])}, "step", "loss")
-    chart._ipython_display_()
-    assert shown[0] is chart.figure and [table.caption for table in shown[1:]] == ["The data of this figure"]
-    assert repr(chart).splitlines()[1:] == ["step  a", "1     3", "2     4"]
+def test_a_chart_shows_its_picture_in_the_colors_of_the_page_and_its_table():
+    chart = plots.show_curves({"a < b": ([1, 2], [3.0, 4.0])}, "step", "loss")
+    html = chart._repr_html_()
+    assert html.count("<svg ") == 1 and 'aria-label="loss against step, for a &lt; b"' in html
+    assert "currentColor" in html and "#000000" not in html and plots.COLORS[0].lower() in html
+    assert not re.search(r'<g id="', html) and "The data of this figure" in html
+    assert repr(chart).splitlines()[1:] == ["step  a < b", "1     3", "2     4"]
+
+
+def test_panels_are_pictures_of_their_own_that_can_stand_below_each_other():
+    chart = plots.show_degradation([*seeds("plain20", 60.0), *seeds("resnet20", 80.0)])
+    first, second = re.findall(r'<svg .*?aria-label="(.*?)".*?</svg>', chart._repr_html_(), re.DOTALL)
+    assert first == "plain: training error (%) against epoch, for plain20" and second.startswith("residual: ")
+    assert all(axis.get_visible() for axis in chart.figure.axes)
 
 
 def test_whatever_draws_numbers_comes_with_a_table():
