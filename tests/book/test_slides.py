@@ -66,6 +66,7 @@ def test_links_lead_to_the_book_and_formulas_need_no_script():
     html = slides.render("[a](other.ipynb#b), [c](page.md), [d](https://example.org/x.md) and $x^2$")
     assert re.findall('href="(.*?)"', html) == ["../book/other.html#b", "../book/page.html", "https://example.org/x.md"]
     assert "<msup>" in html and "$" not in html
+    assert slides.render("A {term}`stage`, two {term}`stages <stage>`.") == "<p>A stage, two stages.</p>\n"
 
 
 @pytest.mark.parametrize("path", DECKS, ids=lambda path: path.stem)
