@@ -78,7 +78,9 @@ def finish(app: Sphinx, error: Exception | None) -> None:
         text = page.read_text(encoding="utf-8")
         text = EMBEDDED.sub(lambda match, root=root: f'src="{root}_images/{store(match[1], site)}"', text)
         if single:  # all is on this page: Sphinx misses that for names of the package
-            text = text.replace(f'href="{app.config.root_doc}.html#', 'href="#').replace('"../whole.html"', '"#"')
+            text = re.sub(rf'href="(?:{app.config.root_doc}|\w+)\.html#', 'href="#', text).replace(
+                '"../whole.html"', '"#"'
+            )
             text = text.replace('href="../slides/', 'href="slides/')
         page.write_text(text.replace("<img ", '<img loading="lazy" '), encoding="utf-8")
     pack_pictures(site)

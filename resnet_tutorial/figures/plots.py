@@ -589,31 +589,6 @@ def show_heat(images: torch.Tensor, maps: torch.Tensor, titles: list[str], colum
     return finished(figure, pad=0.3)
 
 
-def show_surfaces(surfaces: dict[str, torch.Tensor], along: list[float]) -> Chart:
-    """Loss surfaces as contour lines that carry their value, a panel each, with the same levels; + is the network.
-
-    Args:
-        surfaces: for each title the losses, in nats, first direction × second direction.
-        along: places on both directions.
-    """
-    low = min(surface.min().item() for surface in surfaces.values())
-    high = max(surface.max().item() for surface in surfaces.values())
-    # Equal factors: the valley is shown as well as the walls.
-    levels = [low * (high / low) ** (k / 9) for k in range(10)]
-    frames = {title: DataFrame(surface.tolist(), columns=along) for title, surface in surfaces.items()}
-    figure, axes = plt.subplots(1, len(surfaces), figsize=(4.4 * len(surfaces), 4.2), squeeze=False, sharey=True)
-    for axis, (title, frame) in zip(axes[0], frames.items(), strict=True):
-        axis.contourf(along, along, frame.T, levels=levels, cmap="Blues", norm="log", extend="both")
-        lines = axis.contour(along, along, frame.T, levels=levels, colors="black", linewidths=0.7)
-        axis.clabel(lines, fontsize=8, fmt="%.2g")
-        axis.plot(0, 0, marker="+", markersize=12, color=COLORS[1])
-        axis.set_title(title, fontsize=10)
-        axis.set_aspect("equal")
-        frame.insert(0, "first direction ↓ second →", along)
-        style(axis, "first direction", "second direction" if axis is axes[0, 0] else "")
-    return Chart(finished(figure), frames)
-
-
 def show_reliability(panels: dict[str, list[ConfidenceBin]]) -> Chart:
     """Reliability diagrams: the share of right answers against the confidence, bin by bin, a panel each.
 

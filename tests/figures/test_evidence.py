@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 
-from resnet_tutorial.figures.evidence import loaded, trained
+from resnet_tutorial.figures.evidence import difference, loaded, trained
 from resnet_tutorial.training import RunRecord, load_recipe
 
 
@@ -61,3 +61,8 @@ def test_what_a_page_trained_is_repeated_by_its_cell():
     html = trained([make_record(seed=7, accuracy=61.25)])._repr_html_()
     assert "Trained here" in html and "rt-trained" in html and "61.25 %" in html
     assert "command" not in html and "--seed" not in html
+
+
+def test_a_difference_has_an_interval_where_both_have_several_seeds():
+    assert difference([10.0], [12.0, 13.0]) == "+2.5 points (one seed, no interval)"
+    assert difference([10.0, 10.5, 11.0], [12.0, 12.5, 13.0]) == "+2.0 points (95 % interval +0.9 to +3.1)"

@@ -129,17 +129,6 @@ def test_heat_lies_on_the_image_at_its_place():
     assert heat.shape == (32, 32) and heat[0, 31] == 1 and heat[31, 0] == 0
 
 
-def test_surfaces_share_their_levels_and_the_first_direction_runs_to_the_right():
-    along = [-1.0, 0.0, 1.0]
-    slope = torch.tensor([1.0, 2.0, 4.0])[:, None].expand(3, 3)  # rises along the first direction
-    chart = plots.show_surfaces({"a": slope, "b": 2 * slope}, along)
-    assert tables_of(chart)[0] == {"first direction ↓ second →": along, -1.0: [1, 2, 4], 0.0: [1, 2, 4], 1.0: [1, 2, 4]}
-    left, right = chart.figure.axes
-    assert list(left.collections[0].levels) == list(right.collections[0].levels)
-    verticals = [path.vertices for path in left.collections[1].get_paths() if len(path.vertices)]
-    assert all(abs(v[:, 0] - v[0, 0]).max() < 1e-6 for v in verticals)
-
-
 def test_reliability_shows_accuracy_and_number_of_each_bin():
     bins = [ConfidenceBin(0.4, 0.5, 3, 0.45, 0.25), ConfidenceBin(0.9, 1.0, 7, 0.99, 0.9)]
     chart = plots.show_reliability({"trained": bins})
