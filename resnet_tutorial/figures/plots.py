@@ -249,7 +249,7 @@ def show_degradation(records: Sequence[RunRecord], own: Mapping[str, RunRecord] 
         axis.set_title(KINDS[kind][0], fontsize=10)
         axis.tick_params(labelleft=True)  # also where the panels stand below each other
         if axis.lines:
-            axis.legend(frameon=False, fontsize=8, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.15))
+            axis.legend(frameon=False, fontsize=9, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.15))
     columns = {name: errors.loc[name]["mean"] for name in archs}
     columns |= {name: frame.set_index("epoch")["train_error"] for name, frame in own.items()}
     return Chart(finished(figure), {"training error (%)": DataFrame(columns).rename_axis("epoch").reset_index()})
