@@ -67,9 +67,8 @@ class Chart:
         return "\n\n".join(map(repr, self.tables))
 
     def _repr_html_(self) -> str:
-        panels = "".join(_panels(self.figure))
-        look = "display: flex; flex-wrap: wrap; gap: 0.5rem"
-        return f'<div style="{look}">{panels}</div>{"".join(table._repr_html_() for table in self.tables)}'
+        panels, tables = "".join(_panels(self.figure)), "".join(table._repr_html_() for table in self.tables)
+        return f'<div class="rt-chart" style="display: flex; flex-wrap: wrap; gap: 0.5rem">{panels}</div>{tables}'
 
 
 def _panels(figure: Figure) -> list[str]:
