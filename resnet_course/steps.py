@@ -63,6 +63,8 @@ def _grade(args: GradeArgs) -> None:
     for grade in grades:
         waits = ", and a written part to read" if grade.waits else ""
         print(f"{grade.student}: {grade.problem or f'{grade.points:g} of {grade.possible:g} points{waits}'}")
+        for note in grade.notes:
+            print(f"  look: {note}")
 
 
 def _feedback(args: FeedbackArgs) -> None:

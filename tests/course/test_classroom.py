@@ -40,6 +40,7 @@ from resnet_course.classroom.cells import grade_id, hidden_pieces, squeezed
 from resnet_course.classroom.course import Student
 from resnet_course.classroom.grade import seal
 from resnet_course.classroom.handed import read
+from resnet_course.classroom.probes import Probes
 from resnet_course.classroom.release import find_leaks, for_course
 from resnet_course.classroom.sandbox import execute
 from resnet_course.classroom.submissions import put_together
@@ -77,6 +78,7 @@ ASSERT = """assert double("ab") == "abab", "a text can be doubled, too"
 ### BEGIN HIDDEN TESTS
 assert double([1, 17, 4]) == [1, 17, 4] * 2, "so can a list"
 ### END HIDDEN TESTS"""
+PROBE = "import json\njson.dumps([double(number) for number in (5, -8, 0.5)])"
 RIGHT = "def double(x):\n    return 2 * x"
 HALF = "def double(x):\n    return abs(2 * x) if isinstance(x, int) else 2 * x"
 STEALS = """
@@ -86,6 +88,7 @@ def steal(info):
 get_ipython().events.register("pre_run_cell", steal)
 """
 HIDES = "type(get_ipython().displayhook).__call__ = lambda *values: None\ndef double(x):\n    return 0"
+FAKES = "class Same:\n    __eq__ = lambda *both: True\ndef double(x):\n    return Same()"
 LOOPS = "def double(x):\n    while True:\n        pass"
 QUITS = "import os\ndef double(x):\n    os._exit(0)"
 FORKS = """
@@ -120,6 +123,7 @@ def source_notebook(*more):
         cell("code", "letters = len(STUDENT)", grade_id="variant", locked=True),
         cell("code", DOUBLE, grade_id="double", solution=True),
         cell("code", TEST, grade_id="test_double", grade=True, locked=True, points=4),
+        cell("code", PROBE, tags=["probe"]),
         cell("code", ASSERT, grade_id="test_more", grade=True, locked=True, points=2),
         *more,
     ]
@@ -185,6 +189,7 @@ def graded(tmp_path_factory):
         "renamed": RIGHT.replace("double", "twice"),
         "steals": STEALS + RIGHT,
         "hides": HIDES,
+        "fakes": FAKES,
         "forks": FORKS,
         "memory": "def double(x):\n    bytearray(1 << 40)",
         "plus+tag@school.example": RIGHT + "\n\n\nprint('half an emoji: \\ud83d')",
@@ -214,6 +219,7 @@ EXPECTED = {
     "quit": (0, "The kernel ended"),
     "renamed": (0, "<code>double</code> is not defined in your answer"),
     "hides": (0, "should end in points"),
+    "fakes": (2, "gives something else than the solution"),
     "memory": (0, "MemoryError"),
     "empty": (0, "NotImplementedError"),
     "text": (0, "could not be read as a notebook"),
@@ -233,6 +239,12 @@ def test_points_and_message(graded, student):
         pytest.skip("this system has no namespaces")
     assert (grades[student].points, grades[student].possible, grades[student].problem) == (points, 6, "")
     assert message in page
+
+
+def test_what_an_instructor_should_look_at_is_named(graded):
+    notes = {student: "; ".join(grade.notes) for student, grade in graded[2].items() if grade.notes}
+    assert notes.keys() >= {"fakes", "hides", "steals"} and not notes.keys() & {"right", "half", "crash", "loop"}
+    assert "test_double gave all points" in notes["fakes"] and "double uses get_ipython" in notes["steals"]
 
 
 def test_missing_student_is_named_and_has_no_points(graded, tmp_path):
@@ -635,11 +647,12 @@ def test_times_follow_from_those_of_the_own_answers(monkeypatch):
         "iopub.status.busy": "2026-01-01T00:00:00.000000Z",
         "iopub.status.idle": "2026-01-01T00:00:59.900000Z",
     }
+    del executed.cells[5]  # the probe
     executed.cells[4].outputs = [
         nbformat.v4.new_output("execute_result", data={"text/plain": "4.0"}, execution_count=1)
     ]
     monkeypatch.setattr(grade, "execute", lambda *given: executed)
-    limits = grade._with_times(Limits(memory=77), source_notebook(), 1, Path("/nowhere"), None)
+    limits = grade._with_times(Limits(memory=77), executed, 1, Path("/nowhere"), None, Probes(executed))
     assert (limits.cell, limits.wall, limits.memory) == (360, 360, 77)
 
 
