@@ -123,7 +123,6 @@ def source_notebook(*more):
         cell("code", "letters = len(STUDENT)", grade_id="variant", locked=True),
         cell("code", DOUBLE, grade_id="double", solution=True),
         cell("code", TEST, grade_id="test_double", grade=True, locked=True, points=4),
-        cell("code", PROBE, tags=["probe"]),
         cell("code", ASSERT, grade_id="test_more", grade=True, locked=True, points=2),
         *more,
     ]
@@ -135,7 +134,9 @@ def make_course(folder, students):
     essay = cell(
         "markdown", "It is the same as $x+x$, by distribution.", grade_id="essay", grade=True, solution=True, points=3
     )
-    for name, notebook in (("1_double", source_notebook()), ("2_essay", source_notebook(essay))):
+    double = source_notebook()
+    double.cells.insert(5, cell("code", PROBE, tags=["probe"]))
+    for name, notebook in (("1_double", double), ("2_essay", source_notebook(essay))):
         (folder / "assignments" / name).mkdir(parents=True)
         nbformat.write(notebook, folder / "assignments" / name / f"{name}.ipynb")
     rows = [f"{one},First{i},Last{i},{one}@example.org" for i, one in enumerate(students)]
@@ -307,7 +308,7 @@ def test_nothing_is_left_behind(graded):
 def test_release_holds_names_but_neither_solutions_nor_hidden_tests(graded):
     course, *_ = graded
     files = sorted((course.root / "release").rglob("*.ipynb"))
-    assert len(files) == 15
+    assert len(files) == 16
     for path in files:
         text = path.read_text()
         assert not re.search("twice_the_number|-17|SOLUTION|HIDDEN", text)
@@ -647,7 +648,6 @@ def test_times_follow_from_those_of_the_own_answers(monkeypatch):
         "iopub.status.busy": "2026-01-01T00:00:00.000000Z",
         "iopub.status.idle": "2026-01-01T00:00:59.900000Z",
     }
-    del executed.cells[5]  # the probe
     executed.cells[4].outputs = [
         nbformat.v4.new_output("execute_result", data={"text/plain": "4.0"}, execution_count=1)
     ]
