@@ -14,7 +14,7 @@ from typing import Any, get_type_hints
 import torch
 
 from ..errors import InputError
-from ..files import open_atomic, write_atomic
+from ..files import replacing, write_atomic
 from ..version import __version__
 
 SCHEMA = 4
@@ -120,8 +120,8 @@ class RunRecord:
         rows = csv.DictWriter(text, list(self.history[0]), lineterminator="\n")
         rows.writeheader()
         rows.writerows(self.history)
-        with open_atomic(path, sync=False) as file:  # the checkpoint holds the history, too
-            file.write(text.getvalue().encode())
+        with replacing(path) as temporary:  # and no waiting for the disk: the checkpoint holds the history, too
+            temporary.write_bytes(text.getvalue().encode())
 
 
 def read_record(path: Path) -> RunRecord:
