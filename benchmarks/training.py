@@ -23,10 +23,8 @@ from pathlib import Path
 
 import torch
 from torch import nn
-from torch.utils.data import DataLoader
-from torchvision import transforms
 
-from benchmarks.batches import MEAN, STD, PilImages, noise, ratio, take_turns
+from benchmarks.batches import BATCH, MEAN, STD, noise, ordinary_loader, ratio, take_turns
 from resnet_tutorial import ImageDataset, InputError, Recipe, create_model, get_architecture
 from resnet_tutorial.data import BatchLoader, Transform
 from resnet_tutorial.files import write_atomic
@@ -42,18 +40,9 @@ from resnet_tutorial.training import (
 )
 from resnet_tutorial.training.graphs import GraphedStep
 
-BATCH = 128
 RECIPE = Recipe(lr=0.01)  # small enough for noise as images
 PARTS = "a part, default all; ladder: from the ordinary loop to compiled steps and CUDA graphs, a rung at a time"
 STEPS = {"resnet20": 100, "resnet18": 6, "resnet50": 3}
-
-
-def ordinary_loader(dataset: ImageDataset, train: bool) -> DataLoader:
-    steps = [transforms.ToTensor(), transforms.Normalize(MEAN, STD)]
-    if train:
-        steps = [transforms.RandomCrop(32, 4), transforms.RandomHorizontalFlip(), *steps]
-    images = PilImages(dataset, transforms.Compose(steps))
-    return DataLoader(images, BATCH, shuffle=train, num_workers=2, persistent_workers=True)
 
 
 def ordinary_epoch(model: nn.Module, loader: Iterable, optimizer: torch.optim.Optimizer, device: torch.device) -> float:
