@@ -82,7 +82,7 @@ class Trainer:
         log: Callable[[str], None] = print,
         listeners: Sequence[Listener] = (),
     ):
-        self.config, self.recipe, self.test_set = config, config.recipe, test_set
+        self.recipe, self.test_set = config.recipe, test_set
         self.world = distributed.read_world()
         self.first = self.world.rank == 0  # of several processes: the one that writes and speaks
         self.log = log if self.first else lambda line: None
@@ -92,6 +92,7 @@ class Trainer:
         elif config.model_options() or config.checkpoint_activations or config.pretrained:
             raise InputError("the options of create_model are for a network by its name: a given one has its own")
         self.parts = make_parts(config, train_set, model, self.world)
+        self.config = replace(config, precision=self.parts.device.precision)  # auto is what it came to
         self.model = self.parts.model
         options = options_of(self.model) if self.given else None if is_own(config.model) else config.model_options()
         self.own, self.options = options is None, options or {}  # own code, which no file may make run
@@ -225,7 +226,7 @@ class Trainer:
     def _command(self) -> str:
         if self.given:
             return f"resnet_tutorial.train({self.name}, train_set, test_set, …)  # a network as it was given"
-        return replace(self.config, precision=self.parts.device.precision).command()
+        return self.config.command()
 
     # Training
 
@@ -369,7 +370,7 @@ class Trainer:
             "loader": parts.batches.state_dict(),
             "sums": self.sums.state_dict(),
             "rng": distributed.gather(random_states()),
-            "run": self.config.kept() | self.options | {"precision": parts.device.precision},
+            "run": self.config.kept() | self.options,
             "root": str(self.config.root.resolve()) if self.config.root else None,
             "record": asdict(self.record),
         }
