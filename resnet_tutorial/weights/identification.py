@@ -1,15 +1,16 @@
 """Which ResNet is this? Networks, or weights alone, named by what they are and not by what they are called."""
 
+import math
 import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 import torch
 from torch import nn
 
-from ..architectures import ARCHITECTURES, CONVS_PER_BLOCK, EXPANSION, Architecture, get_architecture
+from ..architectures import ARCHITECTURES, EXPANSION, Architecture, depth_of, get_architecture
 from ..errors import InputError
 from .file import WeightsFile, find_network, some
 from .structure import Block, Net, read_network, read_weights_alone
@@ -99,7 +100,8 @@ def identify(
 
 
 def _compare(net: Net, claimed: str, image_size: int) -> Identification:
-    stages = _stages(net.blocks)
+    # Blocks of the same width, one after the other, are a stage.
+    stages = [list(blocks) for _, blocks in groupby(net.blocks, lambda block: block.width)]
     letters = _shortcut_options(net.blocks)
     preact = _is_preact(net)
     stem = "imagenet" if net.stem.kernel == 7 else "cifar"
@@ -124,16 +126,6 @@ def _compare(net: Net, claimed: str, image_size: int) -> Identification:
         departures=tuple(departures),
         unknown=tuple(_unknown(net, letters)),
     )
-
-
-def _stages(blocks: tuple[Block, ...]) -> list[list[Block]]:
-    """Blocks of the same width, one after the other, are a stage."""
-    stages: list[list[Block]] = []
-    for block in blocks:
-        if not stages or stages[-1][0].width != block.width:
-            stages.append([])
-        stages[-1].append(block)
-    return stages
 
 
 def _shortcut_options(blocks: tuple[Block, ...]) -> tuple[str, ...]:
@@ -187,12 +179,8 @@ def _by_blocks(family: str, kind: str, counts: tuple[int, ...]) -> Architecture 
             return arch
     if len(counts) != 3 or len(set(counts)) > 1:
         return None
-    arch = get_architecture(f"{family}{_depth(kind, counts)}")
+    arch = get_architecture(f"{family}{depth_of(kind, counts)}")
     return arch if (arch.block, arch.blocks) == (kind, counts) else None
-
-
-def _depth(kind: str, counts: tuple[int, ...]) -> int:
-    return 2 + CONVS_PER_BLOCK[kind] * sum(counts)
 
 
 def _title(candidates: tuple[Architecture, ...], stages: list[list[Block]]) -> str:
@@ -210,7 +198,7 @@ def _naming(candidates: tuple[Architecture, ...], stages: list[list[Block]], cla
     kinds = {block.kind for stage in stages for block in stage}
     counts = tuple(map(len, stages))
     if kinds == {"bottleneck"} and len(counts) == 3 and len(set(counts)) == 1:
-        n, depth = counts[0], _depth("bottleneck", counts)
+        n, depth = counts[0], depth_of("bottleneck", counts)
         if not candidates or (called and int(called[2]) == 6 * n + 2):
             found.append(
                 f"bottleneck 9n+2: three stages of {n} bottlenecks have {depth} layers: this is ResNet-{depth}, "
@@ -273,8 +261,10 @@ def _shape_departures(net: Net, stages: list[list[Block]]) -> list[str]:
 def _stride_departures(stages: list[list[Block]]) -> list[str]:
     found = []
     for i, blocks in enumerate(stages):
-        strides = [_product(block.strides) for block in blocks]
-        if None in strides or strides == [1 if i == 0 else 2] + [1] * (len(blocks) - 1):
+        if None in [stride for block in blocks for stride in block.strides]:
+            continue
+        strides = [math.prod(block.strides) for block in blocks]
+        if strides == [1 if i == 0 else 2] + [1] * (len(blocks) - 1):
             continue
         size = f"{blocks[-1].convs[-1].size}×{blocks[-1].convs[-1].size}"
         name, strided = f"conv{i + 2}_x", [str(k + 1) for k, stride in enumerate(strides) if stride > 1]
@@ -292,15 +282,6 @@ def _stride_departures(stages: list[list[Block]]) -> list[str]:
             found.append("stride on the last convolution of a block: the others work at the full resolution")
             break
     return found
-
-
-def _product(strides: tuple[int | None, ...]) -> int | None:
-    product = 1
-    for stride in strides:
-        if stride is None:
-            return None
-        product *= stride
-    return product
 
 
 def _shortcut_departures(net: Net, letters: tuple[str, ...], preact: bool | None) -> list[str]:
