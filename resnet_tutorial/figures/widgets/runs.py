@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ...errors import InputError
 from ...text import duration
 from ...training import RunRecord
+from ..colors import COLORS
 from ..results import Experiment, epochs, group_runs, spread_of
 from ..tables import NUMBER, Cell, columns_of, html_table, plain_table, scrolling
 from .page import CHOICE_STYLE, STATIC, STYLE, in_words, radio_buttons
@@ -17,8 +18,8 @@ from .page import CHOICE_STYLE, STATIC, STYLE, in_words, radio_buttons
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-# Each has 3:1 against a white and a black page. Dashes tell the kind of network, markers and numbers each one.
-COLORS = ("currentColor", "#0072B2", "#D55E00", "#009E73", "#CC79A7")
+# Dashes tell the kind of network, colors and markers each one, and so do numbers.
+LINE_COLORS = ("currentColor", *COLORS[:4])
 DASHES = {"plain": "7 4", "preact": "2 3"}
 MARKERS = (  # paths around (0, 0), as large as a letter
     "M-4 0A4 4 0 1 1 4 0A4 4 0 1 1-4 0Z",
@@ -310,7 +311,7 @@ def _look(number: int, name: str) -> tuple[str, str, str]:
     """Color, dashes as an attribute, and marker of a network."""
     dashes = next((dash for kind, dash in DASHES.items() if name.startswith(kind)), None)
     dash = f' stroke-dasharray="{dashes}"' if dashes else ""
-    return COLORS[number % len(COLORS)], dash, MARKERS[number % len(MARKERS)]
+    return LINE_COLORS[number % len(LINE_COLORS)], dash, MARKERS[number % len(MARKERS)]
 
 
 def _mark(number: int, name: str) -> str:
