@@ -181,12 +181,16 @@ def ledger(records: Iterable[RunRecord]) -> Ledger:
     Args:
         records: any runs, such as those of `resnet_tutorial.figures.results.read_records`.
     """
+
+    def images_seen(each: Experiment) -> int:
+        return len(each.first.history) * each.first.data["train"]
+
     finished = [record for record in records if record.test is not None and len(record.history) >= LEAST_EPOCHS]
     measured: dict[str, list[Experiment]] = {name: [] for name in PUBLISHED}
     for each in experiments(finished):
         measured.setdefault(each.first.network, []).append(each)
     return Ledger(
-        Entry(name, PUBLISHED.get(name, NOWHERE), tuple(sorted(found, key=_images_seen, reverse=True)))
+        Entry(name, PUBLISHED.get(name, NOWHERE), tuple(sorted(found, key=images_seen, reverse=True)))
         for name, found in measured.items()
     )
 
@@ -266,10 +270,6 @@ def _paper_in_short(published: Published) -> str:
 def _by_kind_and_depth(entry: Entry) -> tuple[int, str, int]:
     arch = get_architecture(entry.name)
     return ("resnet", "plain", "preact").index(arch.kind), arch.family, arch.depth
-
-
-def _images_seen(each: Experiment) -> int:
-    return len(each.first.history) * each.first.data["train"]
 
 
 def _best(each: Experiment) -> str:

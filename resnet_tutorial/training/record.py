@@ -105,7 +105,8 @@ class RunRecord:
     def add_epoch(self, row: dict) -> bool:
         """Add an epoch to the history; say whether it is the best by validation accuracy so far."""
         self.history.append(row)
-        self.best = _best(self.history)
+        scored = [row for row in self.history if "val_accuracy" in row]
+        self.best = max(scored, key=lambda row: row["val_accuracy"], default=None)
         return self.best is row
 
     def write(self, path: Path) -> None:
@@ -161,11 +162,6 @@ def record_from_dict(values: Any, where: object) -> RunRecord:
     if wrong:
         raise InputError(f"{where} is no whole run record: check {', '.join(sorted(wrong))}")
     return RunRecord(**values)
-
-
-def _best(history: list[dict]) -> dict | None:
-    scored = [row for row in history if "val_accuracy" in row]
-    return max(scored, key=lambda row: row["val_accuracy"], default=None)
 
 
 def _fits(value: Any, kind: Any) -> bool:
