@@ -12,7 +12,7 @@ from ...errors import InputError
 from ...weights import list_models
 from ..tables import NUMBER, Cell, html_table, scrolling
 from .networks import KINDS
-from .page import STATIC, STYLE
+from .page import STATIC, STYLE, load_ipywidgets
 
 PLAN_STYLE = """
 .rt-plan .rt-form { display: grid; gap: 0.6em 1em;
@@ -169,12 +169,7 @@ def explore_budget(machines: dict[str, Machine]) -> Any:
     planner = run_planner(machines)
     if os.environ.get(STATIC):
         return planner
-    try:
-        import ipywidgets as widgets
-    except ImportError:
-        raise InputError(
-            "the planner needs ipywidgets: pip install ipywidgets, or take run_planner(machines)"
-        ) from None
+    widgets = load_ipywidgets("planner", "take run_planner(machines)")
     network = widgets.Dropdown(options=planner.names, value=planner.model, description="network")
     machine = widgets.Dropdown(options=list(machines), description="machine")
     optimizer = widgets.Dropdown(options=list(STATES), description="optimizer")

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from ...errors import InputError
 from ...text import duration
 from ...training import RunRecord
 from ..colors import COLORS
 from ..results import Experiment, epochs, group_runs, spread_of
 from ..tables import NUMBER, Cell, columns_of, html_table, plain_table, scrolling
-from .page import CHOICE_STYLE, STATIC, STYLE, in_words, radio_buttons
+from .page import CHOICE_STYLE, STATIC, STYLE, form, in_words, load_ipywidgets, radio_buttons
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -123,9 +122,7 @@ class RunExplorer:
         ]
         parts += [self._charts(i, name) for i, name in quantities.items()]
         parts.append(self.table(self.groups))
-        # A form of its own keeps these radio buttons apart from those of other tables on the same page.
-        body = "\n".join(parts)
-        return f'<div class="rt-nets rt-runs"><style>{"".join(style)}</style><form method="dialog">{body}</form></div>'
+        return form(style, parts, "rt-nets rt-runs")
 
     def _check_boxes(self) -> str:
         boxes = "".join(
@@ -197,12 +194,7 @@ def explore_runs(records: Iterable[RunRecord]) -> Any:
     explorer = run_explorer(records)
     if os.environ.get(STATIC) or not explorer.groups:
         return explorer
-    try:
-        import ipywidgets as widgets
-    except ImportError:
-        raise InputError(
-            "the explorer needs ipywidgets: pip install ipywidgets, or take run_explorer(records)"
-        ) from None
+    widgets = load_ipywidgets("explorer", "take run_explorer(records)")
     boxes = [
         widgets.Checkbox(value=True, description=f"{i} {name}", indent=False)
         for i, name in enumerate(explorer.groups, start=1)
