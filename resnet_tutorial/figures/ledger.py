@@ -7,7 +7,7 @@ from html import escape
 from ..architectures import get_architecture
 from ..models.cost import summarize_architecture, total
 from ..text import duration
-from ..training.record import RunRecord
+from ..training.record import RunRecord, name_device
 from .results import Experiment, experiments
 from .tables import COVERED, Cell, columns_of, html_table, plain_table, scrolling
 
@@ -278,9 +278,7 @@ def _best(each: Experiment) -> str:
 
 
 def _time(each: Experiment) -> str:
-    machine = each.first.machine
-    device = machine["processor"] if machine["accelerator"] == "cpu" else machine["accelerator"]
-    device += f", {each.first.precision}"
+    device = f"{name_device(each.first.machine)}, {each.first.precision}"
     return f"{duration(each.seconds.mean)} ({device})" if each.seconds else f"not timed ({device}, shared)"
 
 

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 
 from ..architectures import Architecture
+from ..text import count
 from .recipe import Recipe
 
 ADAPTIVE = ("AdamW", "Adam", "NAdam", "RAdam", "Adamax", "RMSprop")  # their usual rate is near 0.001
@@ -11,7 +12,7 @@ ADAPTIVE = ("AdamW", "Adam", "NAdam", "RAdam", "Adamax", "RMSprop")  # their usu
 
 def recipe_summary(recipe: Recipe) -> str:
     """What matters of a recipe, in two lines."""
-    length = _count(recipe.epochs, "epoch") if recipe.steps is None else _count(recipe.steps, "step")
+    length = count(recipe.epochs, "epoch") if recipe.steps is None else count(recipe.steps, "step")
     batch = f"batch {recipe.batch_size}" + (f" in {recipe.accumulate} parts" if recipe.accumulate > 1 else "")
     optimizer = ", ".join([f"{recipe.optimizer} with lr {recipe.lr:g}", *_optimizer_words(recipe)])
     rest = ", ".join(_regularization_words(recipe))
@@ -46,10 +47,6 @@ def recipe_notes(recipe: Recipe, steps_per_epoch: int | None = None, arch: Archi
     return notes
 
 
-def _count(number: int, unit: str) -> str:
-    return f"{number:,} {unit}" + ("" if number == 1 else "s")
-
-
 def _optimizer_words(recipe: Recipe) -> list[str]:
     momentum = recipe.momentum if recipe.optimizer in ("SGD", "RMSprop", "Muon") else 0
     nesterov = "Nesterov " if recipe.nesterov and recipe.optimizer in ("SGD", "Muon") else ""
@@ -69,7 +66,7 @@ def _schedule_words(recipe: Recipe) -> str:
     details = {
         "OneCycleLR": f" (rising for {100 * recipe.pct_start:g} %)",
         "MultiStepLR": f" (× {recipe.gamma:g} at {unit} {', '.join(f'{m:,}' for m in recipe.milestones)})",
-        "StepLR": f" (× {recipe.gamma:g} every {_count(recipe.step_size, unit)})",
+        "StepLR": f" (× {recipe.gamma:g} every {count(recipe.step_size, unit)})",
         "ExponentialLR": f" (× {recipe.gamma:g} every {unit})",
         "CosineAnnealingLR": f" (t_max {recipe.t_max})" if recipe.t_max else "",
     }
@@ -79,7 +76,7 @@ def _schedule_words(recipe: Recipe) -> str:
         return words
     if recipe.warmup_until_error is not None:
         return f"{words}, lr {recipe.warmup_lr:g} until the training error is below {recipe.warmup_until_error:g} %"
-    return f"{words}, warm-up from {recipe.warmup_lr:g} for {_count(recipe.warmup_epochs, unit)}"
+    return f"{words}, warm-up from {recipe.warmup_lr:g} for {count(recipe.warmup_epochs, unit)}"
 
 
 def _regularization_words(recipe: Recipe) -> list[str]:
@@ -114,9 +111,9 @@ def _schedule_notes(recipe: Recipe, length: int | None) -> Iterator[str]:
         if not recipe.milestones:
             yield "MultiStepLR without milestones never lowers the learning rate."
         elif early:
-            yield f"milestones {early} lie in the warm-up of {_count(recipe.warmup_epochs, unit)}: no drop happens."
+            yield f"milestones {early} lie in the warm-up of {count(recipe.warmup_epochs, unit)}: no drop happens."
         elif late:
-            yield f"milestones {late} lie at or after the end of the run ({_count(length, unit)}): no drop happens."
+            yield f"milestones {late} lie at or after the end of the run ({count(length, unit)}): no drop happens."
     elif recipe.milestones:
         yield f"{name} ignores the milestones: they are MultiStepLR's."
     if name == "OneCycleLR" and (recipe.warmup_epochs or recipe.warmup_until_error is not None):

@@ -15,6 +15,7 @@ import torch
 
 from ..errors import InputError
 from ..files import replacing, write_atomic
+from ..text import count
 from ..version import __version__
 
 SCHEMA = 4
@@ -189,6 +190,13 @@ def describe_machine(device: torch.device | str = "cpu") -> dict:
         "torch": str(torch.__version__),
         "resnet_tutorial": __version__,
     }
+
+
+def name_device(machine: dict, threads: bool = False) -> str:
+    """The accelerator of a machine in a record; of a CPU the processor, with how many threads it had if wanted."""
+    if machine["accelerator"] != "cpu":
+        return machine["accelerator"]
+    return f"{machine['processor']}, {count(machine['threads'], 'thread')}" if threads else machine["processor"]
 
 
 def energy_joules(device: torch.device) -> float | None:

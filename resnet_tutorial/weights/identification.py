@@ -12,6 +12,7 @@ from torch import nn
 
 from ..architectures import ARCHITECTURES, EXPANSION, Architecture, depth_of, get_architecture
 from ..errors import InputError
+from ..text import count
 from .file import WeightsFile, find_network, some
 from .structure import Block, Net, read_network, read_weights_alone
 
@@ -250,9 +251,9 @@ def _shape_departures(net: Net, stages: list[list[Block]]) -> list[str]:
     if groups > 1:
         found.append(f"convolutions in {groups} groups, as in ResNeXt")
     if net.outside and stages:
-        found.append(f"{_count(net.outside, 'convolution')} outside of any block: {_names(net.outside)}")
+        found.append(f"{count(len(net.outside), 'convolution')} outside of any block: {_names(net.outside)}")
     if net.spare:
-        found.append(f"{_count(net.spare, 'parameter')} of no layer that the paper has: {some(net.spare)}")
+        found.append(f"{count(len(net.spare), 'parameter')} of no layer that the paper has: {some(net.spare)}")
     if net.reused:
         found.append(f"weights used more than once: {_names(net.reused)}")
     return found
@@ -299,7 +300,7 @@ def _shortcut_departures(net: Net, letters: tuple[str, ...], preact: bool | None
     if wide:
         k = wide[0].kernel
         names = _names([conv.name for conv in wide])
-        found.append(f"{_count(wide, 'projection')} by {k}×{k} convolutions ({names}): the paper's are 1×1")
+        found.append(f"{count(len(wide), 'projection')} by {k}×{k} convolutions ({names}): the paper's are 1×1")
     bare = [conv.name for conv in projections if conv.normed is False]
     if bare and not preact:
         found.append(f"projection has no BatchNorm ({_names(bare)}): it adds features of another scale than the branch")
@@ -317,19 +318,21 @@ def _norm_departures(net: Net, preact: bool | None) -> list[str]:
     if biased:
         extra = sum(conv.channels for conv in biased)
         found.append(
-            f"{_count(biased, 'convolution')} with a bias: BatchNorm subtracts it again, {extra:,} idle parameters"
+            f"{count(len(biased), 'convolution')} with a bias: BatchNorm subtracts it again, {extra:,} idle parameters"
         )
     if kept:
-        found.append(f"{_count(kept, 'convolution')} with a bias and no BatchNorm behind: the paper's have no biases")
+        found.append(
+            f"{count(len(kept), 'convolution')} with a bias and no BatchNorm behind: the paper's have no biases"
+        )
     bare = [c.name for c in inside if (c.prenormed if preact else c.normed) is False]
     if bare:
         place = "before" if preact else "behind"
         found.append(
-            f"no BatchNorm {place} {_count(bare, 'convolution')} ({_names(bare)}): their scale is not controlled"
+            f"no BatchNorm {place} {count(len(bare), 'convolution')} ({_names(bare)}): their scale is not controlled"
         )
     layers = [*convs, *net.outside]
     if net.norms > len(layers):
-        found.append(f"{net.norms} normalizations for {_count(layers, 'convolution')}: more than one for some")
+        found.append(f"{net.norms} normalizations for {count(len(layers), 'convolution')}: more than one for some")
     if 0 < len(net.bare_norms) < net.norms:
         found.append(f"normalizations without running statistics, so no BatchNorm: {some(net.bare_norms)}")
     if net.stem.normed is False and preact is False:
@@ -344,14 +347,16 @@ def _relu_departures(net: Net, preact: bool | None) -> list[str]:
     if not preact:
         open_ended = [block for block in net.blocks if block.relu_after is False]
         if open_ended:
-            found.append(f"no ReLU behind the addition in {_count(open_ended, 'block')}: sums pass on with their sign")
+            found.append(
+                f"no ReLU behind the addition in {count(len(open_ended), 'block')}: sums pass on with their sign"
+            )
     early = [block for block in net.blocks if block.relu_before]
     if early:
-        found.append(f"ReLU before the addition in {_count(early, 'block')}: they can only add, never take away")
+        found.append(f"ReLU before the addition in {count(len(early), 'block')}: they can only add, never take away")
     linear = [conv.name for block in net.blocks for conv in block.convs[1:] if conv.activated is False]
     if linear:
         found.append(
-            f"no ReLU before {_count(linear, 'convolution')} ({_names(linear)}): two in a row are one linear map"
+            f"no ReLU before {count(len(linear), 'convolution')} ({_names(linear)}): two in a row are one linear map"
         )
     return found
 
@@ -424,10 +429,6 @@ def _stride_place(blocks: tuple[Block, ...]) -> str:
     if places == {0}:
         return "; stride on the first 1×1, as in the paper"
     return "; stride on the 3×3, as in torchvision (v1.5)" if places == {1} else ""
-
-
-def _count(things: tuple | list, noun: str) -> str:
-    return f"{len(things)} {noun}{'' if len(things) == 1 else 's'}"
 
 
 def _names(names: tuple | list, most: int = 3) -> str:

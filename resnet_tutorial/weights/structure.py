@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from ..errors import InputError, first_line
+from ..text import natural
 from .trace import Step, trace
 
 KERNELS = {(3, 3): "basic", (1, 3, 1): "bottleneck"}
@@ -267,7 +268,7 @@ def read_weights_alone(state: dict[str, torch.Tensor]) -> Net:
         for name, w in weights.items()
         if w.ndim == 1 and (f"{name}.running_mean" in state or f"{name}.bias" in state)
     }
-    ordered = sorted(rest, key=lambda conv: _natural(conv.name))
+    ordered = sorted(rest, key=lambda conv: natural(conv.name))
     blocks = _chain(rest, stem.channels) or _chain(ordered, stem.channels)
     blocks = [_with_norms(block, norms) for block in blocks]
     inside = {conv.name for block in blocks for conv in (*block.convs, block.projection) if conv}
@@ -292,11 +293,6 @@ def read_weights_alone(state: dict[str, torch.Tensor]) -> Net:
         bare_norms=tuple(name for name in norms if f"{name}.running_mean" not in state),
         spare=tuple(key for key in parameters if key not in leaves),
     )
-
-
-def _natural(name: str) -> list[tuple[int, str]]:
-    """Sorting key under which layer10 comes after layer9."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
 
 
 def _chain(convs: list[Conv], channels: int, shortcut: str = "") -> list[Block]:
