@@ -14,8 +14,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from resnet_tutorial.data.cache import cache_folder
-from resnet_tutorial.data.shapes import GENERATOR_VERSION, load_shapes10
+from resnet_tutorial.data.cache import cache_file
+from resnet_tutorial.data.shapes import NAME, load_shapes10
 from resnet_tutorial.errors import InputError
 
 from .cells import ends_in_value, grade_id, hidden_pieces, is_test, squeezed, strings
@@ -183,7 +183,8 @@ def _shapes10(source: Any) -> Iterator[Path | None]:
         return
     load_shapes10()  # draws it into the cache, if it is not there yet
     with tempfile.TemporaryDirectory(prefix="rt-data-") as folder:
-        for path in cache_folder().glob(f"shapes10-v{GENERATOR_VERSION}.cache"):
+        path = cache_file(NAME, NAME)
+        if path.exists():  # else it could not be written
             shutil.copyfile(path, Path(folder) / path.name)
             (Path(folder) / path.name).chmod(0o644)
         Path(folder).chmod(0o755)

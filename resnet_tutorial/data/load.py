@@ -7,8 +7,6 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import torch
-
 from ..errors import InputError
 from ..files import reading
 from .cache import Parts
@@ -19,7 +17,7 @@ from .folder import find_parts, load_image_folder
 from .npz import find_npz, load_npz
 from .parquet import find_parquet, load_parquet
 from .pictures import is_image
-from .shapes import CLASSES, load_shapes10
+from .shapes import load_shapes10
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +68,7 @@ def load_dataset(
         raise InputError(f"test_share must be between 0 and 1, got {test_share:g}")
     root = root or os.environ.get(DATA_VARIABLE) or None
     if name == "shapes10" or (name == "auto" and root is None):
-        return _shapes10()
+        return load_shapes10()
     if root is None:
         raise InputError(f"{name} needs a folder: name it, or set {DATA_VARIABLE}")
     root = Path(root).expanduser()
@@ -149,12 +147,3 @@ def _split(parts: Parts, share: float) -> Parts:
         return parts
     train, test = train.hold_out(round(share * len(train)))
     return train, replace(test, split="test", left_out=0)
-
-
-def _shapes10() -> tuple[ImageDataset, ImageDataset]:
-    parts = zip(("train", "test"), load_shapes10(), strict=True)
-    train, test = (
-        ImageDataset(torch.from_numpy(images), torch.from_numpy(labels), CLASSES, "Shapes-10", split)
-        for split, (images, labels) in parts
-    )
-    return train, test

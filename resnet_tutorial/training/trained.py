@@ -149,7 +149,8 @@ def _from_weights(
             numbers = " and ".join(" ".join(f"{value:g}" for value in values) for values in (mean, std))
             title = get_layout(loaded.layout).title
             guess = f"mean and std assumed, {numbers} as of {title}; give --mean --std if it was trained with others"
-    _check_numbers(mean, std)
+    if len(mean) != 3 or len(std) != 3 or min(std) <= 0:
+        raise InputError("mean and std are three numbers each, for red, green and blue, and std is above 0")
     size = loaded.metadata.get("image_size", IMAGE_SIZE)
     return TrainedModel(model.eval(), tuple(mean), tuple(std), loaded.classes, int(size), path, guess=guess)
 
@@ -181,8 +182,3 @@ def _recognize(path: Path, wanted: str | None) -> ResNet:
     if len(fitting) > 1:
         raise InputError(f"{path} can be {' or '.join(names)}, which have the same tensors: add --model {names[0]}")
     return ResNet(fitting[0], found.num_classes)
-
-
-def _check_numbers(mean: Sequence[float], std: Sequence[float]) -> None:
-    if len(mean) != 3 or len(std) != 3 or min(std) <= 0:
-        raise InputError("mean and std are three numbers each, for red, green and blue, and std is above 0")

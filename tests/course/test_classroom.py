@@ -659,11 +659,11 @@ def test_times_follow_from_those_of_the_own_answers(monkeypatch):
 def test_shapes10_is_shown_to_an_assignment_that_reads_it(monkeypatch, tmp_path):
     drawn = []
     monkeypatch.setattr(grade, "load_shapes10", lambda: drawn.append(1))
-    monkeypatch.setattr(grade, "cache_folder", lambda: tmp_path)
-    (tmp_path / f"shapes10-v{grade.GENERATOR_VERSION}.cache").write_text("shapes")
+    monkeypatch.setattr(grade, "cache_file", lambda place, name: tmp_path / "drawn")
+    (tmp_path / "drawn").write_text("shapes")
     with grade._shapes10(source_notebook()) as data:
         assert data is None and not drawn
-    reads = 'import os\nprint(open(os.environ["RESNET_TUTORIAL_CACHE"] + "/shapes10-v1.cache").read())  # shapes10'
+    reads = 'import os\nprint(open(os.environ["RESNET_TUTORIAL_CACHE"] + "/drawn").read())  # shapes10'
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(reads)])
     with grade._shapes10(notebook) as data:
         executed = execute(notebook, Limits(cell=20, wall=60), data=data)
