@@ -234,6 +234,16 @@ def test_copies_layouts_and_precisions(name, options):
     assert model.bfloat16()(x.bfloat16()).dtype == torch.bfloat16
 
 
+def test_a_network_prints_as_the_table_does():
+    lines = repr(create_model("resnet50", stem="imagenet", num_classes=7)).splitlines()
+    assert lines[0] == "ResNet-50: shortcut B, 23,522,375 parameters; sizes for a 32×32 image"
+    assert [" ".join(line.split()) for line in lines[1:3]] == [
+        "conv1 7×7, 64, stride 2; max-pool 3×3, stride 2 8×8",
+        "conv2_x 3 × [1×1, 64; 3×3, 64; 1×1, 256] 8×8",
+    ]
+    assert "no shortcuts" in repr(create_model("plain20"))
+
+
 def test_a_shortcut_of_no_known_option():
     with pytest.raises(ValueError, match="must be 'A', 'B' or 'C'"):
         make_shortcut("D", 16, 16, 1)

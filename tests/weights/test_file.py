@@ -7,7 +7,9 @@ import functools
 import os
 import pathlib
 import pickle
+import subprocess
 import tarfile
+import types
 import warnings
 import zipfile
 from dataclasses import dataclass
@@ -151,13 +153,18 @@ class Attributes(dict):
 
 BESIDE = {
     "namespace": argparse.Namespace(lr=0.1, path=pathlib.Path("data")),
+    "simple namespace": types.SimpleNamespace(lr=0.1),
     "scalar": np.float64(92.5),
     "array": np.arange(6.0).reshape(2, 3),
+    "dtype": np.dtype("float32"),
     "generator": np.random.get_state(),
     "datetime": datetime.datetime(2020, 1, 2, tzinfo=datetime.timezone.utc),
+    "timedelta": [datetime.timedelta(1), datetime.date(2020, 1, 2)],
     "path": pathlib.PurePosixPath("a/b"),
     "defaultdict": collections.defaultdict(list, {"loss": [0.5]}),
+    "deque": collections.deque([1, 2], maxlen=3),
     "counter": collections.Counter("abc"),
+    "ordered": collections.OrderedDict(a=1),
     "enum": {Split.TRAIN: 1, "split": Split.TRAIN},
     "set": {1, 2, frozenset("ab")},
     "bytes": b"\xff\x00",
@@ -226,6 +233,7 @@ class Calls:
     ("function", "arguments"),
     [
         (os.system, ("true",)),
+        (subprocess.Popen, ("true",)),
         (eval, ("1",)),
         (getattr, (1, "real")),
         (functools.partial, (int,)),
