@@ -274,23 +274,12 @@ def test_the_second_time_nothing_is_decoded(image_folder, no_decoding):
     assert (again[0].name, again[0].split, again[0].classes) == ("corners", "train", ("left", "right"))
 
 
-def add(root):
-    Image.new("RGB", (32, 32)).save(root / "train" / "left" / "new.png")
-
-
 def take_away(root):
     (root / "test" / "left" / "000.png").unlink()
 
 
 def rename(root):
     (root / "train" / "left" / "000.png").rename(root / "train" / "left" / "z.png")
-
-
-def change(root):
-    path = root / "train" / "left" / "000.png"
-    before = path.stat()
-    path.write_bytes(path.read_bytes())
-    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns + 1))
 
 
 def change_unseen(root):
@@ -306,7 +295,7 @@ def rename_class(root):
         (root / part / "left").rename(root / part / "a")
 
 
-@pytest.mark.parametrize("edit", [add, take_away, rename, change, change_unseen, rename_class])
+@pytest.mark.parametrize("edit", [take_away, rename, change_unseen, rename_class])
 def test_a_changed_folder_is_noticed(image_folder, no_decoding, own_cache, edit):
     load_dataset("folder", image_folder)
     edit(image_folder)
@@ -348,17 +337,8 @@ def remove_class(root):
     (root / "test" / "left").rmdir()
 
 
-def empty_class(root):
-    remove(root / "train" / "right")
-
-
 def no_picture(root):
     (root / "train" / "left" / "004.png").write_text("not a picture")
-
-
-def cut_picture(root):
-    path = root / "train" / "left" / "006.png"
-    path.write_bytes(path.read_bytes()[:200])
 
 
 def no_test(root):
@@ -372,10 +352,6 @@ def no_class(root):
 
 def capitals(root):
     (root / "train" / "left").rename(root / "train" / "Left")
-
-
-def blank(root):
-    (root / "train" / "left").rename(root / "train" / "left ")
 
 
 def other_class(root):
@@ -404,13 +380,10 @@ def two_forms(root):
     ("damage", "message"),
     [
         (remove_class, "class 'left' has a folder in .*train but none in .*test"),
-        (empty_class, "no images in .*right"),
         (no_picture, r"an image cannot be read: .*004.png \(no picture of a known format\): repair or remove"),
-        (cut_picture, r"an image cannot be read: .*006.png"),
         (no_test, "no folder .*test"),
         (no_class, "no class folders in .*train"),
         (capitals, "class 'Left' has .*'left' there differs only in capitals, blanks or signs"),
-        (blank, "class 'left ' has .*'left' there differs only in capitals"),
         (other_class, r"class 'up' has a folder in .*train but none in .*test \(nor have 1 more\): both parts need"),
         (phone_pictures, r"no images in .*right \(passed over, as no images: 2 .heic, 1 .txt\): add some"),
         (several_below, "no images in .*left, but in the folders big, small below it: move them up"),

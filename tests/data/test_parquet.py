@@ -62,7 +62,6 @@ def test_other_columns_and_no_names(tmp_path):
     ("train", "test"),
     [
         ("plain_text/train/0000.parquet", "plain_text/test/0000.parquet"),
-        ("default/train/0000.parquet", "default/test/0000.parquet"),
         ("data/cifar10-train.parquet", "data/cifar10-test.parquet"),
         ("train/0000.parquet", "test/0000.parquet"),
         ("partial-train/0.parquet", "partial-test/0.parquet"),
@@ -112,11 +111,6 @@ def test_unreadable_rows_are_named_or_left_out(root):
         0,
     ]
     assert (train.left_out, test.left_out) == (2, 0)
-
-
-def test_other_sizes(root):
-    train, _ = load_dataset("parquet", root, image_size=16)
-    assert train.images.shape == (8, 16, 16, 3)
 
 
 def refused(root, message):
