@@ -319,7 +319,20 @@ def _path(name: str) -> str:
 
 
 def _submitters(path: str, data: bytes) -> dict[str, list[list[str]]]:
-    """For each number in Gradescope's metadata, who handed in: for each person name, number and email address."""
+    """For each number in Gradescope's metadata, who handed in: for each person name, number and email address.
+
+    A damaged entry names nobody; the others are read.
+    """
+    folder, found = re.search(r"submission_([0-9]+)/[^/]*$", path), {}
+    entries = [data] if folder else re.split(rb"^(?=[^\s#-])", data, flags=re.MULTILINE)
+    for content in filter(None, map(_yaml, [data] if _yaml(data) else entries)):
+        for key, block in [(folder[1], content)] if folder else content.items():
+            found[re.sub(r"\D", "", str(key))] = _people(block)
+    return found
+
+
+def _yaml(data: bytes) -> dict:
+    """A mapping in YAML; empty if it is none, or damaged."""
     import yaml
 
     class Plain(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
@@ -328,15 +341,20 @@ def _submitters(path: str, data: bytes) -> dict[str, list[list[str]]]:
     Plain.add_multi_constructor("!", lambda loader, suffix, node: None)
     try:
         content = yaml.load(data, Plain)
-        folder = re.search(r"submission_([0-9]+)/[^/]*$", path)
-        blocks = {folder[1]: content} if folder else {re.sub(r"\D", "", str(key)): content[key] for key in content}
-        return {number: _people(block) for number, block in blocks.items()}
     except Exception:  # whatever it is, it names nobody
         return {}
+    return content if isinstance(content, dict) else {}
 
 
 def _people(block: Any) -> list[list[str]]:
-    bare = {str(key).strip(":"): value for key, value in block.items()}
-    people = bare.get("submitters") or [bare]
-    fields = [{str(key).strip(":"): str(value) for key, value in one.items() if value} for one in people]
-    return [[one[name] for name in ("name", "sid", "email") if name in one] for one in fields]
+    people = _bare(block).get("submitters") or [block]
+    fields = [
+        {key: str(value) for key, value in _bare(one).items() if value}
+        for one in (people if isinstance(people, list) else [])
+    ]
+    texts = [[one[name] for name in ("name", "sid", "email") if name in one] for one in fields]
+    return [one for one in texts if one]
+
+
+def _bare(entry: Any) -> dict[str, Any]:
+    return {str(key).strip(":"): value for key, value in entry.items()} if isinstance(entry, dict) else {}
