@@ -95,6 +95,7 @@ def test_a_guessed_mean_is_called_one_by_every_command(image_folder, tmp_path, c
     ):
         code, out, err = run(capsys, *command)
         assert code == 0 and err.count("note: mean and std assumed") == 1 and "give --mean --std" in err
+        assert "export" not in command or "note: the file says so, too: mean and std assumed" in out
         if "--json" in command:
             answer = json.loads(out)
             assert "predict" in command or "assumed" in answer["notes"][-1]

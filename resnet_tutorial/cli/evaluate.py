@@ -26,7 +26,7 @@ def run(args: EvaluateArgs) -> None:
     if args.json:
         data = {"name": test.name, "split": test.split, "images": len(test), "fingerprint": test.fingerprint}
         origin = {"model": trained.name, "path": str(trained.path), "data": data}
-        notes += [trained.guess] if trained.guess else []  # a line of its own where there is no JSON
+        notes += filter(None, (*trained.others, trained.guess))  # a line of its own where there is no JSON
         answer = {**origin, "flip": args.flip, "notes": notes, **asdict(scores)}
         print(json.dumps(answer, indent=2, ensure_ascii=False))
         return

@@ -2,7 +2,7 @@
 
 import contextlib
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from .dataset import ImageDataset
 _KEYS = (("x_train", "y_train", "x_test", "y_test"), ("train_images", "train_labels", "test_images", "test_labels"))
 _PART_KEYS = ("images", "labels")
 _CLASS_KEYS = ("classes", "class_names")
+_WANTED = {key for keys in (*_KEYS, _PART_KEYS, _CLASS_KEYS) for key in keys}
 Arrays = tuple[np.ndarray, np.ndarray]  # images and labels
 _EXPANSION = 1100  # zip's compression makes nothing smaller than by this factor
 
@@ -58,7 +59,7 @@ def load_npz(root: Path, *, train_alone: bool = False, test_alone: bool = False)
     if not needed <= found.keys():
         choices = " or ".join(", ".join(keys) for keys in _KEYS)
         share = "; to split a test part off, give --test-share 0.2" if "train" in found else ""
-        held = ", ".join(_read_file(paths[0])) or "nothing"
+        held = ", ".join(read_npz(paths[0], _WANTED)) or "nothing"
         raise InputError(f"{paths[0]} holds {held}: it should hold {choices}{share}")
     parts = {split: _images_and_labels(path, arrays, keys) for split, (path, arrays, keys) in found.items()}
     (path, arrays, _), part = next(iter(found.values())), next(iter(parts.values()))
@@ -71,7 +72,7 @@ def load_npz(root: Path, *, train_alone: bool = False, test_alone: bool = False)
 
 def _find_splits(paths: list[Path], test_alone: bool) -> dict[str, tuple[Path, dict[str, np.ndarray], tuple[str, ...]]]:
     """For each part that is there: its file, what that holds, and the keys of images and labels."""
-    files = [(path, _read_file(path)) for path in paths]
+    files = [(path, read_npz(path, _WANTED)) for path in paths]
     if len(files) == 2:
         return {split: (*file, _PART_KEYS) for split, file in zip(("train", "test"), files, strict=True)}
     (path, arrays), found = files[0], {}
@@ -84,16 +85,19 @@ def _find_splits(paths: list[Path], test_alone: bool) -> dict[str, tuple[Path, d
     return found
 
 
-def _read_file(path: Path) -> dict[str, np.ndarray]:
-    """The arrays that are wanted in a file; others are not read."""
-    wanted = {key for keys in (*_KEYS, _PART_KEYS, _CLASS_KEYS) for key in keys}
+def read_npz(path: Path, wanted: Collection[str] | None = None) -> dict[str, np.ndarray]:
+    """The arrays in a file, or those that are wanted.
+
+    Raises:
+        InputError: if it cannot be read, is damaged, or holds Python objects.
+    """
     with reading(path):
         size = path.stat().st_size
         try:
             with zipfile.ZipFile(path) as archive:
                 _check_sizes(archive, size)
             with np.load(path, allow_pickle=False) as arrays:
-                found = {key: arrays[key] for key in arrays.files if key in wanted}
+                found = {key: arrays[key] for key in arrays.files if wanted is None or key in wanted}
             if not all(isinstance(array, np.ndarray) for array in found.values()):  # raw bytes, where the start differs
                 raise ValueError("it holds something else than arrays")
             return found
