@@ -27,6 +27,7 @@ COLUMNS = {
     "email": EMAIL,
 }
 CANVAS = "student"  # a gradebook of Canvas has one column for the name: Last, First
+WHOLE_NAME = (CANVAS, "name", "fullname", "studentname")  # as rosters of Gradescope have one
 NO_STUDENTS = ("studenttest", "teststudent")  # Canvas's own
 # What stands in a row that is no student's, where the others have an id or a name.
 SUMMARY = re.compile(
@@ -79,9 +80,11 @@ def read_class_list(path: Path) -> list[Student]:
         field: [names.index(_bare(name)) for name in known.split(", ") if _bare(name) in names]
         for field, known in COLUMNS.items()
     }
-    canvas = CANVAS in names and not found["first_name"]
+    whole = [names.index(name) for name in WHOLE_NAME if name in names and not found["first_name"]]
+    if whole:
+        found["first_name"] = found["last_name"] = whole
+    canvas = bool(whole) and CANVAS in names
     if canvas:  # rows without any id hold the points possible
-        found["first_name"] = found["last_name"] = [names.index(CANVAS)]
         rows = [(line, row) for line, row in rows if any(_cells(row, found["id"]))]
         rows = [(line, row) for line, row in rows if _bare("".join(_cells(row, found["last_name"]))) not in NO_STUDENTS]
     elif "id" in names:  # a list of one's own, where an empty id is a mistake
@@ -104,7 +107,7 @@ def read_class_list(path: Path) -> list[Student]:
                 f"{path}, line {line}: not as many fields as in the first line; put a text with a comma in quotes"
             )
         first, last, *email = (" ".join(row[i].split()) for i in columns)
-        if canvas:
+        if whole:
             last, _, first = (part.strip() for part in last.partition(","))
         # Some systems, and people, write something around an id so that it stays a text.
         ids = ((i, cell.strip("#'=\"")) for i, cell in zip(found["id"], _cells(row, found["id"]), strict=False))

@@ -76,6 +76,11 @@ def test_a_gradebook_of_canvas_is_read_as_it_comes(tmp_path):
     assert [student.id for student in read(tmp_path, without)] == ["lena@x.example", "oshea", "sukarno@x.example"]
 
 
+def test_a_name_in_one_column(tmp_path):
+    students = read(tmp_path, 'Full Name,SID,Email\n"Brandt, Lena",7,l@x.example\nFemi Oduya,8,\n')
+    assert students == [Student("7", "Lena", "Brandt", "l@x.example"), Student("8", "", "Femi Oduya", "")]
+
+
 def test_the_first_column_of_moodle_that_is_filled_in_holds_the_ids(tmp_path):
     head = "First name,Last name,ID number,Email address,Groups\n"
     assert [one.id for one in read(tmp_path, f"{head}Lena,Brandt,77,l@x.example,\n")] == ["77"]
@@ -142,8 +147,8 @@ def test_ids_that_only_look_odd_are_ids(tmp_path, one):
     ("text", "told"),
     [
         (
-            "id,name\na,b",
-            "has no column first_name, last_name: rename those that hold it; its first line is 'id, name'",
+            "id,who\na,b",
+            "has no column first_name, last_name: rename those that hold it; its first line is 'id, who'",
         ),
         ("", "has no column id, first_name"),
         (OWN.partition("\n")[0], "names no student"),
