@@ -59,8 +59,7 @@ def load_npz(root: Path, *, train_alone: bool = False, test_alone: bool = False)
     if not needed <= found.keys():
         choices = " or ".join(", ".join(keys) for keys in _KEYS)
         share = "; to split a test part off, give --test-share 0.2" if "train" in found else ""
-        held = ", ".join(read_npz(paths[0], _WANTED)) or "nothing"
-        raise InputError(f"{paths[0]} holds {held}: it should hold {choices}{share}")
+        raise InputError(f"{paths[0]} holds {_held(paths[0])}: it should hold {choices}{share}")
     parts = {split: _images_and_labels(path, arrays, keys) for split, (path, arrays, keys) in found.items()}
     (path, arrays, _), part = next(iter(found.values())), next(iter(parts.values()))
     with _about(path):
@@ -107,6 +106,12 @@ def read_npz(path: Path, wanted: Collection[str] | None = None) -> dict[str, np.
             raise InputError(f"{path} cannot be read ({first_line(error)}): write it anew with np.savez") from None
 
 
+def _held(path: Path) -> str:
+    """The names of all arrays in a file."""
+    with reading(path), zipfile.ZipFile(path) as archive:
+        return ", ".join(name.removesuffix(".npy") for name in archive.namelist())[:200] or "nothing"
+
+
 def _check_sizes(archive: zipfile.ZipFile, size: int) -> None:
     """Refuse a file that claims more than it can hold."""
     for member in archive.infolist():
@@ -119,7 +124,7 @@ def _check_sizes(archive: zipfile.ZipFile, size: int) -> None:
 def _images_and_labels(path: Path, arrays: Mapping[str, np.ndarray], keys: tuple[str, ...]) -> Arrays:
     for key in keys:
         if key not in arrays:
-            raise InputError(f"{path} holds {', '.join(arrays) or 'nothing'}, but no {key}: write it with np.savez")
+            raise InputError(f"{path} holds {_held(path)}, but no {key}: write it with np.savez")
     with _about(path):
         return to_rgb_batch(arrays[keys[0]]), to_labels(arrays[keys[1]])
 

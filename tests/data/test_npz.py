@@ -44,6 +44,9 @@ def test_two_files(tmp_path):
 
 @pytest.mark.parametrize("keys", [("x_train", "y_train"), ("train_images", "train_labels"), ("images", "labels")])
 def test_one_part_alone(tmp_path, keys):
+    np.savez(tmp_path / "mine.npz", IMAGES, LABELS)
+    with pytest.raises(InputError, match="holds arr_0, arr_1: it should hold x_train"):
+        load_dataset("auto", tmp_path, test_share=0.25)
     np.savez(tmp_path / "mine.npz", **dict(zip(keys, (IMAGES, LABELS), strict=True)))
     with pytest.raises(
         InputError, match=r"it should hold x_train, .*; to split a test part off, give --test-share 0\.2"
