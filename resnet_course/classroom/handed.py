@@ -323,12 +323,12 @@ def _submitters(path: str, data: bytes) -> dict[str, list[list[str]]]:
 
     A damaged entry names nobody; the others are read.
     """
-    folder, found = re.search(r"submission_([0-9]+)/[^/]*$", path), {}
-    entries = [data] if folder else re.split(rb"^(?=[^\s#-])", data, flags=re.MULTILINE)
-    for content in filter(None, map(_yaml, [data] if _yaml(data) else entries)):
-        for key, block in [(folder[1], content)] if folder else content.items():
-            found[re.sub(r"\D", "", str(key))] = _people(block)
-    return found
+    content = _yaml(data)
+    if folder := re.search(r"submission_([0-9]+)/[^/]*$", path):
+        return {folder[1]: _people(content)}
+    for entry in [] if content else re.split(rb"^(?=\W?submission_[0-9])", data, flags=re.MULTILINE):
+        content |= _yaml(entry)
+    return {re.sub(r"\D", "", str(key)): _people(block) for key, block in content.items()}
 
 
 def _yaml(data: bytes) -> dict:
@@ -348,11 +348,8 @@ def _yaml(data: bytes) -> dict:
 
 def _people(block: Any) -> list[list[str]]:
     people = _bare(block).get("submitters") or [block]
-    fields = [
-        {key: str(value) for key, value in _bare(one).items() if value}
-        for one in (people if isinstance(people, list) else [])
-    ]
-    texts = [[one[name] for name in ("name", "sid", "email") if name in one] for one in fields]
+    fields = [_bare(one) for one in people] if isinstance(people, list) else []
+    texts = [[str(one[name]) for name in ("name", "sid", "email") if one.get(name)] for one in fields]
     return [one for one in texts if one]
 
 

@@ -441,6 +441,16 @@ def test_whatever_a_notebook_holds_it_is_read_as_far_as_it_goes(tmp_path, change
     assert not any("\n" in note for notes in collected.notes.values() for note in notes)
 
 
+def test_no_note_holds_what_would_end_or_turn_a_line(tmp_path):
+    def odd(notebook):
+        notebook["cells"][0]["source"] = "# Dou\x15ble\u2028\u202ehere"
+
+    collected, _ = collect(tmp_path, {"brandt.ipynb": work("mine", change=odd)})
+    assert collected.notes["brandt"] == (
+        "Your file begins with “Dou\ufffdble\ufffd\ufffdhere”. This is “Double”: is it the right file?",
+    )
+
+
 def test_what_stands_in_front_of_a_tear_is_taken(tmp_path):
     whole = work("torn")
     torn = whole.partition(b"cell-4")[0]
