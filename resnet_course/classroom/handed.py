@@ -248,7 +248,7 @@ def _members(archive: zipfile.ZipFile, at: str = "", left: list[int] | None = No
     """Files of a zip file; of one within another (``left``: how many files and bytes at most), notebooks alone."""
     for info in archive.infolist():
         path = at + _path(_name(info))
-        if info.is_dir() or _is_ignored(path) or (left and not path.lower().endswith((".ipynb", ".zip"))):
+        if info.filename.endswith("/") or _is_ignored(path) or (left and not path.lower().endswith((".ipynb", ".zip"))):
             continue
         if stat.S_ISLNK(info.external_attr >> 16):
             yield path, b"", "it is a link, not a file: put the file itself there", not left

@@ -581,6 +581,13 @@ def test_names_of_files_without_the_sign_of_utf_8(tmp_path):
     assert marks(course) == {"krueger": "krueger", "oduya": "oduya"}
 
 
+def test_a_member_without_a_name(tmp_path):
+    nameless = zipfile.ZipInfo("x")
+    nameless.filename = ""
+    collected, found = collect(tmp_path, [(nameless, work("x")), ("brandt.ipynb", work("brandt"))])
+    assert found == {"brandt": "brandt"} and collected.unclear == ("file",)
+
+
 def test_folders_with_whatever_lies_in_them(tmp_path):
     place = tmp_path / "handed"
     for name, data in {
