@@ -80,7 +80,7 @@ def test_wrapped_under_any_key(tmp_path, key):
         del content["teacher"]
         file = read_weights(write(tmp_path / "w.pth", content))
     assert same(file.state_dict, STATE) and file.metadata == {"epoch": 3}
-    assert file.notes == (f"the state dict lay under the key {key!r}",)
+    assert file.notes[0] == f"the state dict lay under the key {key!r}" and file.notes[1:] == file.others
 
 
 @pytest.mark.parametrize("content", [[STATE, {"epoch": 3}], ({"epoch": 3}, STATE), {"models": [STATE]}])
