@@ -89,7 +89,10 @@ def test_a_guessed_mean_is_called_one_by_every_command(image_folder, tmp_path, c
     ):
         code, out, err = run(capsys, *command)
         assert code == 0 and err.count("note: mean and std assumed") == 1 and "give --mean --std" in err
-        assert "evaluate" not in command or "assumed" in json.loads(out)["notes"][-1]
+        assert "export" not in command or "note: the file says so, too: mean and std assumed" in out
+        if "--json" in command:
+            answer = json.loads(out)
+            assert "predict" in command or "assumed" in answer["notes"][-1]
         code, out, err = run(capsys, *command, *numbers)
         assert code == 0 and "assumed" not in out + err
 
@@ -137,6 +140,26 @@ def test_a_run_keeps_its_share_for_the_test_and_what_it_left_out(numbers, tmp_pa
     code, out, _ = run(capsys, "train", "--resume", "--ckpt-dir", tmp_path / "run")
     assert code == 0 and "resuming" in out
     assert "test_share must be between 0 and 1, got 1" in refused(capsys, *argv, "--test-share", "1")
+
+
+def test_evaluate_reads_the_part_that_it_needs(numbers, tmp_path, capsys):
+    run(capsys, "train", numbers, "--model", "resnet8", "--epochs", "1", "--ckpt-dir", tmp_path / "run")
+    shutil.rmtree(numbers / "train")
+    record = read_record(tmp_path / "run" / "record.json")
+    for data in (numbers, numbers / "test"):
+        answer = json.loads(run(capsys, "evaluate", tmp_path / "run", data, "--json")[1])
+        assert answer["accuracy"] == record.test["accuracy"] and answer["notes"] == []
+    next((numbers / "test" / "9").iterdir()).write_bytes(b"")
+    assert "--skip-unreadable" in refused(capsys, "evaluate", tmp_path / "run", numbers)
+    _, out, _ = run(capsys, "evaluate", tmp_path / "run", numbers, "--skip-unreadable")
+    assert "note: images that cannot be read, and were left out: 1" in out
+
+
+def test_a_single_class_is_nothing_to_learn(numbers, tmp_path, capsys):
+    for part in ("train", "test"):
+        shutil.rmtree(numbers / part / "9")
+    told = refused(capsys, "train", numbers, "--model", "resnet8", "--ckpt-dir", tmp_path / "run")
+    assert "has one class, '10'" in told and not (tmp_path / "run").exists()
 
 
 def test_a_new_run_starts_from_the_weights_of_another(trained, image_folder, tmp_path, capsys):

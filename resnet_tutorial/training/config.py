@@ -49,7 +49,7 @@ class TrainConfig:
     train_size: int | None = _kept(None)
     """Train on a stratified subset of this many images."""
     test_share: float | None = _kept(None)
-    """Of an image folder or Parquet files without a test part: split this share of the training images off as one."""
+    """Of data without a test part: split this share of the training images off as one, as in 0.2."""
     skip_unreadable: bool = _kept(False)
     """Leave out images that cannot be read; the record says how many."""
     seed: int = 0

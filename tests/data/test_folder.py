@@ -75,8 +75,12 @@ def test_links_are_followed_and_broken_ones_named(image_folder, tmp_path):
     (image_folder / "train" / "left").symlink_to(elsewhere)
     assert len(load_dataset("folder", image_folder)[0]) == 32
     (elsewhere / "broken.png").symlink_to(tmp_path / "nowhere.png")
-    with pytest.raises(InputError, match=r"broken\.png is a link that leads nowhere"):
-        load_dataset("folder", image_folder)
+    for _ in range(2):
+        with pytest.raises(InputError, match=r"an image cannot be read: .*broken\.png \(a link that leads nowhere\)"):
+            load_dataset("folder", image_folder)
+        assert load_dataset("folder", image_folder, skip_unreadable=True)[0].left_out == 1
+    shutil.copy(elsewhere / "000.png", tmp_path / "nowhere.png")
+    assert len(load_dataset("folder", image_folder)[0]) == 33
 
 
 # --- Other people's folders ---
@@ -212,6 +216,40 @@ def test_a_test_part_is_split_off(image_folder, caplog):
     shutil.copytree(image_folder / "train", image_folder / "test")
     assert len(load_dataset("auto", image_folder, test_share=0.25)[1]) == 32
     assert caplog.messages == ["corners has a test part, so none is split off"]
+
+
+@pytest.mark.parametrize(
+    ("share", "left", "told"),
+    [
+        (0.2, 2, "none of the images of class 'left' would be in the test part; there are 2: choose a larger share"),
+        (0.001, 9, "in the test part; there are 9"),
+        (0.95, 9, "none of the images of class 'left' would be in the train part; there are 9: choose a smaller share"),
+        (0.999, 9, "in the train part"),
+        (20, 9, "test_share must be between 0 and 1, got 20: for 20 %, give 0.2"),
+    ],
+)
+def test_a_share_leaves_no_class_without_images(image_folder, share, left, told):
+    shutil.rmtree(image_folder / "test")
+    for path in sorted((image_folder / "train" / "left").iterdir())[left:]:
+        path.unlink()
+    with pytest.raises(InputError, match=told):
+        load_dataset("auto", image_folder, test_share=share)
+
+
+def test_the_test_part_is_read_alone(image_folder, caplog):
+    whole = load_dataset("auto", image_folder)[1]
+    (image_folder / "train" / "left" / "000.png").write_bytes(b"")
+    train, test = load_dataset("auto", image_folder, test_alone=True, test_share=0.2)
+    assert len(train) == 0 and test.fingerprint == whole.fingerprint
+    shutil.rmtree(image_folder / "train")
+    for root in (image_folder, image_folder / "test"):
+        train, test = load_dataset("auto", root, test_alone=True)
+        assert (len(train), test.split, test.fingerprint) == (0, "test", whole.fingerprint)
+    with pytest.raises(InputError, match=r"no folder .*train: an image folder needs"):
+        load_dataset("auto", image_folder)
+    (image_folder / "test").rename(image_folder / "train")
+    with pytest.raises(InputError, match=r"no folder .*test: .*test/<class>/\*$"):
+        load_dataset("auto", image_folder, test_alone=True)
 
 
 # --- What cannot be read ---

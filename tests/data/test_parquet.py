@@ -101,6 +101,8 @@ def test_unreadable_rows_are_named_or_left_out(root):
     path = root / "plain_text" / "train-00001-of-00002.parquet"
     write(path, [b"", png(IMAGES[5]), png(IMAGES[6]), b"no picture"], LABELS[4:8])
     refused(root, r"2 images cannot be read: .*, row 0 \(it is empty\), .*00001.*, row 3 \(no picture")
+    train, test = load_dataset("parquet", root, test_alone=True)
+    assert (len(train), len(test), test.split) == (0, 4, "test")
     train, test = load_dataset("parquet", root, skip_unreadable=True)
     assert np.array_equal(train.images.numpy(), IMAGES[[0, 1, 2, 3, 5, 6]]) and train.labels.tolist() == [
         0,

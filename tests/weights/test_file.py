@@ -76,7 +76,7 @@ def test_wrapped_under_any_key(tmp_path, key):
         del content["teacher"]
         file = read_weights(write(tmp_path / "w.pth", content))
     assert same(file.state_dict, STATE) and file.metadata == {"epoch": 3}
-    assert file.notes == (f"the state dict lay under the key {key!r}",)
+    assert file.notes[0] == f"the state dict lay under the key {key!r}" and file.notes[1:] == file.others
 
 
 @pytest.mark.parametrize("content", [[STATE, {"epoch": 3}], ({"epoch": 3}, STATE), {"models": [STATE]}])
@@ -88,7 +88,60 @@ def test_a_state_dict_in_a_list(tmp_path, content):
 def test_what_lies_in_a_file_without_a_state_dict_is_named(tmp_path):
     content = {"epoch": 3, "weights": [torch.zeros(2, 2)]}
     assert "holds 'epoch' (int), 'weights' (list)" in refused(write(tmp_path / "w.pth", content))
-    assert "nothing but Tensor" in refused(write(tmp_path / "w.pth", torch.zeros(2, 2)))
+    for content, told in (
+        (torch.zeros(2, 2), "a single tensor, of the shape (2, 2)"),
+        ([torch.zeros(2), np.zeros(2)], "a list without names: 2 × "),
+        (["conv1"] * 3, "a list without names: 3 × str"),
+        ([], "nothing but an object of the class list"),
+        (argparse.Namespace(lr=1), "nothing but an object of the class argparse.Namespace"),
+        ({"names": np.array(["a", "b"])}, "'names' ("),
+    ):
+        assert told in refused(write(tmp_path / "w.pth", content))
+
+
+ARRAYS = {name: value.numpy() for name, value in STATE.items()}
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+@pytest.mark.parametrize("form", ["zip", "legacy", "plain", "plain tensors"])
+@pytest.mark.parametrize("key", ["", "params"])
+def test_a_state_dict_of_numpy_and_of_plain_pickle(tmp_path, protocol, form, key):
+    content = STATE if form == "plain tensors" else ARRAYS | {"odd": np.asfortranarray(np.eye(3, 2, dtype=">f8"))}
+    content = {key: content, "epoch": 3} if key else content
+    if form.startswith("plain"):
+        (tmp_path / "w.pkl").write_bytes(pickle.dumps(content, protocol=protocol))
+        file = read_weights(tmp_path / "w.pkl")
+    else:
+        options = {"pickle_protocol": protocol, "_use_new_zipfile_serialization": form == "zip"}
+        file = read_weights(write(tmp_path / "w.pth", content, **options))
+    odd = file.state_dict.pop("odd", torch.eye(3, 2, dtype=torch.float64))
+    assert same(file.state_dict, STATE) and torch.equal(odd, torch.eye(3, 2, dtype=torch.float64))
+    assert file.metadata == ({"epoch": 3} if key else {})
+
+
+def test_an_npz_file_of_weights(tmp_path):
+    np.savez(tmp_path / "w.npz", **ARRAYS)
+    assert same(read_weights(tmp_path / "w.npz").state_dict, STATE)
+    np.savez(tmp_path / "w.npz", a=np.array([Settings()]))
+    assert "cannot be read" in refused(tmp_path / "w.npz")
+
+
+def test_arrays_beside_tensors_are_no_weights(tmp_path):
+    path = write(tmp_path / "w.pth", {**STATE, "mean": np.zeros(3), "history": {"loss": np.zeros(9), "lr": np.ones(9)}})
+    assert same(read_weights(path).state_dict, STATE)
+
+
+def test_complex_weights_are_refused(tmp_path):
+    assert "fc.bias" in (told := refused(write(tmp_path / "w.pth", {**STATE, "fc.bias": torch.ones(2) * 1j})))
+    assert "complex numbers" in told
+
+
+@pytest.mark.parametrize(
+    ("text", "told"), [('{"epoch": 3}', "a JSON file"), ("epoch,loss\n1,2\n", "a text that begins")]
+)
+def test_a_table_or_json_is_no_file_of_weights(tmp_path, text, told):
+    (tmp_path / "w.pth").write_text(text)
+    assert told in (message := refused(tmp_path / "w.pth")) and "name the file of weights itself" in message
 
 
 def test_wrapped_twice_and_beside_other_tensors(tmp_path):
@@ -100,6 +153,7 @@ def test_the_network_comes_before_its_average(tmp_path):
     average = {name: value + 1 for name, value in STATE.items()}
     file = read_weights(write(tmp_path / "w.pth", {"state_dict_ema": average, "state_dict": STATE}))
     assert same(file.state_dict, STATE)
+    assert file.notes == file.others == ("another network, under the key 'state_dict_ema', was left alone",)
 
 
 @pytest.mark.parametrize(
@@ -351,6 +405,7 @@ def test_files_of_something_else_are_called_what_they_are(tmp_path, content, wor
     ("member", "words"),
     [
         ("model.weights.h5", "Keras"),
+        ("conv1.npy", "write it anew with np.savez"),
         ("archive/archive_format", "torch.export"),
         ("resnet20.pth", "a zip archive of resnet20.pth"),
     ],

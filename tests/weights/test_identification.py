@@ -209,7 +209,12 @@ def test_what_was_done_to_a_state_dict_is_said(tmp_path):
     pruned = {name: value for name, value in weights.items() if name != "conv1.weight"}
     pruned |= {"conv1.weight_orig": weights["conv1.weight"], "conv1.weight_mask": mask}
     wrapped = {f"model.{name}": value for name, value in weights.items()} | {"loss.weight": torch.ones(10)}
+    taught = {f"student.{name}": value for name, value in weights.items()}
+    taught |= {f"teacher.{name}": value for name, value in weights.items()}
+    averaged = weights | {f"ema.{name}": value for name, value in weights.items()}
     for state, words in (
+        (taught, "another network, behind the prefix 'teacher.', was left alone"),
+        (averaged, "another network, behind the prefix 'ema.', was left alone"),
         (profiled, "2 counters of a profiler"),
         (pruned, "masks of pruning were multiplied into 1 weight"),
         (wrapped, "loss.weight was left out"),
