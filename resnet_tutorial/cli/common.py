@@ -25,8 +25,8 @@ def load(path: Path | None, weights: WeightsArgs) -> "training.TrainedModel":
     """The network in ``path``; without one, the one of the newest run. What was assumed goes to standard error."""
     path = path or training.checkpoint.newest_checkpoint(RUNS)
     trained = training.load_trained(path, model=weights.model, mean=weights.mean, std=weights.std)
-    if trained.guess:
-        print(f"note: {trained.guess}", file=sys.stderr)
+    for note in filter(None, (*trained.others, trained.guess)):
+        print(f"note: {note}", file=sys.stderr)
     return trained
 
 

@@ -7,8 +7,7 @@ from pathlib import Path
 import filelock
 
 from ..errors import InputError
-from .checkpoint import NEXT, has_checkpoint, load_checkpoint, save_newest
-from .record import RunRecord
+from .checkpoint import NEXT, has_checkpoint, load_checkpoint
 
 LOCK = ".lock"
 RECORD = "record.json"
@@ -68,14 +67,6 @@ class RunFolder:
                 "delete its .pt files to start afresh"
             )
         return None
-
-    def save(self, state: dict, best: bool) -> None:
-        """Write the newest checkpoint; see `save_newest`."""
-        save_newest(self.path, state, best)
-
-    def write_record(self, record: RunRecord) -> None:
-        """Write ``record.json``."""
-        record.write(self.path / RECORD)
 
     def is_finished(self) -> bool:
         """Whether the run in it has come to its end: a record alone may be that of a run whose checkpoints are gone."""

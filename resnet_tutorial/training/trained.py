@@ -31,6 +31,7 @@ class TrainedModel:
         path: what it was read from.
         run: the checkpoint of a run; None for a file of weights.
         guess: a sentence on what neither the file says nor the caller gave, and was assumed; empty if nothing was.
+        others: what there is to say of other networks in the file, such as an average or a teacher.
     """
 
     model: nn.Module
@@ -41,6 +42,7 @@ class TrainedModel:
     path: Path
     run: dict | None = None
     guess: str = ""
+    others: tuple[str, ...] = ()
 
     @property
     def transform(self) -> Transform:
@@ -149,9 +151,12 @@ def _from_weights(
             numbers = " and ".join(" ".join(f"{value:g}" for value in values) for values in (mean, std))
             title = get_layout(loaded.layout).title
             guess = f"mean and std assumed, {numbers} as of {title}; give --mean --std if it was trained with others"
-    _check_numbers(mean, std)
+            guess = loaded.metadata.get("assumed") or guess  # of the file that this one was written from
+    if len(mean) != 3 or len(std) != 3 or min(std) <= 0:
+        raise InputError("mean and std are three numbers each, for red, green and blue, and std is above 0")
     size = loaded.metadata.get("image_size", IMAGE_SIZE)
-    return TrainedModel(model.eval(), tuple(mean), tuple(std), loaded.classes, int(size), path, guess=guess)
+    model, mean, std = model.eval(), tuple(mean), tuple(std)
+    return TrainedModel(model, mean, std, loaded.classes, int(size), path, guess=guess, others=loaded.others)
 
 
 def _build(path: Path, name: str | None) -> ResNet:
@@ -181,8 +186,3 @@ def _recognize(path: Path, wanted: str | None) -> ResNet:
     if len(fitting) > 1:
         raise InputError(f"{path} can be {' or '.join(names)}, which have the same tensors: add --model {names[0]}")
     return ResNet(fitting[0], found.num_classes)
-
-
-def _check_numbers(mean: Sequence[float], std: Sequence[float]) -> None:
-    if len(mean) != 3 or len(std) != 3 or min(std) <= 0:
-        raise InputError("mean and std are three numbers each, for red, green and blue, and std is above 0")

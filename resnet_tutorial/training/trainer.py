@@ -29,6 +29,7 @@ from .checkpoint import (
     random_states_put_back,
     restore_random_states,
     run_folder,
+    save_newest,
 )
 from .config import TrainConfig
 from .engine import train_epoch, validate
@@ -41,7 +42,7 @@ from .recipe_text import recipe_notes, recipe_summary
 from .record import RunRecord, current_commit, describe_machine
 from .reporting import EpochLines, Listener, TensorBoard, headline
 from .resuming import continued_record
-from .run_folder import RunFolder, position
+from .run_folder import RECORD, RunFolder, position
 from .signals import Signals, Stopped
 from .sums import Sums
 
@@ -82,7 +83,12 @@ class Trainer:
         log: Callable[[str], None] = print,
         listeners: Sequence[Listener] = (),
     ):
-        self.config, self.recipe, self.test_set = config, config.recipe, test_set
+        if len(train_set.classes) < 2:
+            raise InputError(
+                f"{train_set.name} has one class, {train_set.classes[0]!r}: a network learns to tell classes apart, so "
+                "there must be two or more"
+            )
+        self.recipe, self.test_set = config.recipe, test_set
         self.world = distributed.read_world()
         self.first = self.world.rank == 0  # of several processes: the one that writes and speaks
         self.log = log if self.first else lambda line: None
@@ -92,13 +98,13 @@ class Trainer:
         elif config.model_options() or config.checkpoint_activations or config.pretrained:
             raise InputError("the options of create_model are for a network by its name: a given one has its own")
         self.parts = make_parts(config, train_set, model, self.world)
+        self.config = replace(config, precision=self.parts.device.precision)  # auto is what it came to
         self.model = self.parts.model
         options = options_of(self.model) if self.given else None if is_own(config.model) else config.model_options()
         self.own, self.options = options is None, options or {}  # own code, which no file may make run
         self.name = self._name()
-        self.folder = run_folder(
-            config.ckpt_dir or Path("runs", f"{self.name}-{_slug(train_set.name)}-seed{config.seed}")
-        )
+        slug = "".join(c if c.isalnum() else "-" for c in train_set.name.lower()).strip("-")
+        self.folder = run_folder(config.ckpt_dir or Path("runs", f"{self.name}-{slug}-seed{config.seed}"))
         self.epochs = self.recipe.total_epochs(len(self.parts.batches))
         self.epoch, self.sums, self.record = 0, Sums(), None
         self.listeners = list(listeners)
@@ -137,7 +143,7 @@ class Trainer:
             if self.record.test is None:
                 self._test()
             if self.first:
-                self._files.write_record(self.record)
+                self.record.write(self.folder / RECORD)
         self.log(f"test accuracy {self.record.test['accuracy']:.2f} % on {len(self.test_set):,} images")
         self.log(f"checkpoint, log and record are in {self.folder}")
         return self.record
@@ -185,6 +191,7 @@ class Trainer:
     def _new_record(self) -> RunRecord:
         config, parts = self.config, self.parts
         train_set, val_set = parts.train_set, parts.val_set
+        given = f"resnet_tutorial.train({self.name}, train_set, test_set, …)  # a network as it was given"
         left_out = {part.split: part.left_out for part in (train_set, self.test_set) if part.left_out}
         return RunRecord(
             model=self.name,
@@ -206,7 +213,7 @@ class Trainer:
             recipe=self.recipe.as_dict(),
             recipe_name=name_recipe(self.recipe, self.name),
             seed=config.seed,
-            command=self._command(),
+            command=given if self.given else config.command(),
             precision=parts.device.precision,
             compiled=config.compile,
             machine=describe_machine(parts.device.device),
@@ -221,11 +228,6 @@ class Trainer:
         if not self.own:
             return self.model.arch.name
         return type(self.model).__name__ if self.given else self.config.model.rpartition(":")[2]
-
-    def _command(self) -> str:
-        if self.given:
-            return f"resnet_tutorial.train({self.name}, train_set, test_set, …)  # a network as it was given"
-        return replace(self.config, precision=self.parts.device.precision).command()
 
     # Training
 
@@ -345,7 +347,7 @@ class Trainer:
         self._meter.read(self.record)
         state = self._state()
         if self.first:
-            self._files.save(state, best)
+            save_newest(self.folder, state, best)
         self._saved_at = time.monotonic()
 
     def _state(self) -> dict:
@@ -369,7 +371,7 @@ class Trainer:
             "loader": parts.batches.state_dict(),
             "sums": self.sums.state_dict(),
             "rng": distributed.gather(random_states()),
-            "run": self.config.kept() | self.options | {"precision": parts.device.precision},
+            "run": self.config.kept() | self.options,
             "root": str(self.config.root.resolve()) if self.config.root else None,
             "record": asdict(self.record),
         }
@@ -486,7 +488,3 @@ def _explaining() -> Iterator[None]:
             "out of memory: lower --batch-size; or compute the same batch in parts with --accumulate 2, add "
             "--checkpoint-activations, or use --precision bf16"
         ) from None
-
-
-def _slug(name: str) -> str:
-    return "".join(c if c.isalnum() else "-" for c in name.lower()).strip("-")
