@@ -39,7 +39,7 @@ def _test_part(trained: TrainedModel, root: Path | None) -> ImageDataset:
     name, root = ("auto", root) if trained.run is None else data_of_run(trained.run, root)
     made = {} if trained.run is None else trained.run["run"]
     options = {key: made[key] for key in TrainConfig().data_options() if key in made}
-    test = load_dataset(name, root, image_size=trained.image_size, **options)[1]
+    test = load_dataset(name, root, **options | {"image_size": trained.image_size})[1]
     return test.with_classes(trained.classes or test.classes)
 
 

@@ -21,9 +21,17 @@ FLAGS = {
     "config": ["-c", "--config"],
     "epochs": ["--epochs", "--num-epochs"],
     "model": ["--model", "--model-name"],
+    "pretrained": ["--weights", "--pretrained"],
     "seed": ["--seed", "--random-seed"],
 }
-METAVARS = {"checkpoint": "RUN", "config": "RECIPE", "mirror": "URL", "model": "NETWORK"}
+METAVARS = {
+    "checkpoint": "RUN",
+    "config": "RECIPE",
+    "mirror": "URL",
+    "model": "NETWORK",
+    "freeze": "PARTS",
+    "pretrained": "WEIGHTS",
+}
 WIDEST = 40  # characters of the choices behind a flag; where there are more, they stand in the help text
 
 

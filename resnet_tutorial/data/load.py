@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from torchvision.transforms.v2 import functional as F
 
 from ..errors import InputError
 from ..files import reading
@@ -32,7 +33,7 @@ def load_dataset(
     root: str | Path | None = None,
     *,
     download: bool = False,
-    image_size: int = 32,
+    image_size: int | None = None,
     test_share: float | None = None,
     skip_unreadable: bool = False,
 ) -> tuple[ImageDataset, ImageDataset]:
@@ -51,7 +52,8 @@ def load_dataset(
         root: the folder of the data, or the folder above it if it is the only one there; without one, the environment
             variable ``RESNET_TUTORIAL_DATA``. An archive or an ``.npz`` file can be named itself.
         download: fetch CIFAR-10 or CIFAR-100 first if it is not in ``root``; nothing else can be fetched.
-        image_size: height and width in pixels of the images of ``folder`` and ``parquet``; the others stay as they are.
+        image_size: height and width to which all images are scaled, in pixels. If not given, those of ``folder`` and
+            ``parquet`` get 32, and the others stay as they are.
         test_share: of ``folder`` and ``parquet`` without a test part, the share of the training images to split off
             as one, with the classes in proportion; always the same images.
         skip_unreadable: of ``folder`` and ``parquet``, leave out the images that cannot be read.
@@ -64,13 +66,13 @@ def load_dataset(
     """
     if name not in DATASETS:
         raise InputError(f"no data set is called {name!r}: choose from {', '.join(DATASETS)}")
-    if image_size < 1:
+    if image_size is not None and image_size < 1:
         raise InputError(f"images cannot be {image_size} pixels high: choose at least 1")
     if test_share is not None and not 0 < test_share < 1:
         raise InputError(f"test_share must be between 0 and 1, got {test_share:g}")
     root = root or os.environ.get(DATA_VARIABLE) or None
     if name == "shapes10" or (name == "auto" and root is None):
-        return _shapes10()
+        return _scaled(_shapes10(), image_size)
     if root is None:
         raise InputError(f"{name} needs a folder: name it, or set {DATA_VARIABLE}")
     root = Path(root).expanduser()
@@ -84,11 +86,11 @@ def load_dataset(
         logger.warning("%s: the data set in the folder %s is read", root, place.name)
     options = {"train_alone": test_share is not None, "skip_unreadable": skip_unreadable}
     if name == "folder":
-        parts = load_image_folder(place, image_size, **options)
+        parts = load_image_folder(place, image_size or 32, **options)
     elif name == "parquet":
-        parts = load_parquet(place, image_size, **options)
+        parts = load_parquet(place, image_size or 32, **options)
     else:
-        parts = load_npz(place) if name == "npz" else load_cifar(name, place)
+        parts = _scaled(load_npz(place) if name == "npz" else load_cifar(name, place), image_size)
     return parts if test_share is None else _split(parts, test_share)
 
 
@@ -149,6 +151,23 @@ def _split(parts: Parts, share: float) -> Parts:
         return parts
     train, test = train.hold_out(round(share * len(train)))
     return train, replace(test, split="test", left_out=0)
+
+
+def _scaled(parts: Parts, image_size: int | None) -> Parts:
+    """Scale the images to squares of this size, if they have another one."""
+    if image_size is None or parts[0].images.shape[1:3] == (image_size, image_size):
+        return parts
+    resize = partial(F.resize, size=[image_size, image_size], interpolation=F.InterpolationMode.BICUBIC)
+    train, test = (
+        replace(
+            part,
+            images=torch.cat(
+                [resize(some.permute(0, 3, 1, 2)).permute(0, 2, 3, 1) for some in part.images.split(1000)]
+            ),
+        )
+        for part in parts
+    )
+    return train, test
 
 
 def _shapes10() -> tuple[ImageDataset, ImageDataset]:

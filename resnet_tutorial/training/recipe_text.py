@@ -46,6 +46,8 @@ def _optimizer_words(recipe: Recipe) -> list[str]:
     spared = "" if recipe.decay_norm_and_bias else " (not on norms and biases)"
     words = (
         (recipe.optimizer == "Muon", f"SGD with lr {recipe.rest_lr:g} for all but hidden convolutions"),
+        (recipe.backbone_lr, f"{recipe.backbone_lr} for all but the last layer"),
+        (recipe.freeze, f"{recipe.freeze} frozen"),
         (momentum, f"{nesterov}momentum {momentum:g}"),
         (recipe.weight_decay, f"weight decay {recipe.weight_decay:g}{spared}"),
         (recipe.clip_grad_norm, f"gradients clipped at {recipe.clip_grad_norm}"),
@@ -83,7 +85,10 @@ def _regularization_words(recipe: Recipe) -> list[str]:
         (recipe.rand_augment, f"RandAugment {recipe.rand_augment}"),
         (recipe.mixup, f"MixUp {recipe.mixup:g}"),
         (recipe.cutmix, f"CutMix {recipe.cutmix:g}"),
-        (recipe.normalization == "imagenet", "ImageNet's mean and deviation"),
+        (recipe.mean, "mean and deviation as given"),
+        (recipe.normalization == "imagenet" and not recipe.mean, "ImageNet's mean and deviation"),
+        (recipe.balanced, "classes shown equally often"),
+        (recipe.class_weights, "loss weighted by class"),
         (True, f"{held_out} training images held out"),
     )
     return [word for value, word in words if value]

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
@@ -11,6 +12,7 @@ from ..data import Transform
 from ..errors import InputError
 from ..models import ResNet
 from ..weights import identify, list_pretrained, load_weights, model_from_weights, pretrained_file, read_weights
+from ..weights.factory import options_of
 from ..weights.layouts import get_layout
 from ..weights.own import is_own
 from .checkpoint import LAST, load_checkpoint, model_from_checkpoint
@@ -99,6 +101,22 @@ def load_trained(
     return _from_weights(path, model, mean, std)
 
 
+def network_of(path: Path) -> dict[str, Any]:
+    """The network of a run or a file of weights, as settings of a run: ``model``, and options of `create_model`.
+
+    Raises:
+        InputError: if it cannot be read, or holds no network of this package.
+    """
+    if _is_of_a_run(path):
+        state = load_checkpoint(path)
+        if state.get("own"):
+            name = state["model"].rpartition(":")[2]
+            raise InputError(f"{path} is of {name}, code of your own: add --model FILE.py:{name}")
+        return {"model": state["model"], **state.get("options", {})}
+    model = _build(path, None)[0]
+    return {"model": model.arch.name, **(options_of(model) or {})}
+
+
 def trained_from_checkpoint(state: dict, path: Path = Path(), model: str | nn.Module | None = None) -> TrainedModel:
     """The trained network of a checkpoint that was read with `load_checkpoint`; see `model_from_checkpoint`."""
     return TrainedModel(
@@ -133,7 +151,7 @@ def _refuse_given(path: Path, **given: object) -> None:
 def _from_weights(
     path: Path, name: str | None, mean: Sequence[float] | None, std: Sequence[float] | None
 ) -> TrainedModel:
-    model = _build(path, name)
+    model, guess = _build(path, name)
     if model.in_channels != 3:
         raise InputError(f"{path} is for images of {model.in_channels} channels: here images have 3 (RGB)")
     loaded = load_weights(model, path)
@@ -142,20 +160,21 @@ def _from_weights(
             f"{path} does not say which mean and standard deviation its network was trained with: give them, "
             "as in --mean 0.4914 0.4822 0.4465 --std 0.2470 0.2435 0.2616"
         )
-    guess = ""
     if mean is None:
         mean, std = loaded.mean, loaded.std
         if loaded.assumed:
             numbers = " and ".join(" ".join(f"{value:g}" for value in values) for values in (mean, std))
             title = get_layout(loaded.layout).title
-            guess = f"mean and std assumed, {numbers} as of {title}; give --mean --std if it was trained with others"
+            assumed = f"mean and std assumed, {numbers} as of {title}; give --mean --std if it was trained with others"
+            guess = "; ".join(filter(None, [guess, assumed]))
     _check_numbers(mean, std)
-    size = loaded.metadata.get("image_size", IMAGE_SIZE)
+    record = loaded.metadata.get("record") or {"data": {}}
+    size = loaded.metadata.get("image_size") or record["data"].get("image_size", IMAGE_SIZE)
     return TrainedModel(model.eval(), tuple(mean), tuple(std), loaded.classes, int(size), path, guess=guess)
 
 
-def _build(path: Path, name: str | None) -> ResNet:
-    """The network of a file of weights: the one that it states, or the one that its tensors fit."""
+def _build(path: Path, name: str | None) -> tuple[ResNet, str]:
+    """The network of a file of weights, which it states or its tensors fit, and what was guessed."""
     wanted = name and get_architecture(name).name
     try:
         model = model_from_weights(path)
@@ -163,10 +182,10 @@ def _build(path: Path, name: str | None) -> ResNet:
         return _recognize(path, wanted)
     if wanted not in (None, model.arch.name):
         raise InputError(f"{path} holds {model.arch.name}, not {wanted}: leave out --model")
-    return model
+    return model, ""
 
 
-def _recognize(path: Path, wanted: str | None) -> ResNet:
+def _recognize(path: Path, wanted: str | None) -> tuple[ResNet, str]:
     found = identify(read_weights(path))
     fitting = [arch for arch in found.candidates if wanted in (None, arch.name)]
     if not found.candidates:
@@ -178,9 +197,9 @@ def _recognize(path: Path, wanted: str | None) -> ResNet:
     names = [arch.name for arch in found.candidates]
     if not fitting:
         raise InputError(f"{path} holds {' or '.join(names)}, not {wanted}: leave out --model")
-    if len(fitting) > 1:
-        raise InputError(f"{path} can be {' or '.join(names)}, which have the same tensors: add --model {names[0]}")
-    return ResNet(fitting[0], found.num_classes)
+    likely, *others = (arch.name for arch in fitting)  # the one with shortcuts comes first
+    same = f"the network is taken for {likely}, as {{}} has the same tensors: give --model if it is that one"
+    return ResNet(fitting[0], found.num_classes), same.format(" or ".join(others)) if others else ""
 
 
 def _check_numbers(mean: Sequence[float], std: Sequence[float]) -> None:

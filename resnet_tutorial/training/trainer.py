@@ -44,6 +44,7 @@ from .resuming import continued_record
 from .run_folder import RunFolder, position
 from .signals import Signals, Stopped
 from .sums import Sums
+from .trained import IMAGE_SIZE
 
 ASK_EVERY = 10  # steps after which several processes agree on whether to stop
 
@@ -86,9 +87,9 @@ class Trainer:
         self.world = distributed.read_world()
         self.first = self.world.rank == 0  # of several processes: the one that writes and speaks
         self.log = log if self.first else lambda line: None
-        self.given, self._random_state = model is not None, None
+        self.given, self._random_state, self._start = model is not None, None, ""
         if model is None:
-            model, self._random_state = build_model(config, train_set)
+            model, self._random_state, self._start = build_model(config, train_set)
         elif config.model_options() or config.checkpoint_activations or config.pretrained:
             raise InputError("the options of create_model are for a network by its name: a given one has its own")
         self.parts = make_parts(config, train_set, model, self.world)
@@ -174,8 +175,8 @@ class Trainer:
         self.log(headline(self.record, self.parts.device.device.type))
         for line in recipe_summary(self.recipe).splitlines():
             self.log(f"recipe: {line}")
-        if self.config.pretrained:
-            self.log(f"note: the weights at the start are those of {self.config.pretrained}")
+        if self._start and not state:
+            self.log(f"note: {self._start}")
         for color, std in zip(("red", "green", "blue"), self.parts.std, strict=True):
             if std == 1:
                 self.log(f"note: the {color} channel of all training images is the same, so its std is taken as 1")
@@ -185,6 +186,7 @@ class Trainer:
     def _new_record(self) -> RunRecord:
         config, parts = self.config, self.parts
         train_set, val_set = parts.train_set, parts.val_set
+        size = train_set.images.shape[1]
         left_out = {part.split: part.left_out for part in (train_set, self.test_set) if part.left_out}
         return RunRecord(
             model=self.name,
@@ -202,6 +204,7 @@ class Trainer:
                 "mean": list(parts.mean),
                 "std": list(parts.std),
                 **({"left_out": left_out} if left_out else {}),
+                **({"image_size": size} if size != IMAGE_SIZE else {}),
             },
             recipe=self.recipe.as_dict(),
             recipe_name=name_recipe(self.recipe, self.name),
