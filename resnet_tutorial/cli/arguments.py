@@ -36,6 +36,8 @@ class WeightsArgs:
     """Mean of red, green and blue, on the scale 0 to 1, for a file of weights that does not say it."""
     std: tuple[float, float, float] | None = None
     """Standard deviation of red, green and blue, likewise."""
+    classes: str | None = None
+    """Names of the classes, for a file of weights that does not say them: cat,dog,ship, or a file with one a line."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,10 @@ class EvaluateArgs:
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Device; auto takes the GPU if there is one."""
     weights: WeightsArgs = field(default_factory=WeightsArgs)
+    csv: Path | None = None
+    """Write a table into this file, too: number of the image, its class, the answer, and its probability."""
+    all: bool = False
+    """In the table, the probability of every class as well."""
     json: bool = False
     """Print JSON, for programs."""
 
@@ -67,6 +73,10 @@ class PredictArgs:
     """Folder or checkpoint of a run, file of weights, or a name as resnet20.cifar10; else the newest run."""
     top: int = 3
     """Number of classes to print for each image."""
+    all: bool = False
+    """Every class: print all, and write a column for each into the table."""
+    csv: Path | None = None
+    """Write a table into this file and print none: path, class, probability."""
     weights: WeightsArgs = field(default_factory=WeightsArgs)
     json: bool = False
     """Print JSON, for programs: a list with an object for each image that could be read."""

@@ -6,16 +6,23 @@ from pathlib import Path
 
 from ..data import ImageDataset, load_dataset
 from ..errors import InputError
-from ..training import TrainConfig, TrainedModel, evaluate
-from ..training.scores import some_classes
+from ..training import TrainConfig, TrainedModel, score
+from ..training.scores import answers, some_classes
 from .arguments import EvaluateArgs
-from .common import data_of_run, load
+from .common import csv_writer, data_of_run, load
 
 
 def run(args: EvaluateArgs) -> None:
     trained = load(args.checkpoint, args.weights)
     test = _test_part(trained, args.data or args.root)
-    scores = evaluate(trained, test, device=args.device, flip=args.flip)
+    names = test.classes
+    with csv_writer(args.csv, ["image", "class", "answer", "probability", *(names if args.all else ())]) as add:
+        logits, labels = answers(trained, test, device=args.device, flip=args.flip)
+        for i, (row, label) in enumerate(zip(logits.softmax(dim=1).tolist(), labels.tolist(), strict=True)):
+            best = max(range(len(row)), key=row.__getitem__)
+            every = [f"{probability:.6f}" for probability in row] if args.all else []
+            add([i, names[label], names[best], f"{row[best]:.6f}", *every])
+    scores = score(logits, labels, names)
     notes = []
     if trained.run and test.fingerprint != trained.run["record"]["data"]["test_fingerprint"]:
         notes.append("this is not the test part that belongs to the run")

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from tqdm.auto import tqdm
 
 from ..data import normalize
 from ..data.decoding import Picture
 from ..data.pictures import dark_notice, read_picture
 from ..errors import InputError
+from ..progress import no_bar
 from ..weights import read_weights
 from .engine import Device
 from .trained import TrainedModel, trained_from_checkpoint
@@ -57,8 +59,10 @@ def predict(
     device = device or Device(torch.device("cpu"))
     model = device.place(trained.model).eval()
     answers, tops = [], []
+    bar = tqdm(total=len(paths), desc="predicting", unit=" images", delay=1, leave=False, disable=no_bar())
     for batch in _batches([Path(path) for path in paths]):
         found, pictures = _read_all(batch, trained.image_size, on_error)
+        bar.update(len(batch))
         if not found:
             continue
         tops += [picture.top for picture in pictures]
@@ -67,6 +71,7 @@ def predict(
         with device.autocast():
             logits = model(images)
         answers += _sorted(found, logits.float().softmax(dim=1).cpu(), trained.class_names)
+    bar.close()
     if notice := dark_notice(np.array(tops)):
         logger.warning(notice)
     return answers

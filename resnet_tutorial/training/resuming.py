@@ -9,6 +9,7 @@ from ..errors import InputError
 from .checkpoint import FORMAT
 from .recipe import recipe_from_dict
 from .record import SCHEMA, RunRecord
+from .training_on import is_longer, why_not
 
 FIXED = ("model", "options", "data", "recipe", "seed", "parameters")  # of a record: what makes a run this run
 NOTED = ("precision", "compiled", "deterministic", "processes", "machine")  # what may change, and then the results may
@@ -32,14 +33,18 @@ def continued_record(state: dict[str, Any], new: RunRecord, folder: Path, log: C
         raise InputError(f"{folder} was written by an older version, whose runs cannot go on: train again")
     old, here = state["record"], asdict(new)
     # A recipe of an earlier version lacks the settings that are newer; the run had their defaults.
-    old = old | {"recipe": recipe_from_dict(old["recipe"], f"of the run in {folder}").as_dict()}
+    recipe = recipe_from_dict(old["recipe"], f"of the run in {folder}")
+    old = old | {"recipe": recipe.as_dict()}
+    longer = recipe_from_dict(new.recipe, "here")
+    if is_longer(recipe, longer) and not why_not(recipe):  # as if it had been meant to last as long from the start
+        old |= {key: here[key] for key in ("recipe", "command", "test", "finished")}
     for key in (*FIXED, *NOTED):
         if old[key] == here[key]:
             continue
         difference = _difference(old[key], here[key])
         if key in FIXED:
             same_network = key in ("data", "recipe", "seed")
-            start = f", which can start from these weights (--pretrained {folder})" if same_network else ""
+            start = f", which can start from these weights (--weights {folder})" if same_network else ""
             raise InputError(
                 f"the run in {folder} cannot be resumed with {_another(key)}: {difference}; leave that out, or begin "
                 f"another run in another --ckpt-dir{start}"

@@ -1,7 +1,7 @@
 """A trained network with all that it takes to use it, from a run or from a file of weights."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +74,7 @@ def load_trained(
     model: str | nn.Module | None = None,
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
+    classes: Sequence[str] | None = None,
 ) -> TrainedModel:
     """Load a trained network.
 
@@ -84,6 +85,7 @@ def load_trained(
             network, as a module or as ``FILE.py:CLASS``.
         mean: mean of each color channel, on the scale 0 to 1, for a file that does not say it.
         std: standard deviation of each channel, likewise.
+        classes: names of the classes in the order of the logits, for a file that does not say them.
 
     Raises:
         InputError: if it cannot be read, or network, mean or standard deviation are neither in the file nor given, or
@@ -94,11 +96,11 @@ def load_trained(
         raise InputError("mean and std belong together: give both or none")
     if _is_of_a_run(path):
         state = load_checkpoint(path)
-        _refuse_given(path, model=None if state.get("own") else model, mean=mean, std=std)
+        _refuse_given(path, model=None if state.get("own") else model, mean=mean, std=std, classes=classes)
         return trained_from_checkpoint(state, path, model)
     if isinstance(model, nn.Module) or (model and is_own(model)):
         raise InputError(f"{path} is a file of weights: name a network of the table, or load it with load_state_dict")
-    return _from_weights(path, model, mean, std)
+    return _with_classes(_from_weights(path, model, mean, std), classes)
 
 
 def network_of(path: Path) -> dict[str, Any]:
@@ -171,6 +173,20 @@ def _from_weights(
     record = loaded.metadata.get("record") or {"data": {}}
     size = loaded.metadata.get("image_size") or record["data"].get("image_size", IMAGE_SIZE)
     return TrainedModel(model.eval(), tuple(mean), tuple(std), loaded.classes, int(size), path, guess=guess)
+
+
+def _with_classes(trained: TrainedModel, classes: Sequence[str] | None) -> TrainedModel:
+    """The network with names for its classes, where the file has none."""
+    if classes is None or trained.classes == tuple(classes):
+        return trained
+    if trained.classes is not None:
+        raise InputError(f"{trained.path} names its classes, {', '.join(trained.classes)}: leave out --classes")
+    if len(set(classes)) != trained.model.num_classes:
+        raise InputError(
+            f"{trained.path} has {trained.model.num_classes} classes, and {len(set(classes))} names are given: "
+            "give one for each"
+        )
+    return replace(trained, classes=tuple(classes))
 
 
 def _build(path: Path, name: str | None) -> tuple[ResNet, str]:

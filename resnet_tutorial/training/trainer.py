@@ -45,6 +45,7 @@ from .run_folder import RunFolder, position
 from .signals import Signals, Stopped
 from .sums import Sums
 from .trained import IMAGE_SIZE
+from .training_on import prolonged
 
 ASK_EVERY = 10  # steps after which several processes agree on whether to stop
 
@@ -438,7 +439,10 @@ def train(
     folder = None if folder is None else Path(folder)
     config = TrainConfig(recipe=recipe, seed=seed, ckpt_dir=folder, resume=resume, **settings)
     if isinstance(model, str):
-        config, model = replace(config, model=model), None
+        config, note = prolonged(replace(config, model=model))
+        model = None
+        if note:
+            log(f"note: {note}")
     return Trainer(config, train_set, test_set, model=model, log=log, listeners=listeners).fit()
 
 
@@ -448,7 +452,10 @@ def train_from(config: TrainConfig, log: Callable[[str], None] = print) -> RunRe
     Raises:
         InputError: if a name, the data, the folder or the checkpoint is wrong; the message says what to do.
     """
+    config, note = prolonged(config)
     with data_of(config) as (train_set, test_set):
+        if note and distributed.read_world().rank == 0:
+            log(f"note: {note}")
         return Trainer(config, train_set, test_set, log=log).fit()
 
 
