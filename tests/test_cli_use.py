@@ -154,7 +154,7 @@ def test_a_new_run_starts_from_the_weights_of_another(trained, image_folder, tmp
     assert "lr was 0.3, now it is 0.01" in message and f"start from these weights (--weights {trained})" in message
     still = ["--lr", "1e-12", "--lr-scheduler", "none", "--momentum", "0", "--weight-decay", "0", "--pretrained"]
     code, out, _ = run(capsys, *argv, *still, trained)
-    assert code == 0 and f"note: the weights at the start are those of {trained}\n" in out
+    assert code == 0 and f"note: the weights at the start are those of {trained}; images are normalized by" in out
     old, new = (load_trained(folder).model.state_dict() for folder in (trained, tmp_path / "on"))
     assert all(torch.allclose(old[name], new[name], atol=1e-6) for name in old if name.endswith(("weight", "bias")))
     record = read_record(tmp_path / "on" / "record.json")

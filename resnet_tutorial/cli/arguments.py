@@ -19,7 +19,7 @@ class TrainArgs:
     data: Annotated[Path | None, "[DATA]"] = None
     """Data folder, as --root; without one, Shapes-10."""
     config: str = "quick"
-    """Recipe: the name of a shipped one, or a YAML file. If it was made for one network, --model need not be given."""
+    """Recipe: one that is shipped, or a YAML file."""
     seeds: tuple[int, ...] = ()
     """Train with several seeds, each in a folder of its own, and print mean and deviation: how many, counted from
     --seed on, or which, as in 0 1 2. What is finished is skipped, what was broken off goes on."""
@@ -176,6 +176,12 @@ class RecipesArgs:
     name: Annotated[str | None, "[RECIPE]"] = None
     """Recipe to print, a shipped one or a YAML file: as a start for one's own, for train -c FILE."""
 
+
+# What the help of a command explains, if it would not fit a screen with all of it.
+EVERYDAY = {
+    "train": "data config image_size test_share ckpt_dir resume model pretrained epochs batch_size lr freeze "
+    "backbone_lr",
+}
 
 COMMANDS = {
     "train": TrainArgs,

@@ -49,9 +49,9 @@ class TrainConfig:
     train_size: int | None = _kept(None)
     """Train on a stratified subset of this many images."""
     image_size: int | None = _kept(None)
-    """Scale the images to this height and width; those of files to 32 if not given."""
+    """Scale images to this height and width; files to 32 if not given."""
     test_share: float | None = _kept(None)
-    """Of an image folder or Parquet files without a test part: split this share of the training images off as one."""
+    """Of image files without a test part: split this share off as one."""
     skip_unreadable: bool = _kept(False)
     """Leave out images that cannot be read; the record says how many."""
     seed: int = 0
@@ -59,7 +59,7 @@ class TrainConfig:
     ckpt_dir: Path | None = None
     """Folder of the run; runs/<model>-<data>-seed<seed> if not given."""
     resume: bool | Literal["auto"] = False
-    """Go on with the run in --ckpt-dir, or with the newest one; auto starts it if there is none."""
+    """Go on with --ckpt-dir or the newest run; auto: or start it."""
     recipe: Recipe = field(default_factory=Recipe)
     """How to train."""
 

@@ -1,6 +1,7 @@
 """Fine-tuning: from which weights a run starts, and which parts of the network stay as they are."""
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 
 from torch import nn
@@ -10,7 +11,9 @@ from ..errors import InputError
 from ..models import ResNet
 from ..weights import list_pretrained, load_weights, pretrained_file, read_weights
 from ..weights.own import is_own
-from .checkpoint import load_state
+from .checkpoint import has_checkpoint, load_checkpoint, load_state
+from .config import TrainConfig
+from .recipe import Recipe
 
 
 def parts_of(model: nn.Module) -> dict[str, list[nn.Module]]:
@@ -115,3 +118,22 @@ def load_start(model: nn.Module, name: str, classes: tuple[str, ...]) -> str:
         return said
     theirs = f" (the weights know {len(known)})" if known else ""
     return f"{said}, but the last layer is new, for {len(classes)} classes{theirs}"
+
+
+def normalized_as_the_start(config: TrainConfig, folder: Path) -> Recipe:
+    """The recipe of a run with mean and std of the weights that it starts from, if they say them and it names no other.
+
+    Args:
+        config: the run.
+        folder: of the run; one that is there already goes on with its own.
+    """
+    recipe = config.recipe
+    if not config.pretrained or recipe.mean is not None or recipe.normalization != "dataset":
+        return recipe
+    if config.resume and has_checkpoint(folder):
+        about = load_checkpoint(folder, log=lambda line: None).get("record", {}).get("recipe", {})
+    else:
+        about = read_weights(find_weights(config.pretrained, config.model)).metadata
+    if not about.get("mean") or not about.get("std") or len(about["mean"]) != 3:
+        return recipe
+    return replace(recipe, mean=tuple(about["mean"]), std=tuple(about["std"]))

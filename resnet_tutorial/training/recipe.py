@@ -57,9 +57,9 @@ class Recipe:
 
     # -- fine-tuning
     freeze: str | None = None
-    """Parts that stay as they are, as in stem,conv2_x; backbone means all but the last layer."""
+    """Parts that stay as they are: stem,conv2_x; or backbone."""
     backbone_lr: float | None = None
-    """Highest rate of all but the last layer, which alone has then lr."""
+    """Highest rate of all layers but the last, which keeps lr."""
 
     # -- schedule of the learning rate
     lr_scheduler: Literal[

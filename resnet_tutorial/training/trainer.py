@@ -32,6 +32,7 @@ from .checkpoint import (
 )
 from .config import TrainConfig
 from .engine import train_epoch, validate
+from .fine_tuning import normalized_as_the_start
 from .meter import Meter
 from .optim import report_train_error
 from .parts import augmentation, build_model, check_name, chosen_kernels, connect, make_loader, make_parts, pick_device
@@ -93,14 +94,20 @@ class Trainer:
             model, self._random_state, self._start = build_model(config, train_set)
         elif config.model_options() or config.checkpoint_activations or config.pretrained:
             raise InputError("the options of create_model are for a network by its name: a given one has its own")
-        self.parts = make_parts(config, train_set, model, self.world)
-        self.model = self.parts.model
+        self.model = model
         options = options_of(self.model) if self.given else None if is_own(config.model) else config.model_options()
         self.own, self.options = options is None, options or {}  # own code, which no file may make run
         self.name = self._name()
         self.folder = run_folder(
             config.ckpt_dir or Path("runs", f"{self.name}-{_slug(train_set.name)}-seed{config.seed}")
         )
+        recipe = normalized_as_the_start(config, self.folder)
+        if recipe != config.recipe and self._start:
+            self._start += "; images are normalized by their mean and std"
+        config = replace(config, recipe=recipe)
+        self.config, self.recipe = config, recipe
+        self.parts = make_parts(config, train_set, model, self.world)
+        self.model = self.parts.model
         self.epochs = self.recipe.total_epochs(len(self.parts.batches))
         self.epoch, self.sums, self.record = 0, Sums(), None
         self.listeners = list(listeners)

@@ -14,7 +14,7 @@ WITH_T_MAX = ("CosineAnnealingLR", "LinearLR", "PolynomialLR")  # neither do the
 def is_longer(old: Recipe, new: Recipe) -> bool:
     """Whether two recipes differ in nothing but that the new one has more epochs."""
     counted = old.steps is None and new.steps is None and new.epochs > old.epochs
-    return counted and replace(old, epochs=new.epochs) == new
+    return counted and replace(old, epochs=new.epochs, mean=new.mean, std=new.std) == new  # data, not recipe
 
 
 def why_not(recipe: Recipe) -> str:

@@ -7,6 +7,7 @@ from torch import nn
 from resnet_tutorial import InputError, Recipe, TrainConfig, Trainer, create_model, load_trained, save_weights
 from resnet_tutorial.training import make_optimizer
 from resnet_tutorial.training.fine_tuning import freeze
+from resnet_tutorial.training.recipe_files import name_recipe
 from tests.conftest import make_dataset
 
 NUMBERS = {"mean": (0.5,) * 3, "std": (0.25,) * 3}
@@ -122,3 +123,18 @@ def test_a_rare_class_counts_as_much_as_a_frequent_one(tmp_path):
     measured = trainer.parts.step(images, labels, len(labels))
     torch.testing.assert_close(measured[0], expected)
     assert trainer.fit().recipe["class_weights"]
+
+
+def test_images_are_normalized_as_for_the_weights(weights, tmp_path):
+    lines = []
+    record = make(tmp_path / "run", weights, lines, balanced=True).fit()
+    assert record.data["mean"] == [0.5] * 3 and record.recipe["std"] == [0.25] * 3
+    assert name_recipe(Recipe(epochs=3, mean=(0.5,) * 3, std=(0.25,) * 3)) == "quick, epochs 3"
+    assert any(line.endswith("; images are normalized by their mean and std") for line in lines)
+    weights.unlink()  # a run that goes on has no need of them
+    recipe = Recipe(epochs=1, batch_size=16, lr=0.05, balanced=True)
+    config = TrainConfig("resnet8", recipe=recipe, pretrained=str(weights), ckpt_dir=tmp_path / "run", resume=True)
+    again = Trainer(config, make_dataset(40), make_dataset(20, "test", 1), log=lines.append).fit()
+    assert again.test == record.test
+    other = make(tmp_path / "other", tmp_path / "run", lines, mean=(0.1,) * 3, std=(0.2,) * 3)
+    assert other.parts.mean == (0.1,) * 3

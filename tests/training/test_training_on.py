@@ -48,7 +48,7 @@ def test_else_a_new_run_starts_from_its_weights(tmp_path):
     record = run(tmp_path / "run", replace(one_cycle, epochs=3), lines, resume=True)
     said = f"note: {tmp_path / 'run'} cannot go on, as OneCycleLR goes by the length of the run: a new run in "
     assert f"{said}{tmp_path / 'run-to-3'} starts from its weights, with 2 epochs" in lines
-    assert f"note: the weights at the start are those of {tmp_path / 'run'}" in lines
+    assert any(line.startswith(f"note: the weights at the start are those of {tmp_path / 'run'}") for line in lines)
     assert record.recipe["epochs"] == 2 and record.options == {"pretrained": "run"}
     assert read_record(tmp_path / "run" / "record.json") == first
     again = run(tmp_path / "run", replace(one_cycle, epochs=3), lines, resume=True)  # the same words once more
