@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from torchvision.transforms.v2 import functional as F
 
 from ..errors import InputError
 from ..files import reading
@@ -154,20 +153,23 @@ def _split(parts: Parts, share: float) -> Parts:
 
 
 def _scaled(parts: Parts, image_size: int | None) -> Parts:
-    """Scale the images to squares of this size, if they have another one."""
+    """Scale the images to squares of this size, as the readers of image files do: cropped at the center first."""
     if image_size is None or parts[0].images.shape[1:3] == (image_size, image_size):
         return parts
-    resize = partial(F.resize, size=[image_size, image_size], interpolation=F.InterpolationMode.BICUBIC)
     train, test = (
-        replace(
-            part,
-            images=torch.cat(
-                [resize(some.permute(0, 3, 1, 2)).permute(0, 2, 3, 1) for some in part.images.split(1000)]
-            ),
-        )
+        replace(part, images=torch.cat([_resize(images, image_size) for images in part.images.split(1000)]))
         for part in parts
     )
     return train, test
+
+
+def _resize(images: torch.Tensor, size: int) -> torch.Tensor:
+    height, width = images.shape[1:3]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    square = images[:, top : top + side, left : left + side].permute(0, 3, 1, 2).float()
+    scaled = torch.nn.functional.interpolate(square, size=(size, size), mode="bicubic", antialias=True)
+    return scaled.round().clamp(0, 255).byte().permute(0, 2, 3, 1).contiguous()
 
 
 def _shapes10() -> tuple[ImageDataset, ImageDataset]:
