@@ -37,7 +37,8 @@ def run(args: EvaluateArgs) -> None:
         return
     mirrored = ", each also mirrored" if args.flip else ""
     print(f"{trained.describe()}, on the test part of {test.name} ({len(test):,} images{mirrored})")
-    print(*(f"note: {note}" for note in notes), scores, sep="\n")
+    written = [f"the answer for each image is in {args.csv}"] if args.csv else []
+    print(*(f"note: {note}" for note in notes), scores, *written, sep="\n")
 
 
 def _test_part(trained: TrainedModel, root: Path | None) -> ImageDataset:

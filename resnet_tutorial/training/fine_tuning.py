@@ -75,7 +75,9 @@ def find_weights(name: str, model: str) -> Path:
         return pretrained_file(name if name in known else full)
     path = Path(name).expanduser()
     if not path.exists():
-        raise InputError(f"no weights for {model} are called {name}: name a file, a run, or of {', '.join(known)} one")
+        raise InputError(
+            f"there are no weights {name}: name a file, a run, or of those in the package, {', '.join(known)}"
+        )
     return path
 
 

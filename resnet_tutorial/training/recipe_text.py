@@ -17,19 +17,23 @@ def recipe_summary(recipe: Recipe) -> str:
     return f"{length}, {batch}; {optimizer}; {_schedule_words(recipe)}\n{rest}"
 
 
-def recipe_notes(recipe: Recipe, steps_per_epoch: int | None = None, arch: Architecture | None = None) -> list[str]:
+def recipe_notes(
+    recipe: Recipe, steps_per_epoch: int | None = None, arch: Architecture | None = None, *, fresh: bool = True
+) -> list[str]:
     """Things in a recipe that are allowed but surely not meant, one line each.
 
     Args:
         recipe: the recipe.
         steps_per_epoch: batches in an epoch, if known.
         arch: the network to train, if known.
+        fresh: whether its weights are drawn; others are easily lost.
     """
     notes = (
         _cosine_note(recipe, recipe.length(steps_per_epoch)),
         _drops_note(recipe, recipe.length(steps_per_epoch)),
         _warmup_note(recipe),
         _rate_note(recipe),
+        None if fresh else _start_note(recipe),
         _average_note(recipe, steps_per_epoch),
         _depth_note(recipe, arch),
     )
@@ -132,6 +136,12 @@ def _rate_note(recipe: Recipe) -> str | None:
     if recipe.optimizer not in ADAPTIVE or recipe.lr < 0.05:
         return None
     return f"lr {recipe.lr:g} is a rate for SGD and far too high for {recipe.optimizer}: 0.001 is usual."
+
+
+def _start_note(recipe: Recipe) -> str | None:
+    if recipe.optimizer != "SGD" or recipe.lr < 0.1 or recipe.backbone_lr is not None or recipe.freeze is not None:
+        return None
+    return f"lr {recipe.lr:g} is for fresh weights, and soon undoes others: try --lr 0.03 --backbone-lr 0.003."
 
 
 def _average_note(recipe: Recipe, steps_per_epoch: int | None) -> str | None:

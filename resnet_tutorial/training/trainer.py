@@ -188,7 +188,8 @@ class Trainer:
         for color, std in zip(("red", "green", "blue"), self.parts.std, strict=True):
             if std == 1:
                 self.log(f"note: the {color} channel of all training images is the same, so its std is taken as 1")
-        for note in recipe_notes(self.recipe, len(self.parts.batches), getattr(self.model, "arch", None)):
+        arch, fresh = getattr(self.model, "arch", None), not self._start
+        for note in recipe_notes(self.recipe, len(self.parts.batches), arch, fresh=fresh):
             self.log(f"note: {note}")
 
     def _new_record(self) -> RunRecord:
@@ -448,7 +449,7 @@ def train(
     if isinstance(model, str):
         config, note = prolonged(replace(config, model=model))
         model = None
-        if note:
+        if note and distributed.read_world().rank == 0:
             log(f"note: {note}")
     return Trainer(config, train_set, test_set, model=model, log=log, listeners=listeners).fit()
 

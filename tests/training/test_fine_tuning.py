@@ -138,3 +138,10 @@ def test_images_are_normalized_as_for_the_weights(weights, tmp_path):
     assert again.test == record.test
     other = make(tmp_path / "other", tmp_path / "run", lines, mean=(0.1,) * 3, std=(0.2,) * 3)
     assert other.parts.mean == (0.1,) * 3
+
+
+def test_a_rate_for_fresh_weights_is_noted(weights, tmp_path):
+    for lr, backbone_lr in ((0.3, None), (0.3, 0.003), (0.03, None)):
+        lines = []
+        make(tmp_path / f"{lr} {backbone_lr}", weights, lines, lr=lr, backbone_lr=backbone_lr).fit()
+        assert any("lr 0.3 is for fresh weights" in line for line in lines) == (lr == 0.3 and backbone_lr is None)
