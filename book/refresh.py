@@ -21,11 +21,10 @@ INSTALL = """\
 # Installs the package where it is missing, as on Colab. Elsewhere this cell does nothing.
 from importlib.util import find_spec
 
-REPOSITORY = "{address}"
+REPOSITORY = "{address}"  # without an address, the published package
 if find_spec("resnet_tutorial") is None:
-    if not REPOSITORY:
-        raise ModuleNotFoundError("put the address of the book's repository, https://…, into REPOSITORY")
-    %pip install --quiet "resnet-tutorial @ git+{{REPOSITORY}}" "ipywidgets>=7.7,<9" "matplotlib>=3.8,<4"\
+    PACKAGE = f"resnet-tutorial @ git+{{REPOSITORY}}" if REPOSITORY else "resnet-tutorial"
+    %pip install --quiet "{{PACKAGE}}" "ipywidgets>=7.7,<9" "matplotlib>=3.8,<4"\
 """
 
 

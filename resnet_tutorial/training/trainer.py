@@ -112,7 +112,6 @@ class Trainer:
         self.epoch, self.sums, self.record = 0, Sums(), None
         self.listeners = list(listeners)
         self._loaded_fingerprint = train_set.fingerprint
-        self._files = RunFolder(self.folder)
         self._signals = Signals(patient=self.world.size > 1)
         self._polls, self._asked, self._due, self._saved_at = 0, 0, False, 0.0
 
@@ -129,7 +128,7 @@ class Trainer:
         """
         if self.record is not None:
             raise InputError("this run was started before: make another Trainer, with resume=True to go on")
-        cuda = self.parts.device.device.type == "cuda"
+        cuda, self._files = self.parts.device.device.type == "cuda", RunFolder(self.folder)
         with (
             distributed.joined(self.world, cuda),
             chosen_kernels(self.config.deterministic),
