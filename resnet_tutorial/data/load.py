@@ -19,7 +19,7 @@ from .folder import find_parts, load_image_folder
 from .npz import find_npz, load_npz
 from .parquet import find_parquet, load_parquet
 from .pictures import is_image
-from .shapes import CLASSES, load_shapes10
+from .shapes import load_shapes10
 
 logger = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ def load_dataset(
         raise InputError(f"test_share must be between 0 and 1, got {test_share:g}")
     root = root or os.environ.get(DATA_VARIABLE) or None
     if name == "shapes10" or (name == "auto" and root is None):
-        return _scaled(_shapes10(), image_size)
+        return _scaled(load_shapes10(), image_size)
     if root is None:
         raise InputError(f"{name} needs a folder: name it, or set {DATA_VARIABLE}")
     root = Path(root).expanduser()
@@ -170,12 +170,3 @@ def _resize(images: torch.Tensor, size: int) -> torch.Tensor:
     square = images[:, top : top + side, left : left + side].permute(0, 3, 1, 2).float()
     scaled = torch.nn.functional.interpolate(square, size=(size, size), mode="bicubic", antialias=True)
     return scaled.round().clamp(0, 255).byte().permute(0, 2, 3, 1).contiguous()
-
-
-def _shapes10() -> tuple[ImageDataset, ImageDataset]:
-    parts = zip(("train", "test"), load_shapes10(), strict=True)
-    train, test = (
-        ImageDataset(torch.from_numpy(images), torch.from_numpy(labels), CLASSES, "Shapes-10", split)
-        for split, (images, labels) in parts
-    )
-    return train, test

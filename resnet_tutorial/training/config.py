@@ -66,7 +66,7 @@ class TrainConfig:
     # -- machine
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Device; auto takes the GPU if there is one."""
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = _kept("auto")
     """Precision of the convolutions; auto takes bf16 where the hardware has it."""
     channels_last: bool = _kept(True)
     """Keep images as N x H x W x C in memory."""
@@ -125,8 +125,7 @@ class TrainConfig:
     def command(self) -> str:
         """The command that repeats the run, with the data folder written as DATA and weights without theirs."""
         words = ["resnet-tutorial", "train", "--model", self.model, "--seed", str(self.seed)]
-        settings = vars(self.recipe) | self.kept() | {"device": self.device, "precision": self.precision}
-        settings["pretrained"] = self.start
+        settings = vars(self.recipe) | self.kept() | {"device": self.device, "pretrained": self.start}
         usual = vars(Recipe()) | vars(TrainConfig())
         for name, value in settings.items():
             if value != usual[name]:

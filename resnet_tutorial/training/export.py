@@ -195,15 +195,12 @@ def _capture(module: nn.Module, example: Tensor) -> torch.export.ExportedProgram
 
 def _export_program(module: nn.Module, path: Path, examples: list[Tensor], metadata: dict[str, str]) -> Exported:
     content = io.BytesIO()
-    torch.export.save(_capture(module, examples[-1]), content, extra_files={"metadata.json": _as_object(metadata)})
+    text = json.dumps({key: json.loads(value) for key, value in metadata.items()}, ensure_ascii=False)
+    torch.export.save(_capture(module, examples[-1]), content, extra_files={"metadata.json": text})
     content.seek(0)
     difference = _check(module, torch.export.load(content).module(), examples, path)
     write_atomic(path, content.getbuffer())
     return Exported(path, difference)
-
-
-def _as_object(metadata: dict[str, str]) -> str:
-    return json.dumps({key: json.loads(value) for key, value in metadata.items()}, ensure_ascii=False)
 
 
 def _export_onnx(module: nn.Module, path: Path, examples: list[Tensor], metadata: dict[str, str]) -> Exported:

@@ -136,6 +136,6 @@ def normalized_as_the_start(config: TrainConfig, folder: Path) -> Recipe:
         about = load_checkpoint(folder, log=lambda line: None).get("record", {}).get("recipe", {})
     else:
         about = read_weights(find_weights(config.pretrained, config.model)).metadata
-    if not about.get("mean") or not about.get("std") or len(about["mean"]) != 3:
-        return recipe
-    return replace(recipe, mean=tuple(about["mean"]), std=tuple(about["std"]))
+    mean, std = (about.get(name) for name in ("mean", "std"))
+    stated = all(isinstance(numbers, list | tuple) and len(numbers) == 3 for numbers in (mean, std))
+    return replace(recipe, mean=tuple(mean), std=tuple(std)) if stated else recipe

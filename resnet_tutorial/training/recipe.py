@@ -21,7 +21,10 @@ SHORT_NAMES = {"onecycle": "OneCycleLR", "multistep": "MultiStepLR", "cosine": "
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to train. A recipe file (YAML) holds these names; what it leaves out keeps the value given here."""
+    """How to train. A recipe file (YAML) holds these names; what it leaves out keeps the value given here.
+
+    The values given here are those of the recipe ``quick``, the default: who changes one changes ``recipes/quick.yml``.
+    """
 
     # -- how long
     epochs: int = 10

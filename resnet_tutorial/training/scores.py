@@ -179,7 +179,14 @@ def score(logits: Tensor, labels: Tensor, classes: Sequence[str]) -> Scores:
     confusion = torch.bincount(labels * count + answers, minlength=count**2).view(count, count)
     correct = int(confusion.trace())
     low, high = wilson_interval(correct, n)
-    by_class = _by_class(confusion, classes)
+    top5 = None
+    if count > TOP:
+        top5 = 100 * (logits.topk(TOP, dim=1).indices == labels[:, None]).any(dim=1).double().mean().item()
+    right, images, given = (t.tolist() for t in (confusion.diagonal(), confusion.sum(dim=1), confusion.sum(dim=0)))
+    by_class = tuple(
+        ClassScore(name, images[k], _percent(right[k], images[k]), _percent(right[k], given[k]))
+        for k, name in enumerate(classes)
+    )
     shares = [each.accuracy for each in by_class if each.images]
     return Scores(
         images=n,
@@ -187,7 +194,7 @@ def score(logits: Tensor, labels: Tensor, classes: Sequence[str]) -> Scores:
         accuracy=100 * correct / n,
         balanced_accuracy=sum(shares) / len(shares),
         interval=(100 * low, 100 * high),
-        top5=_top5(logits, labels) if count > TOP else None,
+        top5=top5,
         calibration_error=100 * calibration_error(logits.softmax(dim=1), labels),
         classes=by_class,
         confusion=tuple(map(tuple, confusion.tolist())),
@@ -272,19 +279,6 @@ def some_classes(classes: tuple[str, ...]) -> str:
     """The names, or the first of very many."""
     more = f" and {len(classes) - FEW_CLASSES} more" if len(classes) > FEW_CLASSES else ""
     return f"{', '.join(classes[:FEW_CLASSES])}{more}"
-
-
-def _top5(logits: Tensor, labels: Tensor) -> float:
-    hits = (logits.topk(TOP, dim=1).indices == labels[:, None]).any(dim=1)
-    return 100 * hits.double().mean().item()
-
-
-def _by_class(confusion: Tensor, classes: Sequence[str]) -> tuple[ClassScore, ...]:
-    right, images, answers = (t.tolist() for t in (confusion.diagonal(), confusion.sum(dim=1), confusion.sum(dim=0)))
-    return tuple(
-        ClassScore(name, images[k], _percent(right[k], images[k]), _percent(right[k], answers[k]))
-        for k, name in enumerate(classes)
-    )
 
 
 def _percent(part: int, whole: int) -> float | None:

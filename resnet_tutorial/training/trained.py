@@ -169,9 +169,12 @@ def _from_weights(
             title = get_layout(loaded.layout).title
             assumed = f"mean and std assumed, {numbers} as of {title}; give --mean --std if it was trained with others"
             guess = "; ".join(filter(None, [guess, assumed]))
-    _check_numbers(mean, std)
-    record = loaded.metadata.get("record") or {"data": {}}
-    size = loaded.metadata.get("image_size") or record["data"].get("image_size", IMAGE_SIZE)
+    if len(mean) != 3 or len(std) != 3 or min(std) <= 0:
+        raise InputError("mean and std are three numbers each, for red, green and blue, and std is above 0")
+    record = loaded.metadata.get("record")
+    data = record.get("data") if isinstance(record, dict) else None
+    recorded = data.get("image_size", IMAGE_SIZE) if isinstance(data, dict) else IMAGE_SIZE
+    size = loaded.metadata.get("image_size") or recorded
     return TrainedModel(model.eval(), tuple(mean), tuple(std), loaded.classes, int(size), path, guess=guess)
 
 
@@ -216,8 +219,3 @@ def _recognize(path: Path, wanted: str | None) -> tuple[ResNet, str]:
     likely, *others = (arch.name for arch in fitting)  # the one with shortcuts comes first
     same = f"the network is taken for {likely}, as {{}} has the same tensors: give --model if it is that one"
     return ResNet(fitting[0], found.num_classes), same.format(" or ".join(others)) if others else ""
-
-
-def _check_numbers(mean: Sequence[float], std: Sequence[float]) -> None:
-    if len(mean) != 3 or len(std) != 3 or min(std) <= 0:
-        raise InputError("mean and std are three numbers each, for red, green and blue, and std is above 0")

@@ -29,6 +29,7 @@ from .checkpoint import (
     random_states_put_back,
     restore_random_states,
     run_folder,
+    save_newest,
 )
 from .config import TrainConfig
 from .engine import train_epoch, validate
@@ -42,7 +43,7 @@ from .recipe_text import recipe_notes, recipe_summary
 from .record import RunRecord, current_commit, describe_machine
 from .reporting import EpochLines, Listener, TensorBoard, headline
 from .resuming import continued_record
-from .run_folder import RunFolder, position
+from .run_folder import RECORD, RunFolder, position
 from .signals import Signals, Stopped
 from .sums import Sums
 from .trained import IMAGE_SIZE
@@ -85,8 +86,7 @@ class Trainer:
         log: Callable[[str], None] = print,
         listeners: Sequence[Listener] = (),
     ):
-        self.config, self.recipe, self.test_set = config, config.recipe, test_set
-        self.world = distributed.read_world()
+        self.config, self.test_set, self.world = config, test_set, distributed.read_world()
         self.first = self.world.rank == 0  # of several processes: the one that writes and speaks
         self.log = log if self.first else lambda line: None
         self.given, self._random_state, self._start = model is not None, None, ""
@@ -98,15 +98,14 @@ class Trainer:
         options = options_of(self.model) if self.given else None if is_own(config.model) else config.model_options()
         self.own, self.options = options is None, options or {}  # own code, which no file may make run
         self.name = self._name()
-        self.folder = run_folder(
-            config.ckpt_dir or Path("runs", f"{self.name}-{_slug(train_set.name)}-seed{config.seed}")
-        )
-        recipe = normalized_as_the_start(config, self.folder)
-        if recipe != config.recipe and self._start:
+        slug = "".join(c if c.isalnum() else "-" for c in train_set.name.lower()).strip("-")
+        self.folder = run_folder(config.ckpt_dir or Path("runs", f"{self.name}-{slug}-seed{config.seed}"))
+        self.recipe = normalized_as_the_start(config, self.folder)
+        if self.recipe != config.recipe and self._start:
             self._start += "; images are normalized by their mean and std"
-        config = replace(config, recipe=recipe)
-        self.config, self.recipe = config, recipe
+        config = replace(config, recipe=self.recipe)
         self.parts = make_parts(config, train_set, model, self.world)
+        self.config = replace(config, precision=self.parts.device.precision)  # auto is what it came to
         self.model = self.parts.model
         self.epochs = self.recipe.total_epochs(len(self.parts.batches))
         self.epoch, self.sums, self.record = 0, Sums(), None
@@ -145,7 +144,7 @@ class Trainer:
             if self.record.test is None:
                 self._test()
             if self.first:
-                self._files.write_record(self.record)
+                self.record.write(self.folder / RECORD)
         self.log(f"test accuracy {self.record.test['accuracy']:.2f} % on {len(self.test_set):,} images")
         self.log(f"checkpoint, log and record are in {self.folder}")
         return self.record
@@ -195,6 +194,7 @@ class Trainer:
         config, parts = self.config, self.parts
         train_set, val_set = parts.train_set, parts.val_set
         size = train_set.images.shape[1]
+        given = f"resnet_tutorial.train({self.name}, train_set, test_set, …)  # a network as it was given"
         left_out = {part.split: part.left_out for part in (train_set, self.test_set) if part.left_out}
         return RunRecord(
             model=self.name,
@@ -217,7 +217,7 @@ class Trainer:
             recipe=self.recipe.as_dict(),
             recipe_name=name_recipe(self.recipe, self.name),
             seed=config.seed,
-            command=self._command(),
+            command=given if self.given else config.command(),
             precision=parts.device.precision,
             compiled=config.compile,
             machine=describe_machine(parts.device.device),
@@ -232,11 +232,6 @@ class Trainer:
         if not self.own:
             return self.model.arch.name
         return type(self.model).__name__ if self.given else self.config.model.rpartition(":")[2]
-
-    def _command(self) -> str:
-        if self.given:
-            return f"resnet_tutorial.train({self.name}, train_set, test_set, …)  # a network as it was given"
-        return replace(self.config, precision=self.parts.device.precision).command()
 
     # Training
 
@@ -356,7 +351,7 @@ class Trainer:
         self._meter.read(self.record)
         state = self._state()
         if self.first:
-            self._files.save(state, best)
+            save_newest(self.folder, state, best)
         self._saved_at = time.monotonic()
 
     def _state(self) -> dict:
@@ -380,7 +375,7 @@ class Trainer:
             "loader": parts.batches.state_dict(),
             "sums": self.sums.state_dict(),
             "rng": distributed.gather(random_states()),
-            "run": self.config.kept() | self.options | {"precision": parts.device.precision},
+            "run": self.config.kept() | self.options,
             "root": str(self.config.root.resolve()) if self.config.root else None,
             "record": asdict(self.record),
         }
@@ -503,7 +498,3 @@ def _explaining() -> Iterator[None]:
             "out of memory: lower --batch-size; or compute the same batch in parts with --accumulate 2, add "
             "--checkpoint-activations, or use --precision bf16"
         ) from None
-
-
-def _slug(name: str) -> str:
-    return "".join(c if c.isalnum() else "-" for c in name.lower()).strip("-")

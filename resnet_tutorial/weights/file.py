@@ -15,8 +15,8 @@ from safetensors import SafetensorError, safe_open
 
 from ..errors import InputError
 from . import unpickling
-from .foreign import name_foreign
 from .layouts import Layout, find_networks
+from .other_formats import name_format
 
 FORMAT = 1
 FORMAT_KEY = "resnet_tutorial_format"
@@ -79,8 +79,8 @@ def read_weights(path: str | Path) -> WeightsFile:
             head = file.read(512)
         if _looks_like_safetensors(head):
             content, metadata, notes = *_read_safetensors(path), ()
-        elif foreign := name_foreign(path, head):
-            raise InputError(f"{path} {foreign}")
+        elif other := name_format(path, head):
+            raise InputError(f"{path} {other}")
         else:
             content, metadata, notes = _unwrap(_unpickle(path, head), path)
     except OSError as error:

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ..architectures import ARCHITECTURES, Architecture, get_architecture
+from ..architectures import ARCHITECTURES, Architecture
 from ..errors import InputError
 from ..models.resnet import ResNet
 from .file import read_weights
@@ -167,33 +167,28 @@ def _pool_size(arch: Architecture) -> tuple[int, int]:
     return arch.output_sizes()[-1], arch.output_sizes()[-1]
 
 
-def _make_entry_point(arch: Architecture) -> Callable[..., nn.Module]:
-    def entry_point(pretrained: bool = False, **options) -> nn.Module:
-        return _build(arch.name, pretrained, **options)
-
-    entry_point.__name__ = entry_point.__qualname__ = PREFIX + arch.name
-    entry_point.__doc__ = f"{arch.title} for small images; options as in `register_with_timm`."
-    return entry_point
-
-
-def _build(
-    name: str,
-    pretrained: bool,
-    shortcut: str | None = None,
-    stem: str = "cifar",
-    width: float = 1.0,
-    pretrained_cfg_overlay: dict | None = None,
-    **options,
-) -> nn.Module:
-    from timm.models import build_model_with_cfg
-
-    arch = get_architecture(name).with_options(shortcut, stem, width)
-    return build_model_with_cfg(
-        TimmResNet,
-        PREFIX + name,
-        pretrained,
-        pretrained_cfg_overlay={"pool_size": _pool_size(arch)} | (pretrained_cfg_overlay or {}),
-        feature_cfg={"feature_cls": "hook", "out_indices": tuple(range(1 + len(arch.blocks)))},
-        arch=arch,
+def _make_entry_point(base: Architecture) -> Callable[..., nn.Module]:
+    def entry_point(
+        pretrained: bool = False,
+        shortcut: str | None = None,
+        stem: str = "cifar",
+        width: float = 1.0,
+        pretrained_cfg_overlay: dict | None = None,
         **options,
-    )
+    ) -> nn.Module:
+        from timm.models import build_model_with_cfg
+
+        arch = base.with_options(shortcut, stem, width)
+        return build_model_with_cfg(
+            TimmResNet,
+            PREFIX + base.name,
+            pretrained,
+            pretrained_cfg_overlay={"pool_size": _pool_size(arch)} | (pretrained_cfg_overlay or {}),
+            feature_cfg={"feature_cls": "hook", "out_indices": tuple(range(1 + len(arch.blocks)))},
+            arch=arch,
+            **options,
+        )
+
+    entry_point.__name__ = entry_point.__qualname__ = PREFIX + base.name
+    entry_point.__doc__ = f"{base.title} for small images; options as in `register_with_timm`."
+    return entry_point

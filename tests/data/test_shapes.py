@@ -40,7 +40,7 @@ def nearest_mean_accuracy(features: np.ndarray, labels: np.ndarray) -> float:
 
 
 def same(left, right) -> bool:
-    return all(np.array_equal(a, b) for x, y in zip(left, right, strict=True) for a, b in zip(x, y, strict=True))
+    return [part.fingerprint for part in left] == [part.fingerprint for part in right]
 
 
 # --- draw_shapes ---
@@ -177,52 +177,35 @@ def test_shapes_are_drawn_filled_and_as_outlines():
 # --- load_shapes10 ---
 
 
-def test_second_load_reads_the_cache(tmp_path, small_splits, no_drawing):
-    first = load_shapes10(tmp_path)
-    (train_images, train_labels), (test_images, test_labels) = first
-    assert train_images.shape == (30, 32, 32, 3)
-    assert test_images.shape == (20, 32, 32, 3)
-    assert train_labels.shape == (30,)
-    assert test_labels.shape == (20,)
-    assert same(first, (draw_shapes(30, shapes.TRAIN_SEED), draw_shapes(20, shapes.TEST_SEED)))
+def test_second_load_reads_the_cache(own_cache, small_splits, no_drawing):
+    first = load_shapes10()
+    for part, size, seed in zip(first, (30, 20), (shapes.TRAIN_SEED, shapes.TEST_SEED), strict=True):
+        images, labels = draw_shapes(size, seed)
+        assert np.array_equal(part.images, images) and np.array_equal(part.labels, labels)
+        assert part.classes == CLASSES
     no_drawing()
-    assert same(first, load_shapes10(tmp_path))
-    assert [path.name for path in tmp_path.iterdir()] == [f"shapes10-v{shapes.GENERATOR_VERSION}.cache"]
+    assert same(first, load_shapes10()) and len(list(own_cache.iterdir())) == 1
 
 
-def test_new_generator_version_does_not_read_an_old_cache(tmp_path, monkeypatch, small_splits):
-    load_shapes10(tmp_path)
+def test_new_generator_version_does_not_read_an_old_cache(own_cache, monkeypatch, small_splits, no_drawing):
+    load_shapes10()
     monkeypatch.setattr(shapes, "GENERATOR_VERSION", shapes.GENERATOR_VERSION + 1)
-    load_shapes10(tmp_path)
-    assert len(list(tmp_path.glob("*.cache"))) == 2
-
-
-def test_damaged_cache_is_made_again(tmp_path, small_splits, no_drawing):
-    expected = load_shapes10(tmp_path)
-    (path,) = tmp_path.iterdir()
-    path.write_bytes(path.read_bytes()[:-1])
-    assert same(expected, load_shapes10(tmp_path))
     no_drawing()
-    assert same(expected, load_shapes10(tmp_path))
+    with pytest.raises(AssertionError, match="drawn instead"):
+        load_shapes10()
 
 
-def test_cache_of_other_sizes_is_made_again(tmp_path, monkeypatch, small_splits):
-    load_shapes10(tmp_path)
-    monkeypatch.setattr(shapes, "TRAIN_SIZE", 40)
-    assert load_shapes10(tmp_path)[0][0].shape == (40, 32, 32, 3)
+def test_damaged_cache_is_made_again(own_cache, small_splits, no_drawing):
+    expected = load_shapes10()
+    (path,) = own_cache.iterdir()
+    path.write_bytes(path.read_bytes()[:-1])
+    assert same(expected, load_shapes10())
+    no_drawing()
+    assert same(expected, load_shapes10())
 
 
-def test_unwritable_cache_folder_only_warns(tmp_path, small_splits, caplog):
-    blocker = tmp_path / "file"
-    blocker.write_text("not a folder")
-    (images, _), _ = load_shapes10(blocker / "cache")
-    assert len(images) == 30
-    (line,) = caplog.messages
-    assert line.startswith("Shapes-10 is not cached") and "choose a folder that you may write to" in line
-
-
-def test_loading_at_the_same_time_is_safe(tmp_path, small_splits):
+def test_loading_at_the_same_time_is_safe(own_cache, small_splits):
     with ThreadPoolExecutor(4) as pool:
-        results = list(pool.map(lambda _: load_shapes10(tmp_path), range(4)))
+        results = list(pool.map(lambda _: load_shapes10(), range(4)))
     assert all(same(results[0], other) for other in results)
-    assert len(list(tmp_path.iterdir())) == 1
+    assert len(list(own_cache.iterdir())) == 1

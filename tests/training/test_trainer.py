@@ -12,7 +12,7 @@ import torch.utils
 
 from resnet_tutorial import InputError, Recipe, TrainConfig, Trainer
 from resnet_tutorial.data import Transform
-from resnet_tutorial.training import Stopped, load_checkpoint, model_from_checkpoint, predict, read_record, run_folder
+from resnet_tutorial.training import Stopped, load_checkpoint, model_from_checkpoint, predict, read_record, trainer
 from resnet_tutorial.training.checkpoint import save_checkpoint
 from resnet_tutorial.training.parts import make_loader
 from tests.conftest import make_dataset
@@ -332,14 +332,14 @@ def test_other_errors_keep_their_words(tmp_path):
 
 def test_a_full_disk_in_the_middle_of_a_run(tmp_path, monkeypatch):
     one = make(tmp_path)
-    save = run_folder.save_newest
+    save = trainer.save_newest
 
     def fill_the_disk(folder, state, best):
         if state["epoch"] == 2:
             raise InputError("cannot write: no space left")
         save(folder, state, best)
 
-    monkeypatch.setattr(run_folder, "save_newest", fill_the_disk)
+    monkeypatch.setattr(trainer, "save_newest", fill_the_disk)
     with pytest.raises(InputError, match="no space left"):
         one.fit()
     monkeypatch.undo()

@@ -10,8 +10,9 @@ from ...errors import InputError
 from ...text import duration
 from ...training import RunRecord, Trainer
 from ...training.checkpoint import has_checkpoint
+from ..colors import COLORS
 from ..tables import NUMBER, html_table
-from .page import STATIC, STYLE
+from .page import STATIC, STYLE, load_ipywidgets
 
 MONITOR_STYLE = """
 .rt-nets progress { width: 100%; max-width: 36em; }
@@ -87,8 +88,7 @@ class TrainingMonitor:
         return self.trainer.record
 
     def _choices(self) -> list:
-        import ipywidgets as widgets
-
+        widgets = load_ipywidgets("monitor", "call trainer.fit()")
         go_on = widgets.Button(description="Go on with it")
         another = widgets.Button(description="Begin another one", tooltip="In a new folder beside it")
 
@@ -123,10 +123,7 @@ class TrainingMonitor:
             self._button.disabled = True
 
     def _add_controls(self) -> None:
-        try:
-            import ipywidgets as widgets
-        except ImportError:
-            raise InputError("the monitor needs ipywidgets: pip install ipywidgets, or call trainer.fit()") from None
+        widgets = load_ipywidgets("monitor", "call trainer.fit()")
         self._shown = widgets.HTML()
         self._button = widgets.Button(description="Stop", tooltip="Save and end after this step")
         self._button.on_click(lambda button: self.stop())
@@ -197,7 +194,7 @@ def _chart(title: str, keys: tuple[str, str], top: float, history: list[dict], e
         return f"{x:.1f},{low - (low - 8) * row[key] / top:.1f}"
 
     lines = ""
-    for key, look in zip(keys, ('stroke="currentColor"', 'stroke="#D55E00" stroke-dasharray="5 3"'), strict=True):
+    for key, look in zip(keys, ('stroke="currentColor"', f'stroke="{COLORS[1]}" stroke-dasharray="5 3"'), strict=True):
         points = [place(row, key) for row in history if key in row]
         points = " ".join(points[:1] + points)  # so that a single one is drawn, too
         lines += f'<polyline points="{points}" fill="none" stroke-width="2" stroke-linecap="round" {look}/>'

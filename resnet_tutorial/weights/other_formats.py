@@ -46,7 +46,7 @@ MEMBERS = (
 )
 
 
-def name_foreign(path: Path, head: bytes) -> str | None:
+def name_format(path: Path, head: bytes) -> str | None:
     """What a file is, and what to do, as the end of a sentence; None if it may be one of weights.
 
     Args:
