@@ -50,6 +50,8 @@ class EvaluateArgs:
     """Data folder, as --root; that of the run if not given."""
     root: Path | None = None
     """Data folder."""
+    skip_unreadable: bool = False
+    """Leave out images that cannot be read, as a run does that was trained with it."""
     flip: bool = False
     """Show the network each image and its mirror image, and take the mean of the two answers."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"

@@ -2,14 +2,13 @@
 
 import contextlib
 import csv
-import io
 import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from .. import training  # loads what is asked for, and torch only then
-from ..files import open_atomic, reading
+from ..files import reading, replacing
 from .arguments import WeightsArgs
 
 RUNS = Path("runs")
@@ -31,8 +30,8 @@ def load(path: Path | None, weights: WeightsArgs) -> "training.TrainedModel":
     path = path or training.checkpoint.newest_checkpoint(RUNS)
     classes = weights.classes and _names(weights.classes)
     trained = training.load_trained(path, model=weights.model, mean=weights.mean, std=weights.std, classes=classes)
-    if trained.guess:
-        print(f"note: {trained.guess}", file=sys.stderr)
+    for note in filter(None, (*trained.others, trained.guess)):
+        print(f"note: {note}", file=sys.stderr)
     return trained
 
 
@@ -57,12 +56,13 @@ def csv_writer(path: Path | None, header: list[str]) -> Iterator[Callable[[list]
     if path is None:
         yield lambda row: None
         return
-    with open_atomic(path.expanduser()) as file:
-        text = io.TextIOWrapper(file, encoding="utf-8", errors="surrogateescape", newline="", write_through=True)
-        rows = csv.writer(text, lineterminator="\n")
+    with (
+        replacing(path.expanduser()) as temporary,
+        open(temporary, "w", encoding="utf-8", errors="surrogateescape", newline="") as file,
+    ):
+        rows = csv.writer(file, lineterminator="\n")
         rows.writerow(header)
         yield rows.writerow
-        text.detach()
 
 
 def data_of_run(state: dict, root: Path | None) -> tuple[str, Path | None]:

@@ -78,7 +78,7 @@ def cached(place: str, key: str, name: str, read: Callable[[], Reading], skip_un
         reading = read()
     if reading.failures and not skip_unreadable:
         raise InputError(
-            f"{unreadable(reading.failures)}: repair or remove them, or train with --skip-unreadable, without them"
+            f"{unreadable(reading.failures)}: repair or remove them, or leave them out with --skip-unreadable"
         )
     if kept is None:
         try:

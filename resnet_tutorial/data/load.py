@@ -35,6 +35,7 @@ def load_dataset(
     image_size: int | None = None,
     test_share: float | None = None,
     skip_unreadable: bool = False,
+    test_alone: bool = False,
 ) -> tuple[ImageDataset, ImageDataset]:
     """Load the train part and the test part of a data set.
 
@@ -53,9 +54,11 @@ def load_dataset(
         download: fetch CIFAR-10 or CIFAR-100 first if it is not in ``root``; nothing else can be fetched.
         image_size: height and width to which all images are scaled, in pixels. If not given, those of ``folder`` and
             ``parquet`` get 32, and the others stay as they are.
-        test_share: of ``folder`` and ``parquet`` without a test part, the share of the training images to split off
-            as one, with the classes in proportion; always the same images.
+        test_share: of ``folder``, ``npz`` and ``parquet`` without a test part, the share of the training images to
+            split off as one, with the classes in proportion; always the same images.
         skip_unreadable: of ``folder`` and ``parquet``, leave out the images that cannot be read.
+        test_alone: of ``folder``, ``npz`` and ``parquet``, read the test part and give an empty train part; a folder of
+            class folders is then taken for the test part.
 
     Returns:
         The train part and the test part.
@@ -68,7 +71,8 @@ def load_dataset(
     if image_size is not None and image_size < 1:
         raise InputError(f"images cannot be {image_size} pixels high: choose at least 1")
     if test_share is not None and not 0 < test_share < 1:
-        raise InputError(f"test_share must be between 0 and 1, got {test_share:g}")
+        hint = f": for {test_share:g} %, give {test_share / 100:g}" if 1 < test_share < 100 else ""
+        raise InputError(f"test_share must be between 0 and 1, got {test_share:g}{hint}")
     root = root or os.environ.get(DATA_VARIABLE) or None
     if name == "shapes10" or (name == "auto" and root is None):
         return _scaled(load_shapes10(), image_size)
@@ -80,20 +84,20 @@ def load_dataset(
     with reading(root):
         if not root.exists():
             raise InputError(f"the data folder {root} does not exist: check the path")
-    name, place = _find(name, root)
+    name, place = _find(name, root, test_alone)
     if place != root:
         logger.warning("%s: the data set in the folder %s is read", root, place.name)
-    options = {"train_alone": test_share is not None, "skip_unreadable": skip_unreadable}
+    alone = {"train_alone": test_share is not None, "test_alone": test_alone}
     if name == "folder":
-        parts = load_image_folder(place, image_size or 32, **options)
+        parts = load_image_folder(place, image_size or 32, **alone, skip_unreadable=skip_unreadable)
     elif name == "parquet":
-        parts = load_parquet(place, image_size or 32, **options)
+        parts = load_parquet(place, image_size or 32, **alone, skip_unreadable=skip_unreadable)
     else:
-        parts = _scaled(load_npz(place) if name == "npz" else load_cifar(name, place), image_size)
+        parts = _scaled(load_npz(place, **alone) if name == "npz" else load_cifar(name, place), image_size)
     return parts if test_share is None else _split(parts, test_share)
 
 
-def _find(name: str, root: Path) -> tuple[str, Path]:
+def _find(name: str, root: Path, test_alone: bool = False) -> tuple[str, Path]:
     """The name of the data set in a folder, and where it is: there, or in the only folder in it that has one.
 
     A name other than ``auto`` is kept, and ``root`` with it if there is no such data set: its reader says what it
@@ -117,6 +121,13 @@ def _find(name: str, root: Path) -> tuple[str, Path]:
         raise InputError(f"no data set in {root} itself, but in {names}: name one of these folders")
     with reading(root):
         classes = [folder.name for folder in inside if any(is_image(path.name) for path in folder.iterdir())]
+    if test_alone and classes:
+        return "folder", root
+    if root.is_file():
+        raise InputError(
+            f"{root} is no data set that is read here: name an archive of CIFAR, an .npz file, or the folder that "
+            "holds train/<class>/* and test/<class>/*"
+        )
     hint = f"; it has {', '.join(classes[:3])} with images: move them into {root / 'train'}" if classes else ""
     raise InputError(
         f"no data set found in {root}: it should hold CIFAR-10 or CIFAR-100 (unpacked or as the archive), "
@@ -148,7 +159,16 @@ def _split(parts: Parts, share: float) -> Parts:
     if len(test):
         logger.warning("%s has a test part, so none is split off", train.name)
         return parts
-    train, test = train.hold_out(round(share * len(train)))
+    whole, n = train, min(round(share * len(train)), len(train) - 1)
+    if n:
+        train, test = whole.hold_out(n)
+    for part, split, more in ((train, "train", "smaller"), (test, "test", "larger")):
+        if not part.counts().all():
+            k = int(part.counts().argmin())
+            raise InputError(
+                f"with test_share {share:g}, none of the images of class {whole.classes[k]!r} would be in the {split} "
+                f"part; there are {whole.counts()[k]}: choose a {more} share, or add images"
+            )
     return train, replace(test, split="test", left_out=0)
 
 

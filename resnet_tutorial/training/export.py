@@ -87,7 +87,8 @@ def export(trained: TrainedModel, path: str | Path, *, input: str = "uint8") -> 
         (logits,) = session.run(["logits"], {"images": images})
 
     In the metadata of a program (ONNX: the model's properties; ``.pt2``: the extra file ``metadata.json``) stand
-    ``model``, ``classes``, ``mean``, ``std``, ``input`` and ``image_size``, each as JSON.
+    ``model``, ``classes``, ``mean``, ``std``, ``input`` and ``image_size``, each as JSON; and ``assumed``, a
+    sentence, where mean and std were not stated but assumed.
 
     Args:
         trained: from `load_trained`.
@@ -128,6 +129,7 @@ def _export_weights(trained: TrainedModel, path: Path) -> Exported:
         classes=trained.classes,
         mean=trained.mean,
         std=trained.std,
+        assumed=trained.guess or None,
         recipe=record and record["recipe"],
         record=record,
     )
@@ -173,6 +175,7 @@ def _metadata(trained: TrainedModel, input: str) -> dict[str, str]:
         "std": trained.std,
         "input": input,
         "image_size": trained.image_size,
+        **({"assumed": trained.guess} if trained.guess else {}),
     }
     return {key: json.dumps(value, ensure_ascii=False) for key, value in values.items()}
 

@@ -33,6 +33,7 @@ class TrainedModel:
         path: what it was read from.
         run: the checkpoint of a run; None for a file of weights.
         guess: a sentence on what neither the file says nor the caller gave, and was assumed; empty if nothing was.
+        others: what there is to say of other networks in the file, such as an average or a teacher.
     """
 
     model: nn.Module
@@ -43,6 +44,7 @@ class TrainedModel:
     path: Path
     run: dict | None = None
     guess: str = ""
+    others: tuple[str, ...] = ()
 
     @property
     def transform(self) -> Transform:
@@ -168,6 +170,7 @@ def _from_weights(
             numbers = " and ".join(" ".join(f"{value:g}" for value in values) for values in (mean, std))
             title = get_layout(loaded.layout).title
             assumed = f"mean and std assumed, {numbers} as of {title}; give --mean --std if it was trained with others"
+            assumed = loaded.metadata.get("assumed") or assumed  # of the file that this one was written from
             guess = "; ".join(filter(None, [guess, assumed]))
     if len(mean) != 3 or len(std) != 3 or min(std) <= 0:
         raise InputError("mean and std are three numbers each, for red, green and blue, and std is above 0")
@@ -175,7 +178,8 @@ def _from_weights(
     data = record.get("data") if isinstance(record, dict) else None
     recorded = data.get("image_size", IMAGE_SIZE) if isinstance(data, dict) else IMAGE_SIZE
     size = loaded.metadata.get("image_size") or recorded
-    return TrainedModel(model.eval(), tuple(mean), tuple(std), loaded.classes, int(size), path, guess=guess)
+    model, mean, std = model.eval(), tuple(mean), tuple(std)
+    return TrainedModel(model, mean, std, loaded.classes, int(size), path, guess=guess, others=loaded.others)
 
 
 def _with_classes(trained: TrainedModel, classes: Sequence[str] | None) -> TrainedModel:

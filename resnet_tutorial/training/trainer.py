@@ -86,6 +86,11 @@ class Trainer:
         log: Callable[[str], None] = print,
         listeners: Sequence[Listener] = (),
     ):
+        if len(train_set.classes) < 2:
+            raise InputError(
+                f"{train_set.name} has one class, {train_set.classes[0]!r}: a network learns to tell classes apart, so "
+                "there must be two or more"
+            )
         self.config, self.test_set, self.world = config, test_set, distributed.read_world()
         self.first = self.world.rank == 0  # of several processes: the one that writes and speaks
         self.log = log if self.first else lambda line: None

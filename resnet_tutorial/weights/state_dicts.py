@@ -56,6 +56,7 @@ class LoadedWeights:
             published with: a guess.
         left_out: names of the tensors in the file that the network did not take.
         kept: names of the network's tensors that stayed as they were, as the file has none for them.
+        others: what there is to say of other networks in the file, such as an average or a teacher.
     """
 
     layout: str
@@ -70,6 +71,7 @@ class LoadedWeights:
     assumed: bool = False
     left_out: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -150,6 +152,7 @@ def load_weights(model: ResNet, path: str | Path, layout: str = "auto", *, parti
         assumed=mean is not None and source != STATED,
         left_out=(*file.left_out, *left_out),
         kept=fit.kept,
+        others=file.others,
     )
 
 
@@ -192,13 +195,14 @@ def save_weights(
     recipe: object = None,
     record: object = None,
     published: dict | None = None,
+    assumed: str | None = None,
     dtype: torch.dtype | None = None,
 ) -> None:
     """Save a network's weights as safetensors, whole or not at all, with the metadata that one needs in a year.
 
     The metadata are strings of JSON: the format's version, the package's and torch's, the whole record of the network
     (``architecture``), ``classes``, ``mean``, ``std``, ``channel_order`` (RGB), ``recipe``, ``record``,
-    ``published``.
+    ``published``, ``assumed``.
 
     Args:
         model: a network from `create_model`.
@@ -208,6 +212,7 @@ def save_weights(
         std: standard deviation of each input channel.
         recipe: how it was trained: a `Recipe` or a dict.
         record: the record of the run: a `RunRecord` or a dict.
+        assumed: a sentence that says so, if mean and std are a guess.
         published: what a model card says beside these, such as the accuracy of the file itself and its license.
         dtype: ``torch.float16`` or ``torch.bfloat16`` for a file of half the size; None keeps the network's dtype.
 
@@ -218,7 +223,9 @@ def save_weights(
     path = Path(path).expanduser()
     if path.suffix != ".safetensors":
         raise InputError(f"weights are saved as safetensors: name a file like {path.stem}.safetensors, not {path.name}")
-    metadata = _metadata(model, classes, mean, std, {"recipe": recipe, "record": record, "published": published})
+    metadata = _metadata(
+        model, classes, mean, std, {"recipe": recipe, "record": record, "published": published, "assumed": assumed}
+    )
     tensors = {name: _to_save(name, value, dtype) for name, value in model.state_dict().items()}
     write_atomic(path, safetensors.torch.save(tensors, metadata))
 
@@ -343,7 +350,8 @@ def _mean_std(read: _Read) -> tuple[tuple | None, tuple | None, str]:
     stated = [read.file.metadata.get(key) for key in ("mean", "std")]
     if all(_are_numbers(values, facts.in_channels) for values in stated):
         mean, std = (tuple(float(value) for value in values) for values in stated)
-        return mean, std, STATED
+        assumed = read.file.metadata.get("assumed")
+        return mean, std, assumed if assumed and isinstance(assumed, str) else STATED
     if layout.mean_std and not read.theirs and (facts.in_channels, facts.num_classes) == (3, 10):
         return *layout.mean_std, f"mean and std are assumed, as those that {layout.title} were published with"
     return None, None, "mean and std are not known"

@@ -92,7 +92,7 @@ def test_a_resumed_run_ends_with_the_same_bits(tmp_path, setting):
     whole = run(tmp_path / "whole", **SETTINGS[setting])
     run(tmp_path / "between", epochs=2, **SETTINGS[setting])
     same(run(tmp_path / "between", resume=True, **SETTINGS[setting]), whole)
-    for steps in (1, 5, 6):
+    for steps in (1, 5, 6) if setting == "everything" else (5,):
         folder = tmp_path / f"after {steps}"
         told = stop_after(make(folder, **SETTINGS[setting]), steps)
         assert (
@@ -296,18 +296,6 @@ def test_a_run_that_does_not_learn_is_noted_once(tmp_path):
     assert notes(tmp_path / "learning", loss=1.3, train_accuracy=60.0) == []
 
 
-def test_another_number_of_processes_is_noted(tmp_path):
-    run(tmp_path, epochs=1)
-    state = load_checkpoint(tmp_path)
-    save_checkpoint(tmp_path / "last.pt", {**state, "record": {**state["record"], "processes": 2}})
-    lines = []
-    run(tmp_path, resume=True, log=lines.append)
-    assert (
-        lines[0].startswith("note: another number of processes, so crops are other ones")
-        and "it was 2, now it is 1" in lines[0]
-    )
-
-
 @pytest.mark.parametrize(
     "fail",
     [
@@ -400,22 +388,6 @@ def test_the_average_is_what_is_scored_and_saved(tmp_path):
     assert not torch.equal(one.model.fc.weight, one.parts.ema.module.fc.weight)
     test = make_loader(one.config, one.parts.device, one.test_set, Transform(one.parts.mean, one.parts.std))
     assert one._evaluate(test)["loss"] == pytest.approx(one.record.test["loss"])
-
-
-def test_options_of_the_network_are_part_of_the_run(tmp_path):
-    one = run(tmp_path, shortcut="B", width=0.5, stem="imagenet", recipe=replace(RECIPE, epochs=1))
-    record = read_record(tmp_path / "record.json")
-    assert record.options == {"shortcut": "B", "width": 0.5, "stem": "imagenet"}
-    assert "--shortcut B --stem imagenet --width 0.5" in record.command
-    assert torch.equal(model_from_checkpoint(load_checkpoint(tmp_path)).fc.weight, one.model.fc.weight)
-
-
-def test_steps_decide_the_length(tmp_path):
-    record = run(tmp_path, recipe=replace(RECIPE, steps=7)).record
-    assert (
-        len(record.history) == 3 and load_checkpoint(tmp_path)["optimizer"]["state"][0]["momentum_buffer"] is not None
-    )
-    assert load_checkpoint(tmp_path)["scheduler"]["last_epoch"] == 7
 
 
 def test_the_warm_up_ends_with_the_training_error(tmp_path):
