@@ -15,7 +15,8 @@ from nbclient import NotebookClient
 
 BOOK = Path(__file__).parent
 CHECKED = "nbval-check-output"
-KEPT = ("tags", "mystnb", "jupyter", "slideshow")  # metadata of a cell; the last is for slides.py
+# Metadata of a cell; slideshow is for slides.py, cellView folds a solution on Colab, where source_hidden does elsewhere.
+KEPT = ("cellView", "tags", "mystnb", "jupyter", "slideshow")
 # What a chapter needs beyond the package, in ranges: pip leaves alone what is there already, as on Colab.
 INSTALL = """\
 # Installs the package where it is missing, as on Colab. Elsewhere this cell does nothing.
