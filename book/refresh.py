@@ -15,7 +15,7 @@ from nbclient import NotebookClient
 
 BOOK = Path(__file__).parent
 CHECKED = "nbval-check-output"
-# Metadata of a cell; slideshow is for slides.py, cellView folds a solution on Colab, where source_hidden does elsewhere.
+# Metadata of a cell: slideshow is for slides.py; cellView folds a solution on Colab, source_hidden does so elsewhere.
 KEPT = ("cellView", "tags", "mystnb", "jupyter", "slideshow")
 # What a chapter needs beyond the package, in ranges: pip leaves alone what is there already, as on Colab.
 INSTALL = """\

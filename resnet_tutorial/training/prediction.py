@@ -89,8 +89,8 @@ def _read_all(
     for path in paths:
         try:
             pictures.append(read_picture(path, image_size))
-        except InputError as caught:
-            error = caught
+        except InputError as unreadable:
+            error = unreadable
             if path.is_file() and _holds_weights(path):
                 error = InputError(f"{path} holds weights, and no image: name it with --checkpoint {path}")
             if on_error is None:
