@@ -133,12 +133,28 @@ def test_recipes_and_help(capsys):
     assert run(capsys, "--version")[1].startswith(f"resnet-tutorial {__version__}, torch ")
     main_help = run(capsys, "--help")[1]
     assert all(word in main_help for word in [*cli.COMMANDS, "--version"])
-    code, out, _ = run(capsys, "train", "--help")
+    code, out, _ = run(capsys, "train", "--help", "all")
     assert code == 0 and "--num-epochs" in out and "Learning rate at its highest" in out
     assert "None}" not in out and "None," not in out and "(default: )" not in out
     groups = ["run", "how long", "optimizer", "regularization and augmentation", "machine"]
     assert all(f"\n\n{title}:\n  " in out for title in groups)
-    assert "(default: 64000)" not in out and "(default: 64000)" in run(capsys, "train", "-c", "paper", "--help")[1]
+    steps = run(capsys, "train", "-c", "paper", "--help", "all")[1]
+    assert "(default: 64000)" not in out and "(default: 64000)" in steps
+
+
+@pytest.mark.parametrize("command", cli.COMMANDS)
+def test_the_help_of_each_command_fits_a_screen(command, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
+    lines = run(capsys, command, "--help")[1].splitlines()
+    assert len(lines) <= 52 and max(map(len, lines)) <= 100
+
+
+def test_the_help_on_training_names_every_flag(capsys):
+    short, full = (run(capsys, "train", "--help", *more)[1] for more in ([], ["all"]))
+    flags = set(re.findall(r"(?<![\w-])--[a-z]\w+(?:-\w+)*", full)) | set(re.findall(r"--\[no-\]([\w-]+)", full))
+    named = set(re.findall(r"[a-z][\w-]+", short.replace("--no-", "--")))
+    second = {"--random-seed", "--num-workers"}  # another spelling of one that is named
+    assert {flag.removeprefix("--") for flag in flags - second} <= named
 
 
 @pytest.mark.parametrize(

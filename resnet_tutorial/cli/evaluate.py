@@ -6,16 +6,23 @@ from pathlib import Path
 
 from ..data import ImageDataset, load_dataset
 from ..errors import InputError
-from ..training import TrainConfig, TrainedModel, evaluate
-from ..training.scores import some_classes
+from ..training import TrainConfig, TrainedModel, score
+from ..training.scores import answers, some_classes
 from .arguments import EvaluateArgs
-from .common import data_of_run, load
+from .common import csv_writer, data_of_run, load
 
 
 def run(args: EvaluateArgs) -> None:
     trained = load(args.checkpoint, args.weights)
     test = _test_part(trained, args.data or args.root, args.skip_unreadable)
-    scores = evaluate(trained, test, device=args.device, flip=args.flip)
+    names = test.classes
+    with csv_writer(args.csv, ["image", "class", "answer", "probability", *(names if args.all else ())]) as add:
+        logits, labels = answers(trained, test, device=args.device, flip=args.flip)
+        for i, (row, label) in enumerate(zip(logits.softmax(dim=1).tolist(), labels.tolist(), strict=True)):
+            best = max(range(len(row)), key=row.__getitem__)
+            every = [f"{probability:.6f}" for probability in row] if args.all else []
+            add([i, names[label], names[best], f"{row[best]:.6f}", *every])
+    scores = score(logits, labels, names)
     notes = []
     if trained.run and test.fingerprint != trained.run["record"]["data"]["test_fingerprint"]:
         notes.append("this is not the test part that belongs to the run")
@@ -32,7 +39,8 @@ def run(args: EvaluateArgs) -> None:
         return
     mirrored = ", each also mirrored" if args.flip else ""
     print(f"{trained.describe()}, on the test part of {test.name} ({len(test):,} images{mirrored})")
-    print(*(f"note: {note}" for note in notes), scores, sep="\n")
+    written = [f"the answer for each image is in {args.csv}"] if args.csv else []
+    print(*(f"note: {note}" for note in notes), scores, *written, sep="\n")
 
 
 def _test_part(trained: TrainedModel, root: Path | None, skip_unreadable: bool) -> ImageDataset:
@@ -42,7 +50,8 @@ def _test_part(trained: TrainedModel, root: Path | None, skip_unreadable: bool) 
     made = {} if trained.run is None else trained.run["run"]
     options = {key: made[key] for key in TrainConfig().data_options() if key in made}
     options["skip_unreadable"] = skip_unreadable or options.get("skip_unreadable", False)
-    test = load_dataset(name, root, image_size=trained.image_size, test_alone=True, **options)[1]
+    options["image_size"] = trained.image_size
+    test = load_dataset(name, root, test_alone=True, **options)[1]
     return test.with_classes(trained.classes or test.classes)
 
 

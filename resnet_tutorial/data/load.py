@@ -7,6 +7,8 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import torch
+
 from ..errors import InputError
 from ..files import reading
 from .cache import Parts
@@ -30,7 +32,7 @@ def load_dataset(
     root: str | Path | None = None,
     *,
     download: bool = False,
-    image_size: int = 32,
+    image_size: int | None = None,
     test_share: float | None = None,
     skip_unreadable: bool = False,
     test_alone: bool = False,
@@ -50,7 +52,8 @@ def load_dataset(
         root: the folder of the data, or the folder above it if it is the only one there; without one, the environment
             variable ``RESNET_TUTORIAL_DATA``. An archive or an ``.npz`` file can be named itself.
         download: fetch CIFAR-10 or CIFAR-100 first if it is not in ``root``; nothing else can be fetched.
-        image_size: height and width in pixels of the images of ``folder`` and ``parquet``; the others stay as they are.
+        image_size: height and width to which all images are scaled, in pixels. If not given, those of ``folder`` and
+            ``parquet`` get 32, and the others stay as they are.
         test_share: of ``folder``, ``npz`` and ``parquet`` without a test part, the share of the training images to
             split off as one, with the classes in proportion; always the same images.
         skip_unreadable: of ``folder`` and ``parquet``, leave out the images that cannot be read.
@@ -65,14 +68,14 @@ def load_dataset(
     """
     if name not in DATASETS:
         raise InputError(f"no data set is called {name!r}: choose from {', '.join(DATASETS)}")
-    if image_size < 1:
+    if image_size is not None and image_size < 1:
         raise InputError(f"images cannot be {image_size} pixels high: choose at least 1")
     if test_share is not None and not 0 < test_share < 1:
         hint = f": for {test_share:g} %, give {test_share / 100:g}" if 1 < test_share < 100 else ""
         raise InputError(f"test_share must be between 0 and 1, got {test_share:g}{hint}")
     root = root or os.environ.get(DATA_VARIABLE) or None
     if name == "shapes10" or (name == "auto" and root is None):
-        return load_shapes10()
+        return _scaled(load_shapes10(), image_size)
     if root is None:
         raise InputError(f"{name} needs a folder: name it, or set {DATA_VARIABLE}")
     root = Path(root).expanduser()
@@ -86,11 +89,11 @@ def load_dataset(
         logger.warning("%s: the data set in the folder %s is read", root, place.name)
     alone = {"train_alone": test_share is not None, "test_alone": test_alone}
     if name == "folder":
-        parts = load_image_folder(place, image_size, **alone, skip_unreadable=skip_unreadable)
+        parts = load_image_folder(place, image_size or 32, **alone, skip_unreadable=skip_unreadable)
     elif name == "parquet":
-        parts = load_parquet(place, image_size, **alone, skip_unreadable=skip_unreadable)
+        parts = load_parquet(place, image_size or 32, **alone, skip_unreadable=skip_unreadable)
     else:
-        parts = load_npz(place, **alone) if name == "npz" else load_cifar(name, place)
+        parts = _scaled(load_npz(place, **alone) if name == "npz" else load_cifar(name, place), image_size)
     return parts if test_share is None else _split(parts, test_share)
 
 
@@ -167,3 +170,23 @@ def _split(parts: Parts, share: float) -> Parts:
                 f"part; there are {whole.counts()[k]}: choose a {more} share, or add images"
             )
     return train, replace(test, split="test", left_out=0)
+
+
+def _scaled(parts: Parts, image_size: int | None) -> Parts:
+    """Scale the images to squares of this size, as the readers of image files do: cropped at the center first."""
+    if image_size is None or parts[0].images.shape[1:3] == (image_size, image_size):
+        return parts
+    train, test = (
+        replace(part, images=torch.cat([_resize(images, image_size) for images in part.images.split(1000)]))
+        for part in parts
+    )
+    return train, test
+
+
+def _resize(images: torch.Tensor, size: int) -> torch.Tensor:
+    height, width = images.shape[1:3]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    square = images[:, top : top + side, left : left + side].permute(0, 3, 1, 2).float()
+    scaled = torch.nn.functional.interpolate(square, size=(size, size), mode="bicubic", antialias=True)
+    return scaled.round().clamp(0, 255).byte().permute(0, 2, 3, 1).contiguous()

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from tqdm.auto import tqdm
 
 from ..data import normalize
 from ..data.decoding import Picture
 from ..data.pictures import dark_notice, read_picture
 from ..errors import InputError
+from ..progress import no_bar
 from ..weights import read_weights
 from .engine import Device
 from .trained import TrainedModel, trained_from_checkpoint
@@ -58,8 +60,11 @@ def predict(
     model = device.place(trained.model).eval()
     answers, tops = [], []
     paths = [Path(path) for path in paths]
+    bar = tqdm(total=len(paths), desc="predicting", unit=" images", delay=1, leave=False, disable=no_bar())
     for start in range(0, len(paths), BATCH):
-        found, pictures = _read_all(paths[start : start + BATCH], trained.image_size, on_error)
+        batch = paths[start : start + BATCH]
+        found, pictures = _read_all(batch, trained.image_size, on_error)
+        bar.update(len(batch))
         if not found:
             continue
         tops += [picture.top for picture in pictures]
@@ -70,6 +75,7 @@ def predict(
         values, order = logits.float().softmax(dim=1).cpu().sort(dim=1, descending=True)
         for path, places, row in zip(found, order.tolist(), values.tolist(), strict=True):
             answers.append(Prediction(path, tuple(trained.class_names[k] for k in places), tuple(row)))
+    bar.close()
     if notice := dark_notice(np.array(tops)):
         logger.warning(notice)
     return answers

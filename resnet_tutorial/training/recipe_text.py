@@ -19,18 +19,26 @@ def recipe_summary(recipe: Recipe) -> str:
     return f"{length}, {batch}; {optimizer}; {_schedule_words(recipe)}\n{rest}"
 
 
-def recipe_notes(recipe: Recipe, steps_per_epoch: int | None = None, arch: Architecture | None = None) -> list[str]:
+def recipe_notes(
+    recipe: Recipe, steps_per_epoch: int | None = None, arch: Architecture | None = None, *, fresh: bool = True
+) -> list[str]:
     """Things in a recipe that are allowed but surely not meant, one line each.
 
     Args:
         recipe: the recipe.
         steps_per_epoch: batches in an epoch, if known.
         arch: the network to train, if known.
+        fresh: whether its weights are drawn; others are easily lost.
     """
     length = recipe.length(steps_per_epoch)
     notes = [*_schedule_notes(recipe, length)]
     if recipe.optimizer in ADAPTIVE and recipe.lr >= 0.05:
         notes.append(f"lr {recipe.lr:g} is a rate for SGD and far too high for {recipe.optimizer}: 0.001 is usual.")
+    alike = recipe.backbone_lr is None and recipe.freeze is None
+    if not fresh and alike and recipe.optimizer == "SGD" and recipe.lr >= 0.1:
+        notes.append(
+            f"lr {recipe.lr:g} is for fresh weights, and soon undoes others: try --lr 0.03 --backbone-lr 0.003."
+        )
     if recipe.ema and steps_per_epoch is not None:
         memory, steps = round(1 / (1 - recipe.ema)), recipe.total_steps(steps_per_epoch)
         if memory > steps:
@@ -53,6 +61,8 @@ def _optimizer_words(recipe: Recipe) -> list[str]:
     spared = "" if recipe.decay_norm_and_bias else " (not on norms and biases)"
     words = (
         (recipe.optimizer == "Muon", f"SGD with lr {recipe.rest_lr:g} for all but hidden convolutions"),
+        (recipe.backbone_lr, f"{recipe.backbone_lr} for all but the last layer"),
+        (recipe.freeze, f"{recipe.freeze} frozen"),
         (momentum, f"{nesterov}momentum {momentum:g}"),
         (recipe.weight_decay, f"weight decay {recipe.weight_decay:g}{spared}"),
         (recipe.clip_grad_norm, f"gradients clipped at {recipe.clip_grad_norm}"),
@@ -90,7 +100,10 @@ def _regularization_words(recipe: Recipe) -> list[str]:
         (recipe.rand_augment, f"RandAugment {recipe.rand_augment}"),
         (recipe.mixup, f"MixUp {recipe.mixup:g}"),
         (recipe.cutmix, f"CutMix {recipe.cutmix:g}"),
-        (recipe.normalization == "imagenet", "ImageNet's mean and deviation"),
+        (recipe.mean, "mean and deviation as given"),
+        (recipe.normalization == "imagenet" and not recipe.mean, "ImageNet's mean and deviation"),
+        (recipe.balanced, "classes shown equally often"),
+        (recipe.class_weights, "loss weighted by class"),
         (True, f"{held_out} training images held out"),
     )
     return [word for value, word in words if value]

@@ -31,7 +31,7 @@ class RunRecord:
         macs: multiply-accumulates of its convolutions and linear layers for one image of the data.
         classes: number of classes.
         data: name and sizes of the data set; mean and deviation used to normalize; fingerprints of the train part as
-            loaded, of what was trained on (after subset and hold-out), and of the test part.
+            loaded, of what was trained on (after subset and hold-out), and of the test part; ``image_size`` if not 32.
         recipe: the whole recipe.
         recipe_name: the shipped recipe that it is, or nearly is, with what was changed (`name_recipe`).
         seed: seed of weights, order and augmentation.

@@ -9,6 +9,7 @@ from ..errors import InputError
 from .checkpoint import FORMAT
 from .recipe import recipe_from_dict
 from .record import SCHEMA, RunRecord
+from .training_on import is_longer, why_not
 
 # What a run that goes on does with a field of its record, and what a change of it is called, the telling ones first.
 # fixed: a change is refused. noted: it is told, since results may differ, and the record has what holds now. now: the
@@ -48,7 +49,10 @@ def continued_record(state: dict[str, Any], new: RunRecord, folder: Path, log: C
         raise InputError(f"{folder} was written by an older version, whose runs cannot go on: train again")
     old, here = state["record"], asdict(new)
     # A recipe of an earlier version lacks the settings that are newer; the run had their defaults.
-    old = old | {"recipe": recipe_from_dict(old["recipe"], f"of the run in {folder}").as_dict()}
+    recipe, longer = recipe_from_dict(old["recipe"], f"of the run in {folder}"), recipe_from_dict(new.recipe, "here")
+    old = old | {"recipe": recipe.as_dict()}
+    if is_longer(recipe, longer) and not why_not(recipe):  # as if it had been meant to last as long from the start
+        old |= {key: here[key] for key in ("recipe", "recipe_name", "command", "test", "finished")}
     over = old["test"] is not None
     added, taken = {}, {"schema": SCHEMA}
     for key, (kind, change) in FIELDS.items():
@@ -62,7 +66,7 @@ def continued_record(state: dict[str, Any], new: RunRecord, folder: Path, log: C
         difference = _difference(old[key], here[key])
         if kind == "fixed":
             same_network = key in ("data", "recipe", "seed")
-            start = f", which can start from these weights (--pretrained {folder})" if same_network else ""
+            start = f", which can start from these weights (--weights {folder})" if same_network else ""
             raise InputError(
                 f"the run in {folder} cannot be resumed with {change}: {difference}; leave that out, or begin another "
                 f"run in another --ckpt-dir{start}"

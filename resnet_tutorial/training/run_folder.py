@@ -63,8 +63,8 @@ class RunFolder:
             return load_checkpoint(self.path, log)
         if has_checkpoint(self.path):
             raise InputError(
-                f"{self.path} holds a run already: add --resume to go on with it, choose another --ckpt-dir, or "
-                "delete its .pt files to start afresh"
+                f"{self.path} holds a run already: resume it (--resume, or resume=True), choose another folder "
+                "(--ckpt-dir), or delete its .pt files to start afresh"
             )
         return None
 
@@ -79,7 +79,7 @@ class RunFolder:
         if not has_checkpoint(self.path):
             return "nothing is saved yet"
         state = load_checkpoint(self.path, lambda line: None)
-        return f"the run is saved {position(state)} in {self.path}; the same command with --resume goes on"
+        return f"the run is saved {position(state)} in {self.path}; resume=True or --resume goes on with it"
 
 
 def position(state: dict) -> str:

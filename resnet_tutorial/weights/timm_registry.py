@@ -9,6 +9,8 @@ from torch import nn
 from ..architectures import ARCHITECTURES, Architecture
 from ..errors import InputError
 from ..models.resnet import ResNet
+from .file import read_weights
+from .pretrained import list_pretrained, pretrained_file
 
 PREFIX = "resnet_tutorial_"
 CIFAR10_MEAN, CIFAR10_STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
@@ -20,7 +22,8 @@ def register_with_timm() -> list[str]:
 
     After it ``timm.create_model`` takes timm's keywords (``num_classes``, ``in_chans``, ``drop_rate``,
     ``drop_path_rate``, ``global_pool``, ``features_only``) and this package's ``shortcut``, ``stem``, ``width`` and
-    ``zero_init_residual``. Weights are fresh; their names are those of `create_model`. A second call changes nothing.
+    ``zero_init_residual``. The names of weights are those of `create_model`; ``pretrained=True`` is for the networks of
+    `list_pretrained`. A second call changes nothing.
 
     Returns:
         The names that timm knows now.
@@ -36,7 +39,7 @@ def register_with_timm() -> list[str]:
     for arch in ARCHITECTURES.values():
         name = PREFIX + arch.name
         if not timm.is_model(name):
-            default_cfgs.update(generate_default_cfgs({name: _default_cfg(arch)}))
+            default_cfgs.update(generate_default_cfgs(_default_cfgs(arch)))
             globals()[name] = register_model(_make_entry_point(arch))
     return [PREFIX + name for name in ARCHITECTURES]
 
@@ -130,6 +133,18 @@ def _feature_info(arch: Architecture) -> list[dict]:
         {"num_chs": stage.channels, "reduction": size // output, "module": f"stages.{i}"}
         for i, (stage, output) in enumerate(zip(arch.stages, arch.output_sizes(size)[1:], strict=True))
     ]
+
+
+def _default_cfgs(arch: Architecture) -> dict[str, dict]:
+    """What timm has to know, by name; with a tag behind it for each file of trained weights, which timm then loads."""
+    usual = _default_cfg(arch)
+    tagged = {}
+    for name in list_pretrained(f"{arch.name}.*"):
+        about = read_weights(pretrained_file(name)).metadata
+        if about["architecture"]["shortcut"] == arch.shortcut:  # timm takes no other network for the file's sake
+            numbers = {"mean": tuple(about["mean"]), "std": tuple(about["std"]), "num_classes": len(about["classes"])}
+            tagged[PREFIX + name] = usual | numbers | {"file": str(pretrained_file(name))}
+    return tagged or {PREFIX + arch.name: usual}
 
 
 def _default_cfg(arch: Architecture) -> dict:

@@ -6,6 +6,7 @@ from torch.utils.data import DataLoader
 from torchvision.transforms import v2
 
 from resnet_tutorial import ImageDataset, InputError
+from resnet_tutorial.data import Transform, normalize
 from tests.conftest import make_dataset
 
 
@@ -116,3 +117,15 @@ def test_classes_in_the_order_of_a_network():
     assert torch.equal(mixed.with_classes(["right", "left"]).images, mixed.images)
     for others in (["left", "right"], ["left", "up"], ["left"]):
         assert mixed.with_classes(others) is mixed
+
+
+def test_a_torch_loader_gives_what_a_network_takes():
+    data = make_dataset(6)
+    mean, std = data.mean_std()
+    images, labels = next(iter(DataLoader(data.as_torch(Transform(mean, std)), 6)))
+    torch.testing.assert_close(images, normalize(data.images, mean, std))
+    assert torch.equal(labels, data.labels)
+    flipped = data.as_torch(Transform(mean, std, augment=True))
+    torch.manual_seed(0)
+    first, second = flipped[0][0], flipped[0][0]
+    assert first.shape == (3, 32, 32) and not torch.equal(first, second)

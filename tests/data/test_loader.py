@@ -223,3 +223,21 @@ def test_an_error_in_a_worker_reaches_the_caller():
 
     with pytest.raises(ZeroDivisionError):
         list(BatchLoader(make_dataset(), 8, Broken((0.5,) * 3, (0.5,) * 3), num_workers=2))
+
+
+def test_a_balanced_epoch_has_the_classes_in_equal_numbers():
+    """Eight images of one class and two of the other: five of each, none again before all of its class came."""
+    labels = torch.tensor([0] * 8 + [1] * 2)
+    images = torch.arange(10, dtype=torch.uint8).view(10, 1, 1, 1).expand(10, 8, 8, 3).contiguous()
+    data = ImageDataset(images, labels, ("many", "few"), "Uneven", "train")
+    loader = BatchLoader(data, 5, Transform((0.0,) * 3, (1 / 255,) * 3), shuffle=True, balanced=True, seed=3)
+    epochs = []
+    for epoch in range(3):
+        loader.epoch = epoch
+        shown = torch.cat([images[:, 0, 0, 0] for images, _ in loader]).round().int().tolist()
+        counts = [shown.count(i) for i in range(10)]
+        assert sum(counts[:8]) == sum(counts[8:]) == 5 and max(counts[:8]) == 1 and sorted(counts[8:]) == [2, 3]
+        epochs.append(shown)
+    assert epochs[0] != epochs[1] != epochs[2]
+    loader.epoch = 1
+    assert torch.cat([images[:, 0, 0, 0] for images, _ in loader]).round().int().tolist() == epochs[1]

@@ -486,3 +486,38 @@ def seen(page) -> tuple[list[str], int]:
     """The captions of the charts that are seen, up to the comma, and how many curves."""
     captions = page.locator("figcaption:visible").all_text_contents()
     return [text.partition(",")[0] for text in captions], page.locator("g[data-run]:visible").count()
+
+
+@pytest.mark.parametrize("choice", ["go on", "another"])
+def test_where_a_run_is_there_two_buttons_say_what_can_be_done(tmp_path, choice):
+    pytest.importorskip("ipywidgets")
+    stopped = a_run(tmp_path / "run")
+    stopped.listeners.append(lambda row: stopped.stop())
+    with pytest.raises(Stopped):
+        stopped.fit()
+    monitor = widgets.TrainingMonitor(a_run(tmp_path / "run")).start()
+    shown, go_on, another = monitor._box.children
+    assert "resume=True goes on with it, or choose another folder" in shown.value and "--" not in repr(monitor)
+    with pytest.raises(InputError, match="a run is there"):  # the next cell of Run All
+        monitor.wait()
+    (go_on if choice == "go on" else another).click()
+    record = monitor.wait()
+    assert len(record.history) == 3 and monitor._box.children == (shown, monitor._button)
+    assert load_checkpoint(tmp_path / "run")["epoch"] == (3 if choice == "go on" else 1)
+    assert (tmp_path / "run-2").exists() == (choice == "another")
+
+
+def test_a_run_that_was_ended_shows_no_time_left(tmp_path):
+    pytest.importorskip("ipywidgets")
+    monitor = widgets.TrainingMonitor(a_run(tmp_path))
+    monitor.trainer.listeners.append(lambda row: monitor.stop() if row["epoch"] == 2 else None)
+    with pytest.raises(Stopped):
+        monitor.start().wait()
+    assert "ended" in monitor._shown.value and "s left</p>" not in monitor._shown.value
+
+
+def test_a_page_says_that_a_run_is_there(tmp_path, monkeypatch):
+    monkeypatch.setenv(widgets.STATIC, "1")
+    a_run(tmp_path, epochs=1).fit()
+    with pytest.raises(InputError, match="a run is there"):
+        widgets.TrainingMonitor(a_run(tmp_path, epochs=1)).start()

@@ -74,7 +74,8 @@ def test_data_that_do_not_fit_are_refused(run):
 
 def test_scores_as_text():
     few = str(score(LOGITS, LABELS, tuple("abcdef"))).splitlines()
-    assert few[0].startswith("accuracy 50.00 % (95 % interval 15.00 to 85.00), top-5 75.00 %, loss ")
+    numbers = "balanced 50.00 % (mean of the classes), top-5 75.00 %, loss "
+    assert few[0].startswith(f"accuracy 50.00 % (95 % interval 15.00 to 85.00), {numbers}")
     assert few[3].split() == ["a", "50.00", "%", "1", "0", "0", "0", "0", "1"] and few[6].split()[:2] == ["d", "–"]
     many = str(score(torch.eye(25), torch.arange(25).roll(1), [f"class {k}" for k in range(25)])).splitlines()
     assert many[2].startswith("most frequent mistakes: class 0 taken for class 1 1; ")

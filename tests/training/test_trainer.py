@@ -26,6 +26,7 @@ ALL_AT_ONCE = {
 SETTINGS = {
     "one-cycle": {},
     "everything": ALL_AT_ONCE,
+    "fine-tuning": {"recipe": replace(RECIPE, freeze="stem,conv2_x", backbone_lr=0.01, ema=0.5, balanced=True)},
     "muon": {"recipe": replace(RECIPE, optimizer="Muon", decay_norm_and_bias=False)},
     "growing images": {"recipe": replace(RECIPE, initial_scale=0.5, growing_share=0.9)},
     "cosine": {"recipe": replace(RECIPE, lr_scheduler="CosineAnnealingLR", warmup_epochs=1)},

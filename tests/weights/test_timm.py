@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from resnet_tutorial import InputError, create_model, list_models, register_with_timm
+from resnet_tutorial import InputError, create_model, list_models, list_pretrained, load_trained, register_with_timm
 
 timm = pytest.importorskip("timm")
 timm_optim = pytest.importorskip("timm.optim")
@@ -42,7 +42,20 @@ def test_timm_knows_every_network():
     names = [f"resnet_tutorial_{name}" for name in list_models()]
     assert register_with_timm() == names  # a second time: no warning, no change
     assert sorted(timm.list_models("resnet_tutorial_*")) == sorted(names)
-    assert not timm.list_models("resnet_tutorial_*", pretrained=True)
+    trained = [f"resnet_tutorial_{name}" for name in list_pretrained()]
+    assert timm.list_models("resnet_tutorial_*", pretrained=True) == trained
+
+
+@pytest.mark.parametrize("name", list_pretrained())
+def test_trained_networks_come_trained(name):
+    ours = load_trained(name)
+    theirs = timm.create_model(f"resnet_tutorial_{name.partition('.')[0]}", pretrained=True).eval()
+    with torch.inference_mode():
+        torch.testing.assert_close(theirs(images()), ours.model(images()))
+    config = timm.data.resolve_model_data_config(theirs)
+    assert (config["mean"], config["std"]) == (ours.mean, ours.std)
+    other = timm.create_model(f"resnet_tutorial_{name}", pretrained=True, num_classes=3)
+    assert other(images()).shape == (2, 3) and torch.equal(other.conv1.weight, ours.model.conv1.weight)
 
 
 def test_without_timm(monkeypatch):
@@ -81,7 +94,8 @@ def test_the_default_cfg_is_true(name, options):
     model = create(name, **options).eval()
     cfg, state = model.default_cfg, model.state_dict()
     assert cfg["input_size"] == (3, 32, 32) and cfg["num_classes"] == 10
-    assert cfg["mean"] == (0.4914, 0.4822, 0.4465) and cfg["std"] == (0.2470, 0.2435, 0.2616)
+    assert cfg["mean"] == pytest.approx((0.4914, 0.4822, 0.4465), abs=1e-4)
+    assert cfg["std"] == pytest.approx((0.2470, 0.2435, 0.2616), abs=1e-4)
     assert f"{cfg['classifier']}.weight" in state and f"{cfg['first_conv']}.weight" in state
     assert model.get_submodule(cfg["classifier"]) is model.get_classifier()
     assert model.forward_features(images()).shape[-2:] == cfg["pool_size"]
