@@ -345,7 +345,7 @@ def pad_both(x, channels, s):
     return torch.cat((before, x, after), dim=1)
 
 
-@wrong(checks.zero_padding, "shape")
+@wrong(checks.zero_padding, "odd_zero_lost")
 def pad_both_alike(x, channels, s):
     side = (channels - x.shape[1]) // 2
     return pad_both(x, x.shape[1] + 2 * side, s)
