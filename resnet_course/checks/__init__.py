@@ -12,7 +12,7 @@ from .convolution import conv_macs, conv_parameters, convolution_by_hand, output
 from .costs import COSTS, NETWORK, THREE
 from .loop import accuracy, cosine, evaluate, precision, resume, schedule, train_epoch
 from .names import yours
-from .numbers import both, numbers, when_graded
+from .numbers import numbers, when_graded
 from .pipeline import augmentation, batches, normalize, split, statistics
 from .report import Finding, Report, Result, forget, report
 from .space import Space, mistake
@@ -33,7 +33,6 @@ __all__ = [
     "augmentation",
     "basic_block",
     "batches",
-    "both",
     "bottleneck",
     "contained",
     "conv_macs",

@@ -494,28 +494,31 @@ def _check_layers(runs: Sequence[Run], before: Sequence[Finding | None]) -> Find
     if not looked_at:  # what kept them from running has been said before
         unknown = Finding("not_run", "The layers could not be looked at.", "Does forward call any?")
         return next(filter(None, before), unknown)
-    return next(filter(None, map(_explain_layers, looked_at)), None)
+    found = next(filter(None, map(_explain_layers, looked_at)), None)
+    return together(found) if found else None
 
 
-def _explain_layers(run: Run) -> Finding | None:
+def _explain_layers(run: Run) -> list[Finding]:
+    found = []
     inner = [call for call in run.calls if call.kind == "conv" and call.x.shape[2:] != (1, 1)]  # that is a head
     if any(call.bias is not None for call in inner):
         seen = "Your convolutions have biases, which the BatchNorm behind them subtracts again."
-        return Finding("conv_bias", seen, "Which argument of nn.Conv2d leaves them out?")
+        found.append(Finding("conv_bias", seen, "Which argument of nn.Conv2d leaves them out?"))
     for kind, noun in (("conv", "convolution"), ("norm", "BatchNorm")):
         weights = [id(call.weight) for call in run.calls if call.kind == kind and call.weight is not None]
         if len(set(weights)) < len(weights):
             seen = f"One {noun} is used in two places, so both share their weights."
-            return Finding(f"shared_{kind}", seen, f"How many {noun} layers does the task name? Make each its own.")
+            look = f"How many {noun} layers does the task name? Make each its own."
+            found.append(Finding(f"shared_{kind}", seen, look))
     used = {id(tensor) for call in run.calls for tensor in (call.weight, call.bias)}
     unknown = [name for name, p in run.module.named_parameters() if id(p) not in used]
     if unknown and isinstance(run.output, Tensor):
-        found = replay.gradients(run, run.output)
-        idle = [name for name in unknown if found[name] is None]
+        gradients = replay.gradients(run, run.output)
+        idle = [name for name in unknown if gradients[name] is None]
         if idle:
             seen = f"Some parameters are never used: {', '.join(idle[:3])}."
-            return Finding("unused_layers", seen, "Which layer do you build and never call?")
-    return None
+            found.append(Finding("unused_layers", seen, "Which layer do you build and never call?"))
+    return found[:3]
 
 
 def _explain_block(run: Run) -> Finding | None:

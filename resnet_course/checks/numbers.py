@@ -1,4 +1,4 @@
-"""Numbers that a learner works out, against measured ones; checks that wait; and two checks taken together."""
+"""Numbers that a learner works out, against measured ones; and checks that wait."""
 
 import copy
 import math
@@ -7,7 +7,7 @@ from typing import Any
 
 from .contain import contained, watch
 from .names import Missing
-from .report import Finding, Result, grade, merge, wait
+from .report import Finding, Result, grade, wait
 from .space import Space, search
 from .values import TOLERANCE, none_returned
 from .variant import Variant
@@ -60,7 +60,7 @@ def numbers(
     steps = {name: _compare(name, outcomes[0].value, right[0], tolerance) for name in right[0]}
     off = [name for name, step in steps.items() if step and step.key.startswith("off_")]
     if off and space:
-        steps |= _search(space, cases[:1], [outcomes[0].value], off, tolerance)
+        steps |= _search(space, given, outcomes[0].value, off, tolerance)
     if not any(steps.values()):
         for outcome, wanted in zip(outcomes[1:], right[1:], strict=True):
             typed = Finding("typed_in", f"Your numbers are right {_alone(given)}.", TYPED, heart=True)
@@ -75,16 +75,16 @@ def _alone(given: tuple) -> str:
 
 
 def _search(
-    space: Space, cases: Sequence[tuple], found: Sequence[Mapping], off: Sequence[str], tolerance: float
+    space: Space, given: tuple, found: Mapping[str, Any], off: Sequence[str], tolerance: float
 ) -> dict[str, Finding]:
     """For each number that is off the fewest mistakes that explain it; those first that explain most of the numbers."""
 
     def explains(name: str, **options: Any) -> bool:
         try:
-            answers = [space.answer(*case, **options) for case in cases]
-        except (ArithmeticError, ValueError):  # this mistake cannot be made with these numbers
+            wrong = space.answer(*given, **options)[name]
+        except (ArithmeticError, TypeError, ValueError):  # this mistake cannot be made with these numbers
             return False
-        return all(_close(f[name], a[name], tolerance) for f, a in zip(found, answers, strict=True))
+        return _close(found[name], wrong, tolerance)
 
     worth = {i: sum(explains(name, **one.options) for name in off) for i, one in enumerate(space.mistakes)}
     mistakes = [space.mistakes[i] for i in sorted(worth, key=lambda i: -worth[i])]
@@ -123,16 +123,6 @@ def when_graded(task: str, function: Callable[..., Any], *given: Any, points: fl
         outcome = contained(function, *given)
         problem = outcome.problem or _no_names(outcome.value)
     return grade(task, points, [problem]) if problem else wait(task, points)
-
-
-def both(first: Result, *others: Result) -> Result:
-    """Take several checks of one task together: the one with the smallest share of its points counts.
-
-    Args:
-        first: its task and its points are kept.
-        others: further checks of the same task; the report lists them no more.
-    """
-    return merge(first, *others)
 
 
 def _no_names(value: Any) -> Finding | None:

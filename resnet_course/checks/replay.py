@@ -115,11 +115,11 @@ class Replay:
         calls: its recorded calls.
         x: the network's input.
         training: whether BatchNorm takes the statistics of the batch.
-        turned: of layers that are alike, and read the same, take the last one first.
+        turned: of convolutions with one kernel that read the same, take the last one first.
 
     Attributes:
         roles: the calls that were handed out, by the name under which they were asked for.
-        doubtful: whether there were layers that are alike and read the same.
+        doubtful: whether there were convolutions with one kernel that read the same.
     """
 
     def __init__(self, module: nn.Module, calls: Sequence[Call], x: Tensor, training: bool, turned: bool = False):
@@ -144,7 +144,7 @@ class Replay:
             call = Call("conv", x, self._spare(exact), None, stride, kernel // 2)
             self.roles[role] = call
             return F.conv2d(x, call.weight, None, stride, kernel // 2)
-        alike = [call for call in found if call.weight.shape == found[0].weight.shape]
+        alike = [call for call in found if call.weight.shape[2:] == found[0].weight.shape[2:]]
         self.doubtful |= len(alike) > 1
         call = alike[-1 if self.turned else 0]
         self.calls = [one for one in self.calls if one is not call]

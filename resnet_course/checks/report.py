@@ -224,18 +224,6 @@ def wait(task: str, possible: float) -> Result:
     return result
 
 
-def merge(first: Result, *others: Result) -> Result:
-    """Several results of one task as one: the smallest share of the points, and all mistakes."""
-    results = (first, *others)
-    share = min(result.points / result.possible for result in results)
-    findings = dict.fromkeys(finding for result in results for finding in result.findings)
-    merged = Result(first.task, round(first.possible * share, 2), first.possible, tuple(findings))
-    for result in others:
-        _results.pop(result.task, None)
-    _results[first.task] = merged
-    return merged
-
-
 def _shell():
     return sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
 

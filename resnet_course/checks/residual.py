@@ -248,9 +248,8 @@ def wirings(plan: Plan) -> tuple:
         mistake("input_bent", "Your block begins with a ReLU: its input is cut at zero for both paths.", READS,
                 begin=F.relu),
         *(mistake("pooled_before_projection", "Your shortcut pools before it projects.",
-                  "Which layers does option B put on the shortcut?", pool=pool) for pool in (
-            lambda x, s: F.avg_pool2d(x, s, ceil_mode=True), F.avg_pool2d,
-            lambda x, s: F.max_pool2d(x, s, ceil_mode=True), F.max_pool2d)),
+                "Which layers does option B put on the shortcut?", pool=pool) for pool in (lambda x, s: F.avg_pool2d(x,
+                s, ceil_mode=True), F.avg_pool2d, lambda x, s: F.max_pool2d(x, s, ceil_mode=True), F.max_pool2d)),
         mistake("norm_on_padding", "BatchNorm follows your zeros.", "How many numbers does option A learn?",
                 padded_norm=True),
         mistake("input_bent", "Your shortcut starts from the input behind a ReLU.", READS, skip_reads="input bent"),
@@ -259,8 +258,8 @@ def wirings(plan: Plan) -> tuple:
         mistake("branch_twice", "The branch counts twice in your sum.", "Is there a second addition, perhaps in place?",
                 join=lambda a, b: 2 * a + b),
         mistake("shortcut_subtracted", "Your block subtracts the shortcut from the branch.", MEET, join=torch.sub),
-        mistake("branch_subtracted", "Your block subtracts the branch from the shortcut.", MEET,
-                join=lambda a, b: b - a),
+        mistake("branch_subtracted", "Your block subtracts the branch from the shortcut.", MEET, join=lambda a,
+                b: b - a),
         mistake("multiplied", "Your two paths are multiplied.", MEET, join=torch.mul),
         mistake("averaged", "You take the mean of the two paths.", MEET, join=lambda a, b: (a + b) / 2),
         mistake("concatenated", "You put the two paths side by side.", "Does a residual block add, or concatenate?",
@@ -276,12 +275,12 @@ def wirings(plan: Plan) -> tuple:
                 "How many parameters does option A have?", change="project"),
         mistake("padding_for_projection", "Your shortcut pads with zeros where the shape changes.",
                 "Which of the options A and B learns its shortcut?", change="pad"),
-        *(mistake("other_activation", f"Between your layers stands {noun}.", FUNCTION, act=function)
-                for _, function, noun in OTHER_ACTS),
-        *(mistake("other_end", f"Your block ends with {noun}.", "What should come last?", end=function)
-                for _, function, noun in OTHER_ACTS),
-        *(mistake("other_everywhere", f"In place of ReLU your block has {noun}.", FUNCTION,
-                **{"act": function, "end": function}) for _, function, noun in OTHER_ACTS),
+        *(mistake("other_activation", f"Between your layers stands {noun}.", FUNCTION, act=function) for _, function,
+                noun in OTHER_ACTS),
+        *(mistake("other_end", f"Your block ends with {noun}.", "What should come last?", end=function) for _, function,
+                noun in OTHER_ACTS),
+        *(mistake("other_everywhere", f"In place of ReLU your block has {noun}.", FUNCTION, **{"act": function,
+                "end": function}) for _, function, noun in OTHER_ACTS),
         *(mistake(one.finding.key, one.finding.seen, one.finding.look, pads=one.options) for one in PADS),
     )
 # fmt: on

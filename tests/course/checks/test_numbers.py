@@ -1,4 +1,4 @@
-"""Numbers that a learner predicts, and several checks of one task."""
+"""Numbers that a learner predicts."""
 
 import pytest
 import torch
@@ -63,15 +63,6 @@ def test_a_function_that_stops_loses_all_points_and_no_more():
         raise NotImplementedError
 
     assert check(stub).keys == ("not_written",)
-
-
-def test_of_two_checks_the_worse_share_counts_under_the_first_name():
-    good = checks.numbers("Other", lambda: {"a": 1}, measured=lambda: {"a": 1}, points=10)
-    bad = check(lambda n: {"size": 16, "macs": 0})
-    merged = checks.both(good, bad)
-    assert (merged.task, merged.points, merged.possible, merged.keys) == ("Other", 5, 10, ("off_macs",))
-    assert [result.task for result in checks.report().results] == ["Other"]
-    assert checks.both(bad, good).points == 2
 
 
 def planned(n, *, up=1, each=4, bias=True):

@@ -229,7 +229,7 @@ class SharedNorm(Block):
         self.bn2 = self.bn1
 
 
-@wrong(checks.basic_block, "shared_conv")
+@wrong(checks.basic_block, "shared_conv+unused_layers")
 class SharedConvolution(Block):
     def branch(self, x):
         if x.shape[1] != self.conv1.out_channels or self.conv1.stride != (1, 1):

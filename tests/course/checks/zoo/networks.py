@@ -236,7 +236,7 @@ class OneBlockMore(Net):
         super().__init__([n + 1 for n in blocks], classes)
 
 
-@wrong(checks.resnet, "shared_conv")
+@wrong(checks.resnet, "shared_conv+shared_norm")
 class RepeatedBlock(Net):
     """``[block] * n`` is one block, n times."""
 
