@@ -88,10 +88,6 @@ SPREADS = (
             "What is done to each distance before they are added up?", **{"power": 1, "root": "none", "less": 0}),
     mistake("not_squared", "You do not square the distances.", "What is done to each before adding?", power=1),
     mistake("around_zero", "You square the values themselves.", "From where are distances taken?", center=lambda v: 0),
-    mistake("around_median", "You take distances from the middle run.", "From where are they taken?",
-            center=statistics.median),
-    mistake("around_first", "You take distances from the first run.", "From where are they taken?",
-            center=lambda v: v[0]),
 )
 # fmt: on
 OF_MEAN = "Is the task about the spread of single runs, or of their mean?"

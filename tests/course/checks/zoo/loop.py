@@ -175,7 +175,7 @@ def by_log_softmax(model, batches, optimizer):
         likelihood.mean().neg().backward()
         optimizer.step()
         losses.append(-likelihood.detach())
-    return torch.cat(losses).mean()
+    return torch.cat(losses).mean().item()
 
 
 wrong(checks.train_epoch, "gradients_not_zeroed")(lambda *given: epoch(*given, zero=False))

@@ -37,7 +37,7 @@ def middle(values):
 
 deviations = (
     ("root_too_early", lambda v: math.sqrt(variance(v, len(v) - 1)) / (len(v) - 1)),
-    ("population_sd+around_median", lambda v: math.sqrt(sum((x - middle(v)) ** 2 for x in v) / len(v))),
+    ("population_sd+around_wrong_mean", lambda v: math.sqrt(sum((x - middle(v)) ** 2 for x in v) / len(v))),
     ("rounded", lambda v: round(math.sqrt(variance(v, 1)), 2)),
     ("crash", lambda v: math.sqrt(variance(v, 2))),
 )
@@ -187,7 +187,7 @@ wrong(checks.verdict, "verdict_turned+never_lower")(lambda a, b: "higher" if wel
 wrong(checks.verdict, "value")(lambda a, b: say(*welch(a, b)) if len(a) > 2 else "undecided")
 
 
-@wrong(checks.verdict, "by_all_runs")
+@wrong(checks.verdict, "by_spreads")
 def by_all_runs(a, b):
     gap = st.mean(b) - st.mean(a)
     return "undecided" if abs(gap) < st.stdev(a + b) else "higher" if gap > 0 else "lower"
