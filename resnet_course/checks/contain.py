@@ -31,6 +31,7 @@ except ImportError:  # Windows
     resource = None
 
 SECONDS = 10.0
+IMPORTS = 5  # how often an import may run on when the time is up: PyTorch loads parts of itself late
 MEGABYTES = 2000
 STATM = Path("/proc/self/statm")  # Linux: the memory of this process, in pages
 LOOK = "Print the shapes and values just before that line."
@@ -113,10 +114,11 @@ def watch(function: Callable[..., Any], used: set[str]) -> Callable[..., Any]:
 
 
 def _with_alarm(call: Callable[[], Any], seconds: float) -> Outcome:
-    running = True
+    running, rings = True, []
 
-    def ring(_number: int, _frame: Any) -> None:
-        if running:
+    def ring(_number: int, frame: Any) -> None:
+        rings.append(1)
+        if running and (len(rings) > IMPORTS or not _imports(frame)):
             raise TimeUp
 
     handler = signal.signal(signal.SIGALRM, ring)
@@ -127,6 +129,11 @@ def _with_alarm(call: Callable[[], Any], seconds: float) -> Outcome:
         running = False
         signal.setitimer(signal.ITIMER_REAL, *timer)
         signal.signal(signal.SIGALRM, handler)
+
+
+def _imports(frame: Any) -> bool:
+    """Whether a module is being loaded: broken off, it would stay half loaded for the rest of the notebook."""
+    return any("importlib" in one.f_code.co_filename for one, _ in traceback.walk_stack(frame))
 
 
 def _in_thread(call: Callable[[], Any], seconds: float) -> Outcome:
