@@ -345,9 +345,13 @@ def _fitted(run: Run, task: Task, options: dict[str, Any]) -> tuple[Replay, floa
     """The layers in their roles, and how much of the run the reference explains with them."""
     layers = run.replay()
     share = _explained(run, task, layers, options)
-    if share < 1 and layers.doubtful:
-        layers = run.replay(turned=True)
-        share = _explained(run, task, layers, options)
+    if share < 1 and layers.doubtful and not options:  # which of two is the branch's? That which explains more
+        run.turned = not run.turned
+        other = run.replay()
+        explained = _explained(run, task, other, options)
+        if explained > share:
+            return other, explained
+        run.turned = not run.turned
     return layers, share
 
 

@@ -238,12 +238,13 @@ class Run:
     output: Any = None
     overwritten: bool = False
     repeats: bool = True
+    turned: bool = False
     problem: Outcome | None = None
     gradients: dict[str, Tensor | None] = field(default_factory=dict)
 
-    def replay(self, turned: bool = False) -> Replay:
+    def replay(self) -> Replay:
         """A fresh hand-out of the layers."""
-        return Replay(self.module, self.calls, self.x, self.training, turned)
+        return Replay(self.module, self.calls, self.x, self.training, self.turned)
 
 
 @contextlib.contextmanager
