@@ -9,27 +9,32 @@ points and not the notebook.
 from .blocks import basic_block, bottleneck, depth, identity_start, resnet, zero_padding
 from .contain import Outcome, contained
 from .convolution import conv_macs, conv_parameters, convolution_by_hand, output_size, receptive_field
+from .costs import COSTS, NETWORK, THREE
 from .loop import accuracy, cosine, evaluate, precision, resume, schedule, train_epoch
 from .names import yours
-from .numbers import both, numbers, when_graded
+from .numbers import numbers, when_graded
 from .pipeline import augmentation, batches, normalize, split, statistics
 from .probe import behavior, draw, probe
 from .report import Finding, Report, Result, forget, report
+from .space import Space, mistake
 from .study import difference, interval, mean, runs, standard_deviation, verdict
 from .variant import Variant, variant
 
 __all__ = [
+    "COSTS",
+    "NETWORK",
+    "THREE",
     "Finding",
     "Outcome",
     "Report",
     "Result",
+    "Space",
     "Variant",
     "accuracy",
     "augmentation",
     "basic_block",
     "batches",
     "behavior",
-    "both",
     "bottleneck",
     "contained",
     "conv_macs",
@@ -44,6 +49,7 @@ __all__ = [
     "identity_start",
     "interval",
     "mean",
+    "mistake",
     "normalize",
     "numbers",
     "output_size",

@@ -1,6 +1,7 @@
 """Checks of residual blocks and of a whole network (He et al. 2016, figure 5, section 3.3 and section 4.2)."""
 
 import copy
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -8,24 +9,29 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import UninitializedParameter
+
+from resnet_tutorial import models
 
 from . import replay
 from .contain import contained
 from .network import DEPTH, WIDTHS, network, settings_of_network, wirings_of_network
 from .replay import NoSuchLayer, Replay, Run
-from .report import Finding, Result, grade
+from .report import HALF, Finding, Result, grade
 from .residual import BASIC, BOTTLENECK, ZEROS, Plan, norms, residual, settings, wirings
 from .space import Mistake, search, together
-from .values import check_values, explain_shape, none_returned, same
+from .values import check_values, compare_values, explain_shape, none_returned, same
 
 # Channels that come in, width, stride: the shape stays; both change; only the channels; only the size.
 BASIC_CASES = ((4, 4, 1), (4, 8, 2), (4, 6, 1), (4, 4, 2))
-BOTTLENECK_CASES = ((8, 2, 1), (6, 3, 2), (4, 2, 1), (8, 2, 2))
+BOTTLENECK_CASES = ((16, 4, 1), (6, 4, 2), (8, 4, 1), (16, 4, 2))
 NETWORK_CASES = (((1, 2, 1), 10), ((3, 1, 2), 7))
-DEPTH_CASES = (("basic", (1, 1)), ("bottleneck", (1, 2, 1)), ("basic", (3, 3, 3)), ("bottleneck", (3, 4, 6, 3)))
+DEPTH_CASES = (("basic", (1, 1)), ("bottleneck", (1, 2, 3)), ("basic", (3, 3, 3)), ("bottleneck", (3, 4, 6, 2)))
+# What a block can be off in that leaves it a residual block of its kind: no heart of a task.
+DETAILS = {"conv_bias", "linear_bias", "norm_eps", "norm_momentum", "norm_not_learned", "border_not_zero"}
 OTHER_NORMS = {"GroupNorm", "InstanceNorm2d", "LayerNorm", "LocalResponseNorm", "BatchNorm1d", "RMSNorm"}
 SMALL = 3, 7, 9  # images, odd height and odd width for a block
-LARGE = 2, 32, 32  # for a network: a pooling may count on these
+LARGE = 2, 32, 32  # for a network
 
 
 @dataclass(frozen=True)
@@ -90,7 +96,15 @@ def zero_padding(function: Callable[[Tensor, int, int], Tensor], *, more: Sequen
         (torch.randn(2, c, n, n, generator=generator, dtype=torch.float64), channels, stride)
         for n, c, channels, stride in ((8, 4, 8, 2), (6, 4, 4, 2), *more)
     ]
-    return check_values("Zero padding", points, function, ZEROS, [(small, 4, 1), first, second], others)
+    cases = [(small, 4, 1), first, second]
+    steps = compare_values(function, ZEROS, cases) + (compare_values(function, ZEROS, others) if others else [])
+    if not any(steps):
+        found = contained(function, first[0].clone().requires_grad_(), *first[1:]).value
+        if not found.requires_grad:
+            seen = "No gradient passes through your function."
+            look = "It has no parameters; what comes before it in a network has."
+            steps.append(Finding("gradient_cut", seen, look, heart=True))
+    return grade("Zero padding", points, steps)
 
 
 def resnet(
@@ -120,8 +134,25 @@ def resnet(
         return settings_of_network(plan, roles, blocks, classes)
 
     task = Task(answer, wirings_of_network(plan), set_wrong, partial(_explain_network, plan=plan))
-    name = f"ResNet, {block} blocks, option {shortcut}"
-    return _check(name, points, make, task, NETWORK_CASES, more, [1, 1, 1], channels=3, size=LARGE)
+    name, last = f"ResNet, {block} blocks, option {shortcut}", None
+    if isinstance(make, type) and len(inspect.signature(make).parameters) > 2:
+        last = partial(_explain_other_block, make)
+    return _check(name, points, make, task, NETWORK_CASES, more, [1, 1, 1], channels=3, size=LARGE, last=last)
+
+
+def _explain_other_block(make: Callable) -> Finding | None:
+    """Whether a network can be built of another class of blocks."""
+    built = contained(make, (1, 1, 2), 5, models.Bottleneck)
+    kinds = [type(module) for module in built.value.modules()] if isinstance(built.value, nn.Module) else []
+    heads = [m for m in built.value.modules() if isinstance(m, nn.Linear)] if kinds else []
+    ran = contained(built.value, torch.randn(2, 3, 32, 32)) if kinds else built
+    if not ran.problem and kinds.count(models.Bottleneck) == 4 and (not heads or heads[-1].in_features == 256):
+        return None
+    seen = "With another class of blocks, from which four times the width leaves, your network does not work."
+    if kinds and not ran.problem:
+        seen = "Handed another class of blocks, your network is not built of those."
+    look = "Which numbers, and which names, in your code belong to one kind of block?"
+    return Finding("block_not_exchangeable", seen, look, heart=True)
 
 
 def depth(function: Callable[[str, Sequence[int]], int], *, more: Sequence = (), points: float = 3) -> Result:
@@ -156,7 +187,7 @@ def identity_start(
         changed = contained(function, block)
         problem = changed.problem or _explain_identity(block, before, x, width)
     kept = {"cannot_learn": 1, "frozen": 1, "too_many_changed": 2}.get(problem.key, 0) if problem else 3
-    return grade("Start as the identity", points, [None] * kept + [problem] * (3 - kept))
+    return grade("Start as the identity", points, [None] * kept + [problem] * (3 - kept), most=1)
 
 
 def _explain_identity(block: nn.Module, before: dict[str, Tensor], x: Tensor, width: int) -> Finding | None:
@@ -210,24 +241,41 @@ def _block_task(plan: Plan) -> Task:
 
 
 def _check(
-    name: str,
-    points: float,
-    make: Callable,
-    task: Task,
-    cases: Sequence[tuple],
-    more: Sequence[tuple],
-    weights: list[float],
-    channels: int | None = None,
-    size: tuple[int, int, int] = SMALL,
-) -> Result:
+    name: str, points: float, make: Callable, task: Task, cases: Sequence[tuple], more: Sequence[tuple],
+    weights: list[float], channels: int | None = None, size: tuple[int, int, int] = SMALL,
+    last: Callable[[], Finding | None] | None = None,
+) -> Result:  # fmt: skip
     """Build and run a learner's network in all cases, and explain all of its runs together."""
     steps: list[Finding | None] = []
     with replay.seeded():
         for given in (cases, more):
             if not any(steps):  # further cases are for an answer that is right so far
                 steps = [*steps[:-1], *_explain_cases(make, task, given, channels, size)] if given else steps
+        steps[-1] = steps[-1] or (None if any(steps) else _explain_builds(make, cases[0]))
+        steps += [] if any(steps) else [finding for finding in [last and last()] if finding]
     weights = weights[:-1] + [1] * (len(steps) - len(cases) - 1) + weights[-1:]
-    return grade(name, points, steps, weights)
+    keys = {key for step in steps if step for key in step.key.split("+")}
+    return grade(name, points, steps, weights, most=1 if keys <= DETAILS else HALF)
+
+
+def _explain_builds(make: Callable, arguments: tuple) -> Finding | None:
+    """What can be wrong with a network before it is called: it is there already, or begins as another one did."""
+    built = []
+    for seed in range(2):
+        torch.manual_seed(seed)
+        built.append(contained(make, *arguments).value)
+    if built[0] is built[1]:
+        seen = "Two calls give one and the same network."
+        return Finding("built_once", seen, "What do two runs share, if they train one network?", heart=True)
+    if not all(one.training for one in built):
+        look = "Who decides on the mode, and what does BatchNorm learn in it?"
+        return Finding("built_in_evaluation_mode", "Your network comes in evaluation mode.", look)
+    pairs = zip(built[0].parameters(), built[1].parameters(), strict=True)
+    random = [(a, b) for a, b in pairs if not isinstance(a, UninitializedParameter) and a.ndim > 1]
+    if random and all(torch.equal(a, b) for a, b in random):
+        seen = "Two of your networks begin with the same weights: a seed is set inside."
+        return Finding("global_seed", seen, "Whose random numbers does that change, and who should decide on a seed?")
+    return None
 
 
 def _explain_cases(
@@ -263,8 +311,7 @@ def _explain_runs(found: Sequence[Run | Finding], task: Task) -> tuple[list[Find
 
         def explains(among: Sequence[int], **options: Any) -> float:
             for i in among:
-                made[i] = found[i].replay()
-                share = _explained(found[i], task, made[i], options)
+                made[i], share = _fitted(found[i], task, options)
                 if share < 1:
                     return share
             return 1.0
@@ -290,8 +337,22 @@ def _explain_runs(found: Sequence[Run | Finding], task: Task) -> tuple[list[Find
 
 def _matches(run: Run, task: Task, **options: Any) -> Replay | None:
     """The layers in their roles, if the reference with these options computes what the run did, or stops as it did."""
+    layers, share = _fitted(run, task, options)
+    return layers if share >= 1 else None
+
+
+def _fitted(run: Run, task: Task, options: dict[str, Any]) -> tuple[Replay, float]:
+    """The layers in their roles, and how much of the run the reference explains with them."""
     layers = run.replay()
-    return layers if _explained(run, task, layers, options) >= 1 else None
+    share = _explained(run, task, layers, options)
+    if share < 1 and layers.doubtful and not options:  # which of two is the branch's? That which explains more
+        run.turned = not run.turned
+        other = run.replay()
+        explained = _explained(run, task, other, options)
+        if explained > share:
+            return other, explained
+        run.turned = not run.turned
+    return layers, share
 
 
 def _explained(run: Run, task: Task, layers: Replay, options: dict[str, Any]) -> float:
@@ -352,8 +413,12 @@ def _explain_silent(run: Run, task: Task) -> Finding | None:
     finding = replay.compare_gradients(run, task.answer(run.replay(), *run.arguments))
     if finding:
         return finding
-    module = copy.deepcopy(run.module)
-    evaluated = replay.run(module, run.arguments, run.x.detach(), training=False)
+    copied = contained(copy.deepcopy, run.module)
+    if copied.problem:
+        seen = "Your network keeps a tensor from one call to the next."
+        return Finding("carried_over", seen, "What stands in self that belongs to one input alone?", heart=True)
+    module, x = copied.value, run.x.detach()
+    evaluated = replay.run(module, run.arguments, x.flip(0), training=False)
     if evaluated.problem:
         return evaluated.problem.problem
     seen, look = (
@@ -367,11 +432,20 @@ def _explain_silent(run: Run, task: Task) -> Finding | None:
         evaluated.training = True
         if _matches(evaluated, task) is not None:
             return always
+        if _matches(replay.run(module, run.arguments, x.flip(0), training=True), task) is None:
+            seen = "Your network is right in its first call, and not in the next one."
+            return Finding("carried_over", seen, "What stands in self that belongs to one input alone?", heart=True)
         seen = "Your network is right in training mode, and computes something else in evaluation mode."
         known = search(task.mistakes, lambda **options: _matches(evaluated, task, **options) is not None, most=1)
         return Finding(
             "evaluation_differs", f"{seen} {known.seen if known else ''}".strip(), "What depends on self.training?"
         )
+    height, width = x.shape[2:]
+    for other in (x[:1], torch.randn(2, x.shape[1], height + 8, width + 16, dtype=x.dtype)):
+        again = replay.run(module, run.arguments, other, training=False)
+        if _matches(again, task) is None:
+            seen = f"Your network is right for an input of shape {tuple(x.shape)}, and not for {tuple(other.shape)}."
+            return Finding("other_inputs", seen, "Which number or axis in your code belongs to one shape alone?")
     return None
 
 
@@ -386,6 +460,15 @@ def _explain_unlike(run: Run, task: Task) -> Finding:
         return known
     if run.problem:
         return run.problem.problem
+    first = next((call for call in run.calls if call.kind == "conv"), None)
+    if first is not None and not any(replay.reads(call, run.x) for call in run.calls if call.kind == "conv"):
+        seen = "What your first layer reads is not what came in."
+        return Finding("input_changed", seen, "What happens to the input first, and does the task name it?")
+    used = {id(tensor) for call in run.calls for tensor in (call.weight, call.bias)}
+    strange = [name for name, p in run.module.named_parameters() if id(p) not in used]
+    if strange:
+        seen = f"Your network learns numbers that belong to none of its layers: {', '.join(strange[:3])}."
+        return Finding("other_parameters", seen, "Which layers does the task name, and what do those learn?")
     given = f"for an input of shape {tuple(run.x.shape)}"
     try:
         wanted = task.answer(run.replay(), *run.arguments)
@@ -415,28 +498,31 @@ def _check_layers(runs: Sequence[Run], before: Sequence[Finding | None]) -> Find
     if not looked_at:  # what kept them from running has been said before
         unknown = Finding("not_run", "The layers could not be looked at.", "Does forward call any?")
         return next(filter(None, before), unknown)
-    return next(filter(None, map(_explain_layers, looked_at)), None)
+    found = next(filter(None, map(_explain_layers, looked_at)), None)
+    return together(found) if found else None
 
 
-def _explain_layers(run: Run) -> Finding | None:
+def _explain_layers(run: Run) -> list[Finding]:
+    found = []
     inner = [call for call in run.calls if call.kind == "conv" and call.x.shape[2:] != (1, 1)]  # that is a head
     if any(call.bias is not None for call in inner):
         seen = "Your convolutions have biases, which the BatchNorm behind them subtracts again."
-        return Finding("conv_bias", seen, "Which argument of nn.Conv2d leaves them out?")
+        found.append(Finding("conv_bias", seen, "Which argument of nn.Conv2d leaves them out?"))
     for kind, noun in (("conv", "convolution"), ("norm", "BatchNorm")):
         weights = [id(call.weight) for call in run.calls if call.kind == kind and call.weight is not None]
         if len(set(weights)) < len(weights):
             seen = f"One {noun} is used in two places, so both share their weights."
-            return Finding(f"shared_{kind}", seen, f"How many {noun} layers does the task name? Make each its own.")
+            look = f"How many {noun} layers does the task name? Make each its own."
+            found.append(Finding(f"shared_{kind}", seen, look))
     used = {id(tensor) for call in run.calls for tensor in (call.weight, call.bias)}
     unknown = [name for name, p in run.module.named_parameters() if id(p) not in used]
     if unknown and isinstance(run.output, Tensor):
-        found = replay.gradients(run, run.output)
-        idle = [name for name in unknown if found[name] is None]
+        gradients = replay.gradients(run, run.output)
+        idle = [name for name in unknown if gradients[name] is None]
         if idle:
             seen = f"Some parameters are never used: {', '.join(idle[:3])}."
-            return Finding("unused_layers", seen, "Which layer do you build and never call?")
-    return None
+            found.append(Finding("unused_layers", seen, "Which layer do you build and never call?"))
+    return found[:3]
 
 
 def _explain_block(run: Run) -> Finding | None:

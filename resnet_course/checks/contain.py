@@ -9,6 +9,7 @@ restarted. Grading needs a process of its own around it.
 
 import contextlib
 import signal
+import sys
 import threading
 import traceback
 import warnings
@@ -30,6 +31,7 @@ except ImportError:  # Windows
     resource = None
 
 SECONDS = 10.0
+IMPORTS = 5  # how often an import may run on when the time is up: PyTorch loads parts of itself late
 MEGABYTES = 2000
 STATM = Path("/proc/self/statm")  # Linux: the memory of this process, in pages
 LOOK = "Print the shapes and values just before that line."
@@ -89,11 +91,34 @@ def contained(
     return replace(outcome, moved=outside.put_back(before))
 
 
-def _with_alarm(call: Callable[[], Any], seconds: float) -> Outcome:
-    running = True
+def watch(function: Callable[..., Any], used: set[str]) -> Callable[..., Any]:
+    """The same function; the packages that are called while it runs, also further down, go into ``used``."""
 
-    def ring(_number: int, _frame: Any) -> None:
-        if running:
+    def note(frame: Any, event: str, called: Any) -> None:
+        if event == "call":
+            used.add(str(frame.f_globals.get("__name__")).split(".")[0])
+        elif event == "c_call":
+            owner = getattr(called, "__self__", None)
+            places = getattr(called, "__module__", None), getattr(owner, "__module__", None), type(owner).__module__
+            used.add(next(filter(None, places)).split(".")[0])
+
+    def watched(*args: Any, **options: Any) -> Any:
+        before = sys.getprofile()
+        sys.setprofile(note)
+        try:
+            return function(*args, **options)
+        finally:
+            sys.setprofile(before)
+
+    return watched if callable(function) else function
+
+
+def _with_alarm(call: Callable[[], Any], seconds: float) -> Outcome:
+    running, rings = True, []
+
+    def ring(_number: int, frame: Any) -> None:
+        rings.append(1)
+        if running and (len(rings) > IMPORTS or not _imports(frame)):
             raise TimeUp
 
     handler = signal.signal(signal.SIGALRM, ring)
@@ -104,6 +129,11 @@ def _with_alarm(call: Callable[[], Any], seconds: float) -> Outcome:
         running = False
         signal.setitimer(signal.ITIMER_REAL, *timer)
         signal.signal(signal.SIGALRM, handler)
+
+
+def _imports(frame: Any) -> bool:
+    """Whether a module is being loaded: broken off, it would stay half loaded for the rest of the notebook."""
+    return any("importlib" in one.f_code.co_filename for one, _ in traceback.walk_stack(frame))
 
 
 def _in_thread(call: Callable[[], Any], seconds: float) -> Outcome:

@@ -12,19 +12,35 @@ from torch.overrides import TorchFunctionMode
 
 from .report import Finding, Result, grade
 from .space import Space, mistake
-from .values import HALF, check_values, compare_values
+from .values import check_values, compare_values
 
 # Every remainder of a division by 2 and by 3 is there, and each argument once alone.
 SIZE_CASES = (
     *((5, 3, 1, 0), (5, 3, 1, 1), (6, 3, 2, 0), (5, 2, 2, 0), (7, 3, 3, 0), (8, 3, 3, 1), (9, 4, 1, 0)),
-    *((32, 3, 1, 1), (32, 3, 2, 1), (32, 1, 2, 0), (33, 1, 2, 0), (224, 7, 2, 3), (15, 5, 3, 2), (14, 5, 3, 2)),
+    *(
+        (32, 3, 1, 1),
+        (32, 3, 2, 1),
+        (32, 1, 2, 0),
+        (8, 3, 2, 2),
+        (33, 1, 2, 0),
+        (224, 7, 2, 3),
+        (15, 5, 3, 2),
+        (14, 5, 3, 2),
+    ),
 )
 PARAMETER_CASES = (
     *((1, 1, 3, False), (2, 3, 1, False), (2, 3, 1, True), (3, 2, 2, True)),
     *((3, 16, 3, False), (16, 32, 1, True), (8, 4, 5, True), (64, 64, 3, False)),
 )
 MACS_CASES = (
-    *((1, 1, 2, 3, 1, 0), (2, 3, 1, 4, 1, 0), (1, 2, 3, 5, 2, 0), (2, 1, 3, 3, 1, 1), (1, 1, 3, 6, 2, 1)),
+    *(
+        (1, 1, 2, 3, 1, 0),
+        (2, 3, 1, 4, 1, 0),
+        (1, 2, 3, 5, 2, 0),
+        (2, 1, 3, 3, 1, 1),
+        (1, 1, 3, 6, 2, 1),
+        (1, 2, 3, 4, 1, 2),
+    ),
     *((3, 16, 3, 32, 1, 1), (16, 32, 3, 32, 2, 1), (16, 32, 1, 16, 2, 0), (8, 8, 5, 9, 1, 0)),
 )
 FIELD_CASES = tuple(
@@ -37,10 +53,11 @@ FIELD_CASES = tuple(
 
 
 def _size(
-    size: int, kernel: int, stride: int, padding: int, *, sides=2, reach=1, extra=0, strided=True, divide=None, plus=1
-) -> int:
-    room = size + sides * padding - reach * kernel + extra
-    return (divide or operator.floordiv)(room, stride if strided else 1) + plus
+    size: int, kernel: int, stride: int, padding: int, *, sides=2, cover=lambda k: k, extra=0, strided=True,
+    divide=operator.floordiv, plus=1, pad=lambda k, p: p,
+) -> int:  # fmt: skip
+    room = size + sides * pad(kernel, padding) - cover(kernel) + extra
+    return divide(room, stride if strided else 1) + plus
 
 
 def _up(a: int, b: int) -> int:
@@ -59,6 +76,10 @@ PADDING = (
             "How many sides of the image does padding widen?", sides=1),
     mistake("no_padding", "Your sizes do not depend on the padding.",
             "What does padding do to the size that the kernel walks over?", sides=0),
+    mistake("own_padding", "You pad half a kernel, whatever padding says.",
+            "Which argument says how wide the border is?", pad=lambda k, p: k // 2),
+    mistake("own_padding", "You pad half a kernel wherever padding is not 0.",
+            "Which argument says how wide the border is?", pad=lambda k, p: k // 2 if p else 0),
     STRIDE_IGNORED,
 )
 # fmt: on
@@ -69,32 +90,35 @@ SIZE = Space(
     _size,
     (
         *PADDING,
-        mistake("one_position_short", "Your sizes are one too small.", ENDS, plus=0),
+        mistake("one_position_short", "You count one position too few.", ENDS, plus=0),
         mistake("rounded_up", "Where the stride does not divide evenly, you round up.", HANGS_OVER, divide=_up),
         mistake("not_whole", "Your sizes are not always whole.", HANGS_OVER, divide=operator.truediv),
         mistake("added_before_division", "You add the 1 before you divide.",
                 "Of what is the 1 one more: of the pixels left over, or of the steps?", **{"extra": 1, "plus": 0}),
         mistake("one_pixel_less", "You take one pixel too many off before you divide.", ENDS, extra=-1),
         mistake("kernel_ignored", "Your sizes do not depend on the kernel.",
-                "At how many places does a kernel of 3 fit into a row of 5?", **{"reach": 0, "plus": 0}),
-        mistake("rounded_to_nearest", "You round to the nearest number.", HANGS_OVER, divide=lambda a, b: round(a / b)),
-        mistake("kernel_ignored", "Your sizes do not depend on the kernel.", "How wide is what steps?", reach=0),
-        mistake("one_position_long", "Your sizes are one too large.", ENDS, plus=2),
-        mistake("kernel_twice", "You subtract the kernel twice.", "How much of a row does one kernel cover?", reach=2),
+                "At how many places does a kernel of 3 fit into a row of 5?", **{"cover": lambda k: 0, "plus": 0}),
+        *(mistake("rounded_to_nearest", "You round to the nearest number.", HANGS_OVER, divide=divide) for divide
+                in (lambda a, b: round(a / b), lambda a, b: round(a / b + 1) - 1)),
+        mistake("kernel_ignored", "Your sizes do not depend on the kernel.", "How wide is what steps?",
+                cover=lambda k: 0),
+        mistake("one_position_long", "You count one position too many.", ENDS, plus=2),
+        mistake("kernel_twice", "You subtract the kernel twice.", "How much of a row does one kernel cover?",
+                cover=lambda k: 2 * k),
+        mistake("half_kernel", "You subtract half of the kernel.", "How much of a row does one kernel cover?",
+                cover=lambda k: k // 2),
     ),
 )
 # fmt: on
 
 
 def _parameters(
-    channels_in: int, channels_out: int, kernel: int, bias: bool, *, inputs=True, outputs=True, side=2, shift=None
-) -> int:
-    weights = (
-        (channels_in if inputs else 1)
-        * (channels_out if outputs else 1)
-        * (2 * kernel if side == "twice" else kernel**side)
-    )
-    return weights + (shift(channels_in, channels_out, kernel, bias) if shift else bias * channels_out)
+    channels_in: int, channels_out: int, kernel: int, bias: bool, *, inputs=True, outputs=True, side=2,
+    has=bool, per=lambda i, o, k: o,
+) -> int:  # fmt: skip
+    channels = (channels_in if inputs else 1) * (channels_out if outputs else 1)
+    weights = channels * (2 * kernel if side == "twice" else kernel**side)
+    return weights + has(bias) * per(channels_in, channels_out, kernel)
 
 
 BIAS = "What does the last argument say?"
@@ -114,18 +138,16 @@ WEIGHTS = (
 PARAMETERS = Space(
     _parameters,
     (
-        mistake("bias_always", "You count a bias also where there is none.", BIAS, shift=lambda i, o, k, b: o),
-        mistake("bias_never", "You never count the bias.", BIAS, shift=lambda i, o, k, b: 0),
-        mistake("bias_of_inputs", "You count one bias for each channel that comes in.",
-                "To what is the bias added: to what comes in, or to what leaves?", shift=lambda i, o, k, b: b * i),
-        mistake("one_bias", "You count a single bias for the whole layer.", "Do all filters share one?",
-                shift=lambda i, o, k, b: int(b)),
+        mistake("bias_always", "You count a bias also where there is none.", BIAS, has=lambda b: True),
+        mistake("bias_never", "You never count the bias.", BIAS, has=lambda b: False),
+        mistake("bias_turned", "You count the bias where there is none.", BIAS, has=lambda b: not b),
+        *(mistake("bias_elsewhere", f"You count {words}.", "To what is one bias added, and how many are there?",
+                per=per) for words, per in (("one bias for each channel that comes in", lambda i, o, k: i),
+                ("a single bias for the whole layer", lambda i, o, k: 1), ("a bias for each pair of channels", lambda i,
+                o, k: i * o), ("a bias for each weight of a filter", lambda i, o, k: i * o * k * k),
+                ("a bias for each place of a kernel", lambda i, o, k: o * k * k), ("a bias for channels of both sides",
+                lambda i, o, k: i + o))),
         *WEIGHTS,
-        mistake("bias_per_kernel", "You count a bias for each pair of channels.",
-                "How many biases does one filter have?", shift=lambda i, o, k, b: b * i * o),
-        mistake("bias_per_weight", "You count a bias for each weight of a kernel.",
-                "How many biases does one filter have?", shift=lambda i, o, k, b: b * o * k * k),
-        mistake("bias_turned", "You count the bias where there is none.", BIAS, shift=lambda i, o, k, b: (not b) * o),
     ),
 )
 # fmt: on
@@ -136,7 +158,8 @@ def _macs(
     counted="leaves", inputs=True, outputs=True, side=2, **sizes: Any,
 ) -> int:  # fmt: skip
     weights = _parameters(channels_in, channels_out, kernel, False, inputs=inputs, outputs=outputs, side=side)
-    positions = size if counted == "comes in" else _size(size, kernel, stride, padding, **sizes)
+    given = (max(padding, 1), stride) if counted == "arguments swapped" else (stride, padding)
+    positions = size if counted == "comes in" else _size(size, kernel, *given, **sizes)
     return times * (weights + bias * channels_out) * positions**where
 
 
@@ -147,7 +170,9 @@ MACS = Space(
         mistake("size_of_input", "You count the positions of what comes in.",
                 "How often is the kernel applied: once for each position of the input, or of the output?",
                 counted="comes in"),
-        mistake("flops", "Your counts are twice as high.",
+        mistake("arguments_swapped", "Stride and padding have changed places.",
+                "In which order does output_size take them?", counted="arguments swapped"),
+        mistake("flops", "You count two operations for each product.",
                 "Is a multiplication with its addition one operation here, or two?", times=2),
         mistake("one_row", "You count the positions of one row.", "How many positions does a square feature map have?",
                 where=1),
@@ -157,16 +182,22 @@ MACS = Space(
                 bias=1),
         *PADDING,
         *WEIGHTS,
-        *SIZE.mistakes[3:],
+        *SIZE.mistakes[len(PADDING) :],
     ),
 )
 # fmt: on
 
 
-def _field(layers: Sequence[tuple[int, int]], *, step=None, start=1, grow=lambda k: k - 1, turned=False, last=0) -> int:
-    layers = list(layers)[::-1] if turned else list(layers)
+def _field(
+    layers: Sequence[tuple[int, int]], *, step=None, start=1, grow=lambda k: k - 1, turned=False, last=0,
+            some=slice(None),
+    swapped=False,
+) -> int:  # fmt: skip
+    layers = [pair[::-1] if swapped else pair for pair in layers][some]
+    layers = layers[::-1] if turned else layers
     strides = [stride for _, stride in layers]
     steps = [(step or _before)(strides, i) for i in range(len(layers))]
+    start = math.prod(strides) if start == "strides" else start
     return start + sum(grow(kernel) * steps[i] for i, (kernel, _) in list(enumerate(layers))[-last:])
 
 
@@ -181,14 +212,22 @@ FIELD = Space(
     (
         mistake("strides_ignored", "Your receptive fields do not depend on the strides.", APART, step=lambda s, i: 1),
         mistake("own_stride_counted", "A layer's own stride already widens its own kernel in your count.",
-                "Does a layer's stride act on what it reads, or on what the next layer reads?",
-                step=lambda s, i: math.prod(s[: i + 1])),
+                "Does a layer's stride act on what it reads, or on what the next layer reads?", step=lambda s,
+                i: math.prod(s[: i + 1])),
         mistake("all_strides", "Every kernel is widened by the strides of all layers.",
                 "Does a later layer's stride change what an earlier one sees?", step=lambda s, i: math.prod(s)),
         mistake("last_stride_only", "Only the stride just before counts.", APART, step=lambda s, i: ([1, *s])[i]),
         mistake("own_stride_only", "Each kernel is widened by its own stride alone.", APART, step=lambda s, i: s[i]),
         mistake("strides_added", "You add the strides up.", APART, step=lambda s, i: 1 + sum(s[:i])),
         mistake("strides_added", "You add the strides up.", APART, step=lambda s, i: sum(s[:i]) or 1),
+        mistake("strides_added", "You add the strides up.", APART, step=lambda s, i: 1 + sum(s[:i]) - i),
+        mistake("backward_rule", "You go backwards and stretch a field of 1 by the stride, too.",
+                "Two pixels, seen through a stride of 2: how many pixels lie from the first to the last?",
+                start="strides"),
+        mistake("pair_swapped", "You take the stride for the kernel.", "Which comes first in a pair?", swapped=True),
+        mistake("first_layer_left_out", "The first layer does not enter.", "Where does your loop begin?", some=slice(1,
+                None)),
+        mistake("last_layer_left_out", "The last layer does not enter.", "Where does your loop end?", some=slice(-1)),
         mistake("walked_backwards", "You begin at the last layer.", "Which layer reads the pixels?", turned=True),
         mistake("kernels_added", "You add the kernels up.",
                 "Two 3×3 convolutions, one behind the other: how many pixels of a row does one output see?",
@@ -205,14 +244,26 @@ FIELD = Space(
 
 
 def _by_hand(
-    x: Tensor, weight: Tensor, stride: Any, padding: int, *, turn=None, mix=None, scale=1, border="constant",
-    sides=(1, 1, 1, 1), steps=(True, True), first=False,
+    x: Tensor, weight: Tensor, stride: Any, padding: int, *, turn=None, mix=None, over=None, border="constant",
+    sides=(1, 1, 1, 1), steps=(True, True), first=False, pad=lambda k, p: p, square=None, hangs=False, spread=False,
+    cropped=False, cut=0, shift=None, end=None,
 ) -> Tensor:  # fmt: skip
     weight = turn(weight) if turn else weight
     weight = weight[:1].expand_as(weight) if first else weight
     x, weight = mix(x, weight) if mix else (x, weight)
-    x = F.pad(x, [side * padding for side in sides], mode=border)
-    return F.conv2d(x, weight, None, [stride if step else 1 for step in steps]) / (weight[0].numel() ** (1 - scale))
+    kernel = weight.shape[-1]
+    x = F.pad(x, [side * pad(kernel, padding) for side in sides], mode=border)
+    x = shift(x, kernel) if shift else x
+    if square:
+        n = x.shape[2 if square == "rows" else 3]
+        x = F.pad(x, (0, n - x.shape[3], 0, n - x.shape[2]))
+    if hangs:
+        x = F.pad(x, [0, -(x.shape[3] - kernel) % stride, 0, -(x.shape[2] - kernel) % stride])
+    rows, columns = ((n - kernel) // stride + 1 for n in x.shape[2:])
+    strides = [stride if step and not (spread or cropped) else 1 for step in steps]
+    y = F.conv2d(x, weight, None, strides, 0, stride if spread else 1) / (over(weight[0]) if over else 1)
+    y = y[:, :, :rows, :columns] if cropped else y[:, :, : y.shape[2] - cut, : y.shape[3] - cut]
+    return end(y) if end else y
 
 
 VISITED = "Which positions does the kernel visit, down and to the right?"
@@ -226,12 +277,29 @@ BY_HAND = Space(
                 "Does a layer of a network flip its kernel, as signal processing does?", turn=lambda w: w.flip(2, 3)),
         mistake("kernel_transposed", "Rows and columns of your kernel have changed places.",
                 "Which index of the weight goes down, and which goes right?", turn=lambda w: w.mT),
-        mistake("first_channel_only", "Your output depends on the first channel alone.", SUM,
-                mix=lambda x, w: (x[:, :1], w[:, :1])),
-        mistake("last_channel_only", "Your output depends on the last channel alone.", SUM,
-                mix=lambda x, w: (x[:, -1:], w[:, -1:])),
-        mistake("mean_for_sum", "Your outputs are means of the products.", "Is anything divided in the formula?",
-                scale=0),
+        mistake("first_channel_only", "Your output depends on the first channel alone.", SUM, mix=lambda x, w: (x[:,
+                :1], w[:, :1])),
+        mistake("last_channel_only", "Your output depends on the last channel alone.", SUM, mix=lambda x, w: (x[:, -1:],
+                w[:, -1:])),
+        *(mistake("mean_for_sum", f"Your outputs are means{of}.", "Is anything divided in the formula?", over=over)
+                for of, over in ((" of the products", lambda w: w.numel()), (" over the kernel",
+                lambda w: w[0].numel()), (" over the channels", len))),
+        *PADDING[2:4],
+        *(mistake("border_one_sided", f"All of your zeros stand {side}.", ZEROS, sides=sides) for side, sides
+                in (("above and on the left", (2, 0, 2, 0)), ("below and on the right", (0, 2, 0, 2)))),
+        mistake("spread_out", "Your stride spreads the kernel out, in place of moving it.", VISITED, spread=True),
+        mistake("stride_cropped", "Your kernel moves by 1, and the output is cut to the right size.", VISITED,
+                cropped=True),
+        mistake("hangs_over", "Your last step may hang over the border.", HANGS_OVER, hangs=True),
+        mistake("last_left_out", "The last row and column of positions are missing.", ENDS, cut=1),
+        mistake("square_only", "You compute the columns from the height.", "Which size goes right?", square="rows"),
+        mistake("square_only", "You compute the rows from the width.", "Which size goes down?", square="columns"),
+        mistake("scrambled", "Your numbers are right, but channels and positions are mixed up.",
+                "Does reshape move an axis, or only count the same numbers anew?", end=lambda y: y.permute(0, 2, 3,
+                1).reshape(y.shape)),
+        *(mistake("off_center", f"Your kernel lies one pixel off{where}.", "Which pixel does weight [0, 0] meet first?",
+                shift=lambda x, k, by=by, odd=odd: x.roll((by, by), (2, 3)) if odd or k % 2 == 0 else x) for where, odd
+                in ((" if its size is even", False), ("", True)) for by in (1, -1)),
         mistake("padding_ignored", "Your output is that without padding.", ZEROS, sides=(0, 0, 0, 0)),
         mistake("stride_ignored", "Your output is that with stride 1.", VISITED, steps=(False, False)),
         mistake("edge_for_zeros", "Around the image you repeat its border.", "With what does the task pad?",
@@ -243,8 +311,8 @@ BY_HAND = Space(
         mistake("padded_sideways", "You pad on the left and right only.", ZEROS, sides=(1, 1, 0, 0)),
         mistake("padded_up_and_down", "You pad above and below only.", ZEROS, sides=(0, 0, 1, 1)),
         mistake("stride_down_only", "You step by the stride only from row to row.", VISITED, steps=(True, False)),
-        mistake("stride_right_only", "You step by the stride only from column to column.", VISITED,
-                steps=(False, True)),
+        mistake("stride_right_only", "You step by the stride only from column to column.", VISITED, steps=(False,
+                True)),
         mistake("kernel_mirrored", "Your kernel is mirrored from left to right.", "Which index goes right?",
                 turn=lambda w: w.flip(3)),
         mistake("kernel_upside_down", "Your kernel stands on its head.", "Which index goes down?",
@@ -336,6 +404,7 @@ def convolution_by_hand(
     generator = torch.Generator().manual_seed(0)
     for n, c, h, w, out, kernel, stride, padding in (
         *((2, 3, 6, 6, 4, 3, 1, 0), (2, 3, 7, 7, 3, 3, 2, 1), (2, 2, 5, 8, 2, 2, 3, 1), (1, 2, 9, 7, 3, 5, 2, 2)),
+        (1, 1, 4, 4, 1, 3, 1, 2),
         *more,
     ):
         sizes = (n, c, h, w), (out, c, kernel, kernel)
@@ -349,4 +418,4 @@ def convolution_by_hand(
     steps = compare_values(watched if callable(function) else function, BY_HAND, cases)
     if ready.calls:
         steps = [Finding("ready_made", "You call a ready-made convolution.", "Which functions does the task rule out?")]
-    return grade("Convolution by hand", points, steps, most=HALF)
+    return grade("Convolution by hand", points, steps)

@@ -2,6 +2,7 @@
 
 import copy
 import math
+import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,26 +14,41 @@ from torch import Tensor, nn
 from torch.optim import SGD, AdamW, Optimizer, lr_scheduler
 
 from .contain import contained
-from .report import Finding, Result, grade
+from .report import Finding, Result, grade, notice
 from .space import Space, mistake, search
-from .values import HALF, check_values, compare_values, explain_shape, none_returned, same, to_tensor
+from .values import (
+    SIGNATURE,
+    alike,
+    argument_changed,
+    check_values,
+    compare_values,
+    explain_shape,
+    none_returned,
+    same,
+    to_tensor,
+)
 
 Batches = Sequence[tuple[Tensor, Tensor]]
 SIZES = (6, 6, 2)  # the last batch is smaller
+START = 0.1
 CLASSES = 3
 # Of some batches: how many images, and which share of them is right.
 SHARES = (((2, 0.5), (1, 1)), ((8, 0.8), (8, 0.5), (2, 0.0)), ((5, 0.5), (3, 1)), ((4, 0.3), (4, 1), (1, 1)))
 
 
 def _accuracy(
-    batches: Batches, *, over="images", unit=100, some=slice(None), vote=torch.argmax, errors=False, first=1
-) -> float:
+    batches: Batches, *, over="images", unit=100, some=slice(None), vote=torch.argmax, errors=False, first=1,
+    hits_of=slice(None), whole=float,
+) -> float:  # fmt: skip
     batches = batches[some]
-    hits = [
-        (vote(z, dim=1) == y if first == 1 else (z.topk(2).indices == y[:, None]).any(1)).double() for z, y in batches
-    ]
+    ways = {
+        1: lambda z, y: vote(z, dim=1) == y,
+        2: lambda z, y: (z.topk(2).indices == y[:, None]).any(1),
+        "sure": lambda z, y: z.softmax(1).gather(1, y[:, None])[:, 0] > 0.5,
+    }
+    hits = [ways[first](z, y).double() for z, y in batches]
     hits = [1 - hit for hit in hits] if errors else hits
-    together, n = torch.cat(hits).sum(), sum(len(y) for _, y in batches)
+    together, n = torch.cat(hits[hits_of]).sum(), sum(len(y) for _, y in batches)
     if over == "batches":
         return unit * sum(hit.mean().item() for hit in hits) / len(hits)
     full = len(batches) * len(batches[0][1])
@@ -43,7 +59,7 @@ def _accuracy(
         "number of batches": len(hits),
         "logits": n * batches[0][0].shape[1],
     }
-    return unit * (together / by[over]).item()
+    return whole(round(unit * (together / by[over]).item(), 9))
 
 
 ONCE = "What should be added up, and what is it divided by at the end?"
@@ -58,8 +74,8 @@ ACCURACY = Space(
         mistake("fraction_for_percent", "Your accuracy lies between 0 and 1.", "In which unit does the task want it?",
                 unit=1),
         mistake("error_for_accuracy", "You count the wrong answers.", "What does the comparison count?", errors=True),
-        mistake("count_for_percent", "You give the number of right answers.", "Divided by what?",
-                **{"over": "nothing", "unit": 1}),
+        mistake("count_for_percent", "You give the number of right answers.", "Divided by what?", **{"over": "nothing",
+                "unit": 1}),
         mistake("last_batch_only", "Your accuracy is that of the last batch.",
                 "Which variable is set anew in every turn of the loop?", some=slice(-1, None)),
         mistake("first_batch_only", "Your accuracy is that of the first batch.",
@@ -74,11 +90,24 @@ ACCURACY = Space(
                 over="number of batches"),
         mistake("divided_by_logits", "You divide by the number of logits.", DIVIDED, over="logits"),
         mistake("not_divided", "You do not divide.", "Divided by what?", over="nothing"),
+        mistake("hits_of_last_batch", "You count the right answers of the last batch alone, and all images.",
+                "Which variable is set anew in every turn of the loop?", hits_of=slice(-1, None)),
+        *(mistake("rounded", "You round.", "Does the task ask for whole numbers?", whole=whole) for whole
+                in (math.floor, round, lambda x: round(x, 1), lambda x: round(x, 2))),
         mistake("two_votes", "You count an answer as right if it is among the two likeliest.",
                 "How many votes has a network?", first=2),
+        mistake("only_if_sure", "You count an answer only if its probability is above one half.",
+                "How large must the largest logit be?", first="sure"),
     ),
 )
 # fmt: on
+
+
+class Modes(list):
+    """States in which a network was called; its copies write into the same list."""
+
+    def __deepcopy__(self, _memo):
+        return self
 
 
 class Probe(nn.Module):
@@ -87,7 +116,7 @@ class Probe(nn.Module):
     def __init__(self):
         super().__init__()
         self.layers = nn.Sequential(nn.Linear(5, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, CLASSES))
-        self.modes: list[tuple[bool, bool]] = []
+        self.modes = Modes()
 
     def forward(self, x: Tensor) -> Tensor:
         """Map N × 5 to logits."""
@@ -96,26 +125,18 @@ class Probe(nn.Module):
 
 
 def _train(
-    model: nn.Module,
-    batches: Batches,
-    optimizer: Optimizer,
-    *,
-    zero="each batch",
-    loss: Callable[[Tensor, Tensor], Tensor] = F.cross_entropy,
-    training=True,
-    step="each batch",
-    some=lambda batches: batches,
-    clip: Callable[[nn.Module], Any] | None = None,
-    anew=False,
-    looks=1,
-    over="images",
+    model: nn.Module, batches: Batches, optimizer: Optimizer, *, zero="each batch",
+    loss: Callable[[Tensor, Tensor], Tensor] = F.cross_entropy, training=True, step="each batch",
+    some=lambda batches: batches, clip: Callable[[nn.Module], Any] | None = None, anew=False, looks=1, over="images",
     after=False,
-) -> float:
+) -> float:  # fmt: skip
     """One epoch; the options put mistakes into it."""
     model.train(training)
     optimizer.zero_grad()
     losses, batches = [], some(batches)
     for i, (x, y) in enumerate(batches):
+        if step == "first":
+            optimizer.step()
         if zero == "each batch":
             optimizer.zero_grad()
         value = loss(model(x), y)
@@ -160,18 +181,21 @@ TRAINING = (
     mistake("log_softmax_missing", "Your loss takes the logits as if they were logarithms of probabilities.",
             "What does nll_loss expect?", loss=F.nll_loss),
     mistake("sum_for_mean", "Your gradients grow with the batch.",
-            "Is the loss of a batch the sum or the mean over its images?",
-            loss=lambda z, y: F.cross_entropy(z, y, reduction="sum")),
+            "Is the loss of a batch the sum or the mean over its images?", loss=lambda z, y: F.cross_entropy(z, y,
+            reduction="sum")),
     mistake("averaged_twice", "You divide the loss of a batch by its images once more.",
             "Is what cross_entropy returns a sum, or a mean?", loss=lambda z, y: F.cross_entropy(z, y) / len(y)),
-    mistake("labels_smoothed", "Your loss smooths the labels.", ASKED,
-            loss=lambda z, y: F.cross_entropy(z, y, label_smoothing=0.1)),
-    mistake("squared_error", "Your loss is a squared error.", "Which loss does the task name?",
-            loss=lambda z, y: F.mse_loss(z, F.one_hot(y, CLASSES).to(z))),
+    *(mistake("labels_smoothed", "Your loss smooths the labels.", ASKED, loss=lambda z, y, s=s: F.cross_entropy(z, y,
+            label_smoothing=s)) for s in (0.1, 0.2, 0.05)),
+    *(mistake("labels_shifted", "Each image is trained with the label of another one.", "Are both in the same order?",
+            loss=lambda z, y, to=to: F.cross_entropy(z, to(y))) for to in (lambda y: y.roll(1), lambda y: y.roll(-1),
+            lambda y: y.flip(0))),
+    mistake("squared_error", "Your loss is a squared error.", "Which loss does the task name?", loss=lambda z,
+            y: F.mse_loss(z, F.one_hot(y, CLASSES).to(z))),
     mistake("squared_error", "Your loss is a squared error of probabilities.", "Which loss does the task name?",
             loss=lambda z, y: F.mse_loss(z.softmax(1), F.one_hot(y, CLASSES).to(z))),
-    mistake("loss_negated", "Your steps climb the loss.", "Which sign has the likelihood in the loss?",
-            loss=lambda z, y: -F.cross_entropy(z, y)),
+    mistake("loss_negated", "Your steps climb the loss.", "Which sign has the likelihood in the loss?", loss=lambda z,
+            y: -F.cross_entropy(z, y)),
     mistake("trained_in_evaluation_mode", "Your network was trained in evaluation mode, in which it was handed to you.",
             "Which mode lets BatchNorm learn its statistics?", training=False),
     mistake("one_step_for_epoch", "The weights change once in the whole epoch.", "Does the step stand inside the loop?",
@@ -180,16 +204,17 @@ TRAINING = (
             "Does the step stand inside the loop?", **{"step": "once", "zero": "never"}),
     mistake("two_steps", "Every batch takes two steps.", "How often is step called for a batch?", step="twice"),
     mistake("step_before_backward", "Each step comes before the gradients of its batch.",
-            "In which order do zero_grad, backward and step follow each other?",
-            **{"step": "before backward", "zero": "never"}),
+            "In which order do zero_grad, backward and step follow each other?", **{"step": "before backward",
+            "zero": "never"}),
     mistake("zeroed_before_step", "The gradients are gone when the step is taken.",
             "In which order do zero_grad, backward and step follow each other?", zero="behind backward"),
     mistake("optimizer_anew", "The momentum is lost from batch to batch.",
             "How often is an optimizer built, and by whom?", anew=True),
-    mistake("clipped", "You clip the gradients.", ASKED,
-            clip=lambda model: nn.utils.clip_grad_norm_(model.parameters(), 1.0)),
-    mistake("clipped", "You clip the gradients.", ASKED,
-            clip=lambda model: nn.utils.clip_grad_value_(model.parameters(), 0.1)),
+    mistake("step_first", "Each step takes the gradients of the batch before.",
+            "In which order do zero_grad, backward and step follow each other?", step="first"),
+    *(mistake("clipped", "You clip the gradients.", ASKED, clip=lambda model, limit=limit, by=by: by(model.parameters(),
+            limit)) for by in (nn.utils.clip_grad_norm_, nn.utils.clip_grad_value_) for limit in (1.0, 0.1, 0.5, 0.01,
+            0.001)),
     mistake("last_batch_dropped", "The last batch is not trained on.",
             "How many batches are there, and how many steps did you take?", some=lambda b: b[:-1]),
     mistake("first_batch_only", "Only the first batch is trained on.",
@@ -278,16 +303,31 @@ def train_epoch(function: Callable[[nn.Module, Batches, Optimizer], float], *, p
         made.update(student=options)
         return same(student, _after(_train, model, batches, **options)[0])
 
-    unchanged = same(student, _state(model))
+    start = _after(lambda *_: 0.0, model, batches)[0]
+    unchanged = same(student, start)
     weights = None if trains() or unchanged else search(TRAINING, trains, most=2)
     known = made["student"] if weights else {}
     if not weights and not trains():
         weights = _explain_weights(function, student, model, batches)
+    used: list[int] = []
+    _after(
+        lambda m, b, optimizer: [
+            optimizer.register_step_pre_hook(lambda *_: used.append(1)),
+            function(m, b, optimizer),
+        ],
+        model,
+        batches,
+    )
+    if not used and not unchanged and (not weights or weights.key != "nothing_learned"):
+        seen = "The optimizer that you were given takes no step."
+        weights = Finding("own_optimizer", seen, "Which optimizer knows the momentum of the epochs before?")
 
     def returns(**options: Any) -> bool:
         return same(to_tensor(value), to_tensor(_after(_train, model, batches, **{**known, **options})[1].value))
 
     value, figure = outcome.value, none_returned(outcome.value)
+    if isinstance(value, Tensor):
+        notice(Finding("tensor_returned", "Your function gives back a tensor, not a number of Python's.", SIGNATURE))
     if not figure and contained(to_tensor, value).problem:
         figure = Finding(
             "no_number", f"Your function gives back a {type(value).__name__}.", "Which number is asked for?"
@@ -313,28 +353,42 @@ def schedule(
         points: points of a right answer.
     """
     epochs, batches, model = 3, _make_batches(), _probe()
-    optimizer = SGD(model.parameters(), lr=1.0)
-    scheduler, rates = lr_scheduler.ExponentialLR(optimizer, 0.9), []
-    optimizer.register_step_pre_hook(lambda opt, *_: rates.append(opt.param_groups[0]["lr"]))
+    wanted, rates = copy.deepcopy(model), []
+    optimizer = SGD(model.parameters(), lr=START)
+    scheduler = lr_scheduler.ExponentialLR(optimizer, 0.9)
+    optimizer.register_step_pre_hook(lambda opt, *_: rates.append(opt.param_groups[0]["lr"] / START))
     outcome = contained(function, model, batches, optimizer, scheduler, epochs)
-    advanced = round(math.log(optimizer.param_groups[0]["lr"], 0.9)) if optimizer.param_groups[0]["lr"] > 0 else 0
+    rate = optimizer.param_groups[0]["lr"] / START
+    advanced = round(math.log(rate, 0.9)) if rate > 0 else 0
     finding = outcome.problem or _explain_rates(rates, advanced, per, epochs, len(batches))
+    if not finding and not same(_state(model), _fit(copy.deepcopy(wanted), batches, per, epochs)):
+        seen = "The rates are right, and the weights are not those that such a training gives."
+        known = search(
+            TRAINING, lambda **o: same(_state(model), _fit(copy.deepcopy(wanted), batches, per, epochs, **o))
+        )
+        look = "Is train_epoch, which you have written, what trains here?"
+        finding = known or Finding("fit_trains_otherwise", seen, look)
     return grade(f"Schedule, advanced every {per}", points, [finding])
 
 
+def _fit(model: nn.Module, batches: Batches, per: str, epochs: int, **options: Any) -> Tensor:
+    """All weights after a training with the schedule of the check."""
+    optimizer = SGD(model.parameters(), lr=START)
+    scheduler = lr_scheduler.ExponentialLR(optimizer, 0.9)
+    if options.get("zero") == "never":  # also not between the epochs
+        optimizer.zero_grad = lambda *_, **__: None
+    for _ in range(epochs):
+        for part in [batches] if per == "epoch" else [[batch] for batch in batches]:
+            _train(model, part, optimizer, **options)
+            scheduler.step()
+    return _state(model)
+
+
 def _cosine(
-    step: int,
-    steps: int,
-    peak: float,
-    *,
-    wave=1.0,
-    ahead=0,
-    longer=0,
-    form="lowered",
-    wrong_angle=None,
-    low=0.0,
-    start=0,
-) -> float:
+    step: int, steps: int, peak: float, *, wave=1.0, ahead=0, longer=0, form="lowered", wrong_angle=None, low=0.0,
+    start=0, again=False,
+) -> float:  # fmt: skip
+    step = step % steps if again else step
     share = (step + ahead) / (steps + longer)
     angle = wrong_angle(step + ahead, steps + longer) if wrong_angle else math.pi * wave * share
     if start and step < start:
@@ -371,12 +425,13 @@ COSINE = Space(
                 **{"wave": 0.5, "form": "bare"}),
         mistake("half_way", "Your rate comes down only half of the way.", "Which angle belongs to the last step?",
                 wave=0.5),
-        mistake("degrees", "Your rate jumps up and down.", "Does math.cos take degrees?",
-                wrong_angle=lambda t, n: 180 * t / n),
+        mistake("degrees", "Your rate jumps up and down.", "Does math.cos take degrees?", wrong_angle=lambda t,
+                n: 180 * t / n),
         mistake("straight_line", "Your rate falls by the same amount in every step.", "Where is the cosine?",
                 form="line"),
         mistake("twice_the_peak", "Your rate starts at twice its peak.", "What is 1 + cos(0)?", form="doubled"),
         mistake("climbs", "Your rate climbs from 0 to its peak.", "Where does the schedule start?", form="turned"),
+        mistake("restarts", "At the last step your schedule begins again.", COUNTED, again=True),
         mistake("one_step_ahead", "Your schedule is one step ahead.", COUNTED, ahead=1),
         mistake("one_step_behind", "Your schedule is one step behind.", COUNTED, ahead=-1),
         mistake("ends_too_early", "Your rate is 0 one step too early.", COUNTED, longer=-1),
@@ -398,8 +453,8 @@ COSINE = Space(
                 "What should double if the peak doubles?", form="peak outside"),
         *(mistake("final_rate", f"Your rate ends at {low:g} of its peak.", "Where does the task let it end?", low=low)
                 for low in (0.1, 0.01, 0.001)),
-        *(mistake("warm_up", "Your rate climbs before it falls.", "Where does the schedule start?", start=n)
-                for n in (2, 3, 5)),
+        *(mistake("warm_up", "Your rate climbs before it falls.", "Where does the schedule start?", start=n) for n
+                in (2, 3, 5)),
     ),
 )
 # fmt: on
@@ -447,7 +502,7 @@ def resume(save: Callable[..., Any], load: Callable[..., int], *, points: float 
                 "save_changes_run", "Saving, or loading, changes the run that was saved.", "What should it only read?"
             )
         if problem:
-            return grade("Resume", points, [*steps, problem], most=HALF if steps else 1)
+            return grade("Resume", points, [*steps, problem])
         steps += [_explain_resumed(first, second, fresh, batches, make), _explain_epoch(value, done)]
     if steps[2] and not steps[0]:
         seen = "With SGD a resumed run goes on as before, with AdamW and another schedule it does not."
@@ -476,7 +531,7 @@ def precision(function: Callable[[str, bool], tuple[torch.dtype, bool]], *, poin
     """
     outcomes = {case: contained(function, *case) for case in PRECISIONS}
     steps = [outcome.problem or _explain_precision(*case, outcome.value) for case, outcome in outcomes.items()]
-    return grade("Precision", points, steps, most=HALF)
+    return grade("Precision", points, steps)
 
 
 def _explain_precision(device: str, bf16: bool, answer: Any) -> Finding | None:
@@ -511,7 +566,8 @@ def _scored(n: int, share: float, generator: torch.Generator) -> tuple[Tensor, T
     labels = torch.randint(0, 4, (n,), generator=generator)
     answers = torch.where(torch.arange(n) < share * n, labels, (labels + 1) % 4)
     noise = torch.randn(n, 4, dtype=torch.float64, generator=generator)
-    return noise.sigmoid() + 2 * F.one_hot(answers, 4), labels
+    margin = 0.6 + 2 * (torch.arange(n) % 2)[:, None]  # only every other answer is sure
+    return noise.sigmoid() / 2 + margin * F.one_hot(answers, 4), labels
 
 
 def _make_batches() -> Batches:
@@ -542,13 +598,25 @@ def _evaluated(
 ) -> tuple[Finding | None, Finding | None]:
     """What is wrong with the figure, and with the state in which the network was evaluated and left."""
     model.train(training)
-    before, wanted = _state(model), _answers(model, batches)
+    before, wanted, kept = _state(model), _answers(model, batches), copy.deepcopy(batches)
+    for parameter in model.parameters():
+        parameter.grad = torch.ones_like(parameter)
     model.modes.clear()
     outcome = contained(function, model, list(batches))
     problem = outcome.problem or none_returned(outcome.value)
+    if not problem and not alike(kept, batches):
+        problem = argument_changed("the batches")
+        for (x, _), (old, _) in zip(batches, kept, strict=True):
+            x.copy_(old)
     if problem:
         return problem, problem
     state = _explain_mode(model, training, unchanged=same(before, _state(model)))
+    if not state and not all(p.requires_grad for p in model.parameters()):
+        seen = "After your evaluation, the network cannot learn any more: its parameters are frozen."
+        state = Finding("frozen", seen, "What, beside freezing, switches gradients off?")
+    if not state and any(p.grad is None or not (p.grad == 1).all() for p in model.parameters()):
+        seen = "The gradients that were stored in the network are gone after your evaluation."
+        state = Finding("gradients_cleared", seen, "Whose gradients are they, and does scoring need to touch them?")
     if not model.modes:
         return state, state
     (figure,) = compare_values(lambda _: outcome.value, ACCURACY, [(wanted,)], most=2)
@@ -582,9 +650,11 @@ def _explain_mode(model: Probe, training: bool, unchanged: bool) -> Finding | No
 
 def _after(function: Callable, model: nn.Module, batches: Batches, **options: Any) -> tuple[Tensor, Any]:
     """All weights after one epoch by this function, and what it returned."""
-    model = copy.deepcopy(model).eval()
+    model = copy.deepcopy(model)
     optimizer = SGD(model.parameters(), lr=0.1, momentum=0.9)
-    outcome = contained(function, model, list(batches), optimizer, **options)
+    _train(model, batches[:1], optimizer)  # the optimizer remembers something
+    optimizer.zero_grad()
+    outcome = contained(function, model.eval(), list(batches), optimizer, **options)
     return _state(model), outcome
 
 
@@ -592,7 +662,7 @@ def _explain_weights(function: Callable, student: Tensor, model: nn.Module, batc
     """What can be said about weights that no known mistake explains."""
     named = [(name, t) for name, t in model.state_dict().items() if t.is_floating_point()]
     learned = torch.cat([torch.full((t.numel(),), "running" not in name) for name, t in named])
-    if same(student[learned], _state(model)[learned]):
+    if same(student[learned], _after(lambda *_: 0.0, model, batches)[0][learned]):
         seen = "No weight has changed after the epoch."
         return Finding("nothing_learned", seen, "In which order do zero_grad, backward and step follow each other?")
     if same(student[learned], _after(_train, model, batches)[0][learned]):
@@ -609,10 +679,14 @@ def _explain_weights(function: Callable, student: Tensor, model: nn.Module, batc
 
 
 def _rates(
-    epochs: int, steps: int, per: str, *, advance="", first=False, more=0, times=1, some=slice(None), stop=None
+    epochs: int, steps: int, per: str, *, advance="", first=False, more=0, times=1, some=slice(None), told=False
 ) -> tuple[list[float], int]:
     """Rates of all steps of the optimizer, and how often the schedule has been advanced at the end."""
     rates, advanced, advance = [], 0, advance or per
+    times = steps if times == "steps" else times
+    if told:  # the schedule is handed its place, counted from 0
+        units = [i // steps if per == "epoch" else i for i in range(epochs * steps)]
+        return [0.9 ** max(0, unit - 1) for unit in units], units[-1]
     for _ in range(epochs + more):
         advanced += times if first and advance == "epoch" else 0
         for _ in range(steps)[some]:
@@ -638,6 +712,10 @@ RATES = (
     mistake("schedule_before_optimizer", "Your first step does not have the schedule's first rate.",
             "Which of the two goes first: the optimizer's step, or the schedule's?", first=True),
     mistake("schedule_twice", "The schedule goes on by two at a time.", GOES_ON, times=2),
+    mistake("schedule_behind_epoch", "The schedule goes on by a whole epoch's steps, behind that epoch.",
+            "Which steps of the epoch have a rate of their own?", advance="epoch", times="steps"),
+    mistake("schedule_told", "You hand step a number, and so set the schedule back by one.",
+            "Does a schedule count by itself?", told=True),
     mistake("one_epoch_more", "You train for one epoch more.", LOOPS, more=1),
     mistake("one_epoch_less", "You train for one epoch less.", LOOPS, more=-1),
     mistake("one_epoch", "You train for one epoch, whatever their number.", LOOPS, more=-2),
@@ -700,16 +778,25 @@ def _write_and_read(
         return Finding(
             "nothing_saved", "No file stands at the path after save.", "What does save do with the path?"
         ), None
-    loaded = contained(load, path, *second)
+    alone = path.parent / "elsewhere" / "moved.pt"
+    alone.parent.mkdir()
+    shutil.copy(path, alone)
+    loaded = contained(load, alone, *second)
+    if loaded.problem and not contained(load, path, *second).problem:
+        seen = "Your file alone is not enough: where it is copied to, load cannot read it."
+        look = "Tomorrow, in another process: what of all that load needs is still there?"
+        return Finding("more_than_the_file", seen, look, heart=True), None
     return loaded.problem, loaded.value
 
 
-def _resumed(first: Training, fresh: nn.Module, batches: Batches, make: Callable, **lost: bool) -> Tensor:
+def _resumed(first: Training, fresh: nn.Module, batches: Batches, make: Callable, **lost: Any) -> Tensor:
     """What two more epochs end with if something was lost."""
     run = model, optimizer, scheduler = make(copy.deepcopy(fresh))
     weights, moments, place = copy.deepcopy([part.state_dict() for part in first])
     learned = {name for name, _ in model.named_parameters()}
     kept = {n: t for n, t in weights.items() if not lost.get("weights" if n in learned else "buffers")}
+    short = lost.get("digits")
+    kept = {n: t.to(short) if short and t.is_floating_point() else t for n, t in kept.items()}
     model.load_state_dict(kept, strict=False)
     if not lost.get("optimizer"):
         optimizer.load_state_dict(moments)
@@ -739,6 +826,9 @@ FORGOTTEN = (
             "What is there beside parameters()?", buffers=True),
     mistake("resume_without_parameters", "The weights are those of a fresh network, and only its statistics come back.",
             "What becomes of the loaded state_dict?", weights=True),
+    *(mistake("saved_short", f"Your weights come back with the digits of {dtype}.",
+            "In which dtype are they, and saved?", digits=dtype) for dtype in (torch.float32, torch.bfloat16,
+            torch.float16)),
     mistake("resume_without_rate", "The rate starts afresh.", "Who changes the rate, and when?", rate=True),
 )
 # fmt: on

@@ -7,29 +7,20 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor
 
+from resnet_tutorial.architectures import get_architecture
+
 from .replay import Call, Replay
 from .report import Finding
 from .residual import Plan, residual, settings, wirings
 from .space import Mistake, Space, mistake
 
-WIDTHS = (16, 32, 64)
+WIDTHS = get_architecture("resnet20").widths
 
 
 def network(
-    layers: Replay,
-    plan: Plan,
-    blocks: Sequence[int],
-    classes: int,
-    *,
-    stem_norm=True,
-    stem_act=True,
-    stem_pool=None,
-    last_end=True,
-    pool="mean",
-    pooled_act=False,
-    out=None,
-    **block: Any,
-) -> Tensor:
+    layers: Replay, plan: Plan, blocks: Sequence[int], classes: int, *, stem_norm=True, stem_act=True, stem_pool=None,
+    last_end=True, pool="mean", pooled_act=False, out=None, **block: Any,
+) -> Tensor:  # fmt: skip
     """The network, and with other options what a mistake computes; those of `residual` hold for all of its blocks."""
     x = layers.conv("stem", layers.x, WIDTHS[0], 3)
     x = layers.norm("stem norm", x) if stem_norm else x
@@ -45,6 +36,9 @@ def network(
         "max": lambda: x.amax((2, 3)),
         "none": lambda: x.flatten(1),
         "sum": lambda: x.sum((2, 3)),
+        "corner": lambda: x[:, :, 0, 0],
+        "middle": lambda: x[:, :, x.shape[2] // 2, x.shape[3] // 2],
+        "rows": lambda: x[:, :, 0].mean(2),
     }[pool]()
     x = layers.linear(F.relu(x) if pooled_act else x, classes)
     return out(x) if out else x
@@ -71,10 +65,10 @@ def wirings_of_network(plan: Plan) -> tuple[Mistake, ...]:
                 "What follows the first convolution and its BatchNorm?", stem_act=False),
         mistake("no_norm_in_stem", "No BatchNorm follows your first convolution.",
                 "What follows every convolution of this network?", stem_norm=False),
-        mistake("pool_in_stem", "Your stem pools before the first stage.", SIZE,
-                stem_pool=lambda x: F.max_pool2d(x, 3, 2, 1)),
-        mistake("pool_in_stem", "Your stem pools before the first stage.", SIZE,
-                stem_pool=lambda x: F.max_pool2d(x, 2)),
+        mistake("pool_in_stem", "Your stem pools before the first stage.", SIZE, stem_pool=lambda x: F.max_pool2d(x, 3,
+                2, 1)),
+        mistake("pool_in_stem", "Your stem pools before the first stage.", SIZE, stem_pool=lambda x: F.max_pool2d(x,
+                2)),
         mistake("pool_before_relu", "Your network pools first and applies the last ReLU to the means.",
                 "What does the last block end with, and what follows it?", **{"last_end": False, "pooled_act": True}),
         mistake("last_relu_missing", "The feature maps that you pool have negative numbers.",
@@ -82,6 +76,8 @@ def wirings_of_network(plan: Plan) -> tuple[Mistake, ...]:
         mistake("max_for_mean_pooling", "Your pooling keeps the largest number of each feature map.", POOLING,
                 pool="max"),
         mistake("sum_for_mean_pooling", "Your pooling adds up.", POOLING, pool="sum"),
+        *(mistake("one_position", "Your linear layer reads a single place of each feature map.", POOLING, pool=pool)
+                for pool in ("corner", "middle", "rows")),
         mistake("not_pooled", "Your linear layer reads every position.", POOLING, pool="none"),
         *wirings(plan),
     )
@@ -145,7 +141,8 @@ def _explain_halves(halves: Mapping[tuple[int, int], int], wanted: Mapping, bloc
 
 def depth(block: str, blocks: Sequence[int], *, ends=2, branch=(2, 3), count=sum, more=0, projections=0) -> int:
     """Layers with weights on the longest path."""
-    return ends + branch[block == "bottleneck"] * count(blocks) + more * count(blocks) + projections * (len(blocks) - 1)
+    changes = {0: 0, 1: len(blocks) - 1, "first stage, too": len(blocks) - (block == "basic")}
+    return ends + branch[block == "bottleneck"] * count(blocks) + more * count(blocks) + changes[projections]
 
 
 ENDS = "Which layers belong to no block?"
@@ -155,9 +152,9 @@ STAGES = "Does every stage have as many blocks as the first?"
 DEPTH = Space(
     depth,
     (
-        mistake("one_end_missing", "Your depths are one too small.", ENDS, ends=1),
+        mistake("one_end_missing", "You leave out a layer that belongs to no block.", ENDS, ends=1),
         mistake("ends_missing", "You count the layers of the blocks alone.", ENDS, ends=0),
-        mistake("one_layer_more", "Your depths are one too large.", ENDS, ends=3),
+        mistake("one_layer_more", "You count a layer too many beside those of the blocks.", ENDS, ends=3),
         mistake("bottleneck_as_basic", "You count two layers in a bottleneck.", KIND, branch=(2, 2)),
         mistake("basic_as_bottleneck", "You count three layers in a basic block.", KIND, branch=(3, 3)),
         mistake("one_layer_a_block", "You count one layer for each block.", KIND, branch=(1, 1)),
@@ -168,7 +165,15 @@ DEPTH = Space(
         mistake("three_stages", "You take three stages, always.", STAGES, count=lambda blocks: 3 * blocks[0]),
         mistake("blocks_multiplied", "You multiply the blocks of the stages.", STAGES, count=math.prod),
         mistake("shortcut_counted", "You count a layer more in each block.", "Is it on the longest path?", more=1),
-        mistake("projections_counted", "You count the projections.", "Do shortcuts count?", projections=1),
+        *(mistake("projections_counted", "You count the projections.", "Do shortcuts count?", projections=n) for n
+                in (1, "first stage, too")),
+        *(mistake("norms_counted", f"You count BatchNorm as a layer{where}.", "Which layers does the name count?",
+                branch=(4, 6), ends=ends) for where, ends in (("", 3), (", in the blocks", 2), (" and no ends", 0))),
+        mistake("first_three_stages", "You count the first three stages alone.", STAGES, count=lambda b: sum(b[:3])),
+        mistake("last_stage_left_out", "Your sum leaves out the last stage.", STAGES, count=lambda b: sum(b[:-1])),
+        mistake("first_stage_left_out", "Your sum leaves out the first stage.", STAGES, count=lambda b: sum(b[1:])),
+        mistake("stages_for_blocks", "You count stages, not blocks.", "What does each number count?",
+                count=lambda b: len(b) ** 2),
     ),
 )
 # fmt: on

@@ -1,13 +1,16 @@
-"""Numbers that a learner works out, against measured ones; checks that wait; and two checks taken together."""
+"""Numbers that a learner works out, against measured ones; and checks that wait."""
 
+import copy
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from .contain import contained
+from .contain import contained, watch
 from .names import Missing
-from .report import Finding, Result, grade, merge, wait
+from .report import Finding, Result, grade, wait
+from .space import Space, search
 from .values import TOLERANCE, none_returned
+from .variant import Variant
 
 WHOLE = 1e-9
 RELATED = {
@@ -17,38 +20,91 @@ RELATED = {
     ("percent", "is too {side}, by a factor of 100"): "A share, or percent?",
     ("rounded", "is rounded"): "Does the task ask for rounding?",
 }
-Known = Mapping[str, Sequence[tuple[float, str]]]
+TYPED = "Which of them are typed in, or take another's numbers, in place of being computed from what comes in?"
 
 
 def numbers(
     task: str,
     function: Callable[..., Mapping[str, float]],
     *given: Any,
-    measured: Mapping[str, float],
+    measured: Callable[..., Mapping[str, float]],
     points: float,
-    look: str = "",
-    known: Known | None = None,
+    space: Space | None = None,
+    more: Sequence[tuple] = (),
+    by_hand: bool = False,
     tolerance: float = TOLERANCE,
 ) -> Result:
     """Check named numbers that a learner predicts against those that a measurement gave.
 
     Args:
         task: what was checked.
-        function: the learner's function; it returns a dict with the names of ``measured``.
-        given: what the function is called with, such as the variant.
+        function: the learner's function; it returns a dict with the names that ``measured`` gives.
+        given: what both are called with, such as the variant.
         measured: the right numbers by name.
         points: points of a right answer; each number has the same share.
-        look: where to look if a number is off; by default at the layers.
-        known: for some names well-known wrong numbers, each with a question that helps.
+        space: how the numbers are computed, and what can go wrong in it; its answer gives such a dict, too.
+        more: what else to call both with: numbers that were typed in are right for one variant alone.
+        by_hand: whether PyTorch may not be asked.
         tolerance: how far a number may be off, as a share of the right one, or of 1 if that is larger.
     """
-    outcome = contained(function, *given)
-    problem = outcome.problem or _no_names(outcome.value)
+    cases, used = [given, *more], set()
+    called = watch(function, used) if by_hand else function
+    right = [measured(*case) for case in cases]
+    outcomes = [contained(called, *copy.deepcopy(case)) for case in cases]
+    problem = outcomes[0].problem or _no_names(outcomes[0].value)
+    if not problem and by_hand and "torch" in used:
+        seen = "You build a network and let PyTorch count."
+        problem = Finding("measured", seen, "Which arithmetic does the task ask for?", heart=True)
     if problem:
-        return grade(task, points, [problem] * len(measured))
-    known = known or {}
-    steps = [_compare(name, outcome.value, measured, look, known.get(name, ()), tolerance) for name in measured]
-    return grade(task, points, steps)
+        return grade(task, points, [problem] * len(right[0]))
+    steps = {name: _compare(name, outcomes[0].value, right[0], tolerance) for name in right[0]}
+    off = [name for name, step in steps.items() if step and step.key.startswith("off_")]
+    if off and space:
+        steps |= _search(space, given, outcomes[0].value, off, tolerance)
+    if not any(steps.values()):
+        for outcome, wanted in zip(outcomes[1:], right[1:], strict=True):
+            typed = Finding("typed_in", f"Your numbers are right {_alone(given)}.", TYPED, heart=True)
+            same_names = not outcome.problem and not _no_names(outcome.value)
+            if not same_names or any(_compare(name, outcome.value, wanted, tolerance) for name in wanted):
+                return grade(task, points, [outcome.problem or typed] * len(wanted), most=0)
+    return grade(task, points, list(steps.values()), most=1)
+
+
+def _alone(given: tuple) -> str:
+    return "for your own v alone" if isinstance(given[-1], Variant) and len(given) == 1 else "for these results alone"
+
+
+def _search(
+    space: Space, given: tuple, found: Mapping[str, Any], off: Sequence[str], tolerance: float
+) -> dict[str, Finding]:
+    """For each number that is off the fewest mistakes that explain it; those first that explain most of the numbers."""
+
+    def explains(name: str, **options: Any) -> bool:
+        try:
+            wrong = space.answer(*given, **options)[name]
+        except (ArithmeticError, TypeError, ValueError):  # this mistake cannot be made with these numbers
+            return False
+        return _close(found[name], wrong, tolerance)
+
+    worth = {i: sum(explains(name, **one.options) for name in off) for i, one in enumerate(space.mistakes)}
+    mistakes = [space.mistakes[i] for i in sorted(worth, key=lambda i: -worth[i])]
+    known = {name: search(mistakes, lambda name=name, **options: explains(name, **options)) for name in off}
+    steps = {}
+    for finding in dict.fromkeys(filter(None, known.values())):
+        names = [name for name in off if known[name] == finding]
+        told = Finding(
+            finding.key,
+            f"Your {_listed(names)} off: {finding.seen[0].lower()}{finding.seen[1:]}",
+            finding.look,
+            finding.heart,
+        )
+        steps |= dict.fromkeys(names, told)
+    return steps
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = [repr(name) for name in names]
+    return f"{shown[0]} is" if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]} are"
 
 
 def when_graded(task: str, function: Callable[..., Any], *given: Any, points: float) -> Result:
@@ -69,16 +125,6 @@ def when_graded(task: str, function: Callable[..., Any], *given: Any, points: fl
     return grade(task, points, [problem]) if problem else wait(task, points)
 
 
-def both(first: Result, *others: Result) -> Result:
-    """Take several checks of one task together: the one with the smallest share of its points counts.
-
-    Args:
-        first: its task and its points are kept.
-        others: further checks of the same task; the report lists them no more.
-    """
-    return merge(first, *others)
-
-
 def _no_names(value: Any) -> Finding | None:
     problem = none_returned(value)
     if problem or isinstance(value, Mapping):
@@ -88,19 +134,14 @@ def _no_names(value: Any) -> Finding | None:
 
 
 def _compare(
-    name: str,
-    answers: Mapping[str, float],
-    measured: Mapping[str, float],
-    look: str,
-    known: Sequence[tuple[float, str]],
-    tolerance: float,
+    name: str, answers: Mapping[str, float], measured: Mapping[str, float], tolerance: float
 ) -> Finding | None:
     if name not in answers:
         spelled = "Are the names those that the task lists, letter by letter?"
         return Finding(f"missing_{name}", f"There is no number with the name {name!r}.", spelled)
     if answers[name] is None:
-        look = "Does every way through your function end with return?"
-        return Finding(f"no_number_{name}", f"What stands under {name!r} is None.", look)
+        seen = f"What stands under {name!r} is None."
+        return Finding(f"no_number_{name}", seen, "Does every way through your function end with return?")
     converted = contained(lambda: float(answers[name]))
     if converted.problem:
         seen = f"What stands under {name!r} is no number."
@@ -108,14 +149,11 @@ def _compare(
     value, wanted = converted.value, measured[name]
     if _close(value, wanted, tolerance):
         return None
-    for wrong, question in known:
-        if _close(value, wrong, tolerance):
-            return Finding(f"known_{name}", f"Your {name!r} is not {_plain(value)}.", question)
     others = [other for other, number in measured.items() if other != name and _close(value, number, tolerance)]
     if others:
         seen = f"What stands under {name!r} belongs under {others[0]!r}."
         return Finding(f"swapped_{name}", seen, "Which number answers which question?")
-    return _explain(name, value, wanted, look)
+    return _explain(name, value, wanted)
 
 
 def _related(key: str, value: float, wanted: float) -> bool:
@@ -142,17 +180,18 @@ def _close(value: float, wanted: float, tolerance: float) -> bool:
     return abs(value - wanted) <= tolerance * max(1.0, abs(wanted))
 
 
-def _explain(name: str, value: float, wanted: float, look: str) -> Finding:
+def _explain(name: str, value: float, wanted: float) -> Finding:
+    key = f"off_{name}"
     if math.isnan(value):
-        return Finding(f"off_{name}", f"Your {name!r} is not a number (nan).", look or "Which division gave it?")
+        return Finding(key, f"Your {name!r} is not a number (nan).", "Which division gave it?")
     side = "large" if value > wanted else "small"
-    for (key, words), question in RELATED.items():
-        if _related(key, value, wanted):
-            return Finding(f"off_{name}", f"Your {name!r} {words.format(side=side)}.", look or question)
+    for (related, words), look in RELATED.items():
+        if _related(related, value, wanted):
+            return Finding(key, f"Your {name!r} {words.format(side=side)}.", look)
     small, large = sorted((abs(value), abs(wanted)))
     times = large / small if small and math.isfinite(large) else 0.0
     if times > 1.5 and abs(times - round(times)) < WHOLE * times:
-        look = look or "Which factor is missing, or stands there once too often?"
-        return Finding(f"off_{name}", f"Your {name!r} is too {side}, by a whole factor.", look)
-    look = look or "Is a term missing, or counted where there is none? Work a small case out by hand."
-    return Finding(f"off_{name}", f"Your {name!r}, {_plain(value)}, is too {side}.", look)
+        look = "Which factor is missing, or stands there once too often?"
+        return Finding(key, f"Your {name!r} is too {side}, by a whole factor.", look)
+    look = "Is a term missing, or counted where there is none? Work a small case out by hand."
+    return Finding(key, f"Your {name!r}, {_plain(value)}, is too {side}.", look)

@@ -15,6 +15,7 @@ LEFT = {
         "grad_left_off",
         "After your code, gradients stay switched off for everything that runs later.",
         "Which context or decorator switches them off for one function alone?",
+        heart=True,
     ),
     "dtype": Finding(
         "dtype_left",

@@ -1,5 +1,6 @@
 """Checks of the data pipeline: split, statistics, normalization, augmentation, batches."""
 
+import math
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,37 +15,51 @@ from torch import Tensor
 from .contain import Outcome, contained
 from .report import Finding, Result, grade
 from .space import Space, mistake, search
-from .values import HALF, check_values, describe, none_returned, same
+from .values import argument_changed, check_values, describe, none_returned, same
 
 Batches = Iterable[tuple[Tensor, Tensor]]
 PAD = 4
+COUNT = 21  # images of the batches of 4: the last one has a single image
 SURE = 5.0  # standard deviations: one right answer in a million is further off
 
 
+def _std(x: Tensor, axes: tuple[int, ...], less: int) -> Tensor:
+    """The standard deviation with n or n - 1; of a single number nothing is said."""
+    n = math.prod(x.shape[axis] for axis in axes)
+    return (x.var(axes, correction=0) * n / max(n - less, 1e-300)).sqrt()
+
+
 def _statistics(
-    train: Tensor, test: Tensor, *, of="train", unit=255, spread="std", turned=False, count=1, axes=(0, 1, 2)
-) -> Tensor:
-    images = {"train": train, "test": test, "both": torch.cat((train, test))}.get(of, train)
+    train: Tensor, test: Tensor, *, of="train", unit=255, spread="std", turned=False, count=1, axes=(0, 1, 2),
+    some=slice(None), less=0, mixed=None,
+) -> Tensor:  # fmt: skip
+    images = {"train": train, "test": test, "both": torch.cat((train, test))}.get(of, train)[some]
+    if mixed:
+        images, axes = mixed(images)
     pixels = images.double() / unit
     mean, squares = pixels.mean(axes), (pixels**2).mean(axes)
     if of == "halves":
         mean = (mean + (test.double() / unit).mean(axes)) / 2
         squares = (squares + ((test.double() / unit) ** 2).mean(axes)) / 2
-    if spread == "bytes":
-        squares = (images**2).double().mean(axes) / unit**2
+    if "bytes" in spread:
+        squares = (images * images).double().mean(axes) / unit**2
     deviation = {
         "variance": lambda: squares - mean**2,
-        "of images": lambda: pixels.std((1, 2), correction=0).mean(0),
-        "of means": lambda: pixels.mean((1, 2)).std(0, correction=0),
+        "of images": lambda: _std(pixels, (1, 2), less).mean(0),
+        "of means": lambda: _std(pixels.mean((1, 2)), (0,), less),
+        "bytes, no sign": lambda: (squares - mean**2).abs().sqrt(),
+        "pooled": lambda: pixels.std(correction=0).expand(mean.shape),
         "distance": lambda: (pixels - mean).abs().mean(axes),
         "squares": lambda: squares.sqrt(),
         "unscaled": lambda: (squares - mean**2).sqrt() * unit,
     }.get(spread, lambda: (squares - mean**2).sqrt())()
     if axes is None:
         mean, deviation = mean.expand(3), deviation.expand(3)
+    mean, deviation = mean[:3], deviation[:3]
     return torch.stack([deviation, mean] if turned else [mean, deviation]) * count
 
 
+RESHAPE = "Does reshape move an axis, or only count the same numbers anew?"
 LOOK_AT = "Which images may a decision that is made before testing look at?"
 UNIT = "In which unit does the task want them?"
 OVER = "Which numbers should the deviation be taken over: images, or pixels?"
@@ -61,19 +76,32 @@ STATISTICS = Space(
         mistake("divided_by_256", "You divide by 256.", "What is the largest number of a byte?", unit=256),
         mistake("variance_for_std", "Your second row is the square of what is wanted.",
                 "What is the last step from the variance to the standard deviation?", spread="variance"),
-        mistake("mean_of_stds", "Your deviations are means over those of single images.",
-                "Do two images that are each of one color spread?", spread="of images"),
-        mistake("std_of_means", "Your deviations are those of the images' means.", OVER, spread="of means"),
+        *(mistake("mean_of_stds", "Your deviations are means over those of single images.",
+                "Do two images that are each of one color spread?", spread="of images", less=n) for n in (0, 1)),
+        *(mistake("std_of_means", "Your deviations are those of the images' means.", OVER, spread="of means", less=n)
+                for n in (0, 1)),
+        mistake("one_deviation", "Your three deviations are alike: they are taken over all colors.", OVER,
+                spread="pooled"),
+        mistake("first_image", "You measure the first image alone.", "Where does your loop, or your index, end?",
+                some=slice(1)),
+        mistake("last_image", "You measure the last image alone.", "Which variable is set anew in every turn?",
+                some=slice(-1, None)),
+        *(mistake("colors_mixed", "Your three rows mix colors and positions.", RESHAPE, mixed=mixed) for mixed
+                in (lambda x: (x.reshape(3, -1).T[:, None, None], (0, 1, 2)), lambda x: (x.reshape(len(x), 3,
+                *x.shape[1:3]), (0, 2, 3)))),
+        *(mistake("other_axis", "Your rows belong to another axis than that of the colors.",
+                "Which of the four axes has three places, and is left over?", axes=axes) for axes in ((0, 2, 3), (1, 2,
+                3), (0, 1, 3))),
         mistake("std_before_mean", "Your deviations come before the means.", "In which order are the two wanted?",
                 turned=True),
-        mistake("squares_in_bytes", "Your squares are taken in bytes, which begin again at 256.",
-                "What is 16 times 16 in uint8?", spread="bytes"),
+        *(mistake("squares_in_bytes", "Your squares are taken in bytes, which begin again at 256.",
+                "What is 16 times 16 in uint8?", spread=spread) for spread in ("bytes", "bytes, no sign")),
         mistake("deviation_not_scaled", "Your deviations go with images from 0 to 255.", UNIT, spread="unscaled"),
         mistake("absolute_deviation", "Your deviations are means of distances.", "What is done to each distance?",
                 spread="distance"),
         mistake("mean_not_subtracted", "Your deviations are taken from 0.", "From where are distances taken?",
                 spread="squares"),
-        mistake("divided_by_all", "Your numbers are a third of what they should be.",
+        mistake("divided_by_all", "You divide by the numbers of all three channels.",
                 "How many numbers has one channel?", count=1 / 3),
     ),
 )
@@ -82,14 +110,20 @@ STATISTICS = Space(
 
 def _normalized(
     images: Tensor, mean: Tensor, std: Tensor, *, unit=255, center=True, spread="std", first="mean", axes=(0, 3, 1, 2),
-    colors=1, own=False, swapped=False, moved=True,
+    colors=1, own=False, swapped=False, moved=True, less=0,
 ) -> Tensor:  # fmt: skip
     x = images.double() // unit if own == "bytes" else images.double() / unit
+    if moved == "before":
+        x = x.reshape(len(x), 3, *x.shape[1:3]).permute(0, 2, 3, 1)
+    if own == "wraps":
+        x, center = (images - (mean * 255).round().to(torch.uint8)).double() / unit, False
+    if own == "image":
+        mean = x.mean((1, 2), keepdim=True)
     if swapped:
         mean, std = std, mean
     if own == "batch":
-        mean, std = x.mean((0, 1, 2)), x.std((0, 1, 2), correction=0)
-    mean = mean if center else torch.zeros_like(mean)
+        mean, std = x.mean((0, 1, 2)), _std(x, (0, 1, 2), less)
+    mean = center * mean
     by = {"std": std, "variance": std**2, "multiplied": 1 / std, "none": torch.ones_like(std), "root": std**0.5}[spread]
     x = (x - mean) / by if first == "mean" else x / by - mean
     if moved == "reshape":
@@ -99,12 +133,11 @@ def _normalized(
 
 
 CENTER, WIDTH = "What should the mean of the result be?", "What should the standard deviation of the result be?"
-MOVE = "Does reshape move an axis, or only count the same numbers anew?"
 # fmt: off
 NORMALIZED = Space(
     _normalized,
     (
-        mistake("view_for_permute", "Your shape is right, but colors and positions are mixed up.", MOVE,
+        mistake("view_for_permute", "Your shape is right, but colors and positions are mixed up.", RESHAPE,
                 moved="reshape"),
         mistake("not_scaled", "You subtract from and divide numbers from 0 to 255.",
                 "In which unit are mean and standard deviation given?", unit=1),
@@ -126,8 +159,13 @@ NORMALIZED = Space(
                 moved=False),
         mistake("arguments_swapped", "You subtract std and divide by mean.", "In which order do the arguments come?",
                 swapped=True),
-        mistake("own_statistics", "You normalize with the statistics of the batch itself.",
-                "What are the other two arguments for?", own="batch"),
+        *(mistake("own_statistics", "You normalize with the statistics of the batch itself.",
+                "What are the other two arguments for?", own="batch", less=n) for n in (0, 1)),
+        mistake("own_means", "You subtract each image's own mean.", "What is the argument mean for?", own="image"),
+        mistake("mean_added", "You add the mean.", CENTER, center=-1),
+        mistake("bytes_wrap", "You subtract in bytes, which begin again at 255 below 0.", "What is 3 minus 5 in uint8?",
+                own="wraps"),
+        mistake("reshaped_first", "Colors and positions are mixed up before you normalize.", RESHAPE, moved="before"),
         mistake("whole_division", "Your division leaves only 0 and 1.", "Which division keeps the fraction?",
                 own="bytes"),
     ),
@@ -176,6 +214,7 @@ def split(function: Callable[[Tensor, int, int], tuple[Tensor, Tensor]], *, poin
         even = torch.arange(4).repeat_interleave(torch.tensor([40, 60, 20, 80]))[torch.randperm(200)]
         # No whole share of these can be held out, and no way to round class by class adds up.
         uneven = torch.arange(6).repeat_interleave(torch.tensor([10, 10, 6, 14, 10, 10]))[torch.randperm(60)]
+        uneven = torch.tensor([0, 2, 3, 9, 11, 24])[uneven]  # not all classes need be there
     calls = []
     for labels, n, seed, state in (
         (even, 50, 0, 1),
@@ -188,16 +227,14 @@ def split(function: Callable[[Tensor, int, int], tuple[Tensor, Tensor]], *, poin
             calls.append(contained(function, given, n, seed))
         problem = calls[-1].problem or _look_at_parts(calls[-1].value)
         if not problem and not torch.equal(given, labels):
-            problem = Finding(
-                "input_overwritten", "Your function changes the labels that it was given.", "Who else needs them?"
-            )
+            problem = argument_changed("labels")
         if problem:
             return grade("Split", points, [problem])
     first, again, other, odd = ([torch.as_tensor(part).flatten().long() for part in call.value] for call in calls)
     parts = _parts(*first, even, 50) or _parts(*odd, uneven, 15)
     shares = _shares(*first, even, 50) or _shares(*odd, uneven, 15)
     seeds = _seeds(first, again, other, calls[0].moved) or (None if parts else _evenly(function))
-    return grade("Split", points, [parts, shares, seeds], [3, 2, 2], most=1 if parts is None else HALF)
+    return grade("Split", points, [parts, shares, seeds], [3, 2, 2])
 
 
 def augmentation(
@@ -214,7 +251,7 @@ def augmentation(
     steps: list[Finding | None] = []
     for height, width in dict.fromkeys((size, (6, 9))):
         with _numbers_of(0):
-            images = _images(600, 255, size=max(height, width), lowest=1)[:, :height, :width].contiguous()
+            images = _images(1500, 255, size=max(height, width), lowest=1)[:, :height, :width].contiguous()
         kept, generator = images.clone(), torch.Generator().manual_seed(0)
         calls = []
         for state, source in (
@@ -227,13 +264,14 @@ def augmentation(
                 calls.append(contained(function, images, source))
             problem = calls[-1].problem or _explain_images(calls[-1].value, images, kept)
             if problem:  # perhaps only where images are not square
-                return grade("Augmentation", points, [*steps, problem], most=HALF)
+                return grade("Augmentation", points, [*steps, problem])
         draws = _draws(kept, calls[0].value)
         found = [_explain_windows(kept, calls[0].value, draws), None, None, _explain_source(calls)]
         if found[0] is None:
             alike = torch.equal(calls[0].value, calls[3].value)  # the last step says so
             found[1] = _explain_crops(draws)
-            found[2] = _explain_flips(draws, None if alike else _draws(kept, calls[3].value))
+            others = None if alike else _draws(kept[:100], calls[3].value[:100])
+            found[2] = _explain_flips(draws, others, _shares_of_few(function, kept[:9])) or _explain_one(function, kept)
         else:
             found[1] = found[2] = found[0]
         steps = [a or b for a, b in zip(steps, found, strict=True)] if steps else found
@@ -249,7 +287,7 @@ def batches(function: Callable[[Tensor, Tensor, int, bool, torch.Generator], Bat
         points: points of a right answer.
     """
     with _numbers_of(0):
-        images, labels = _images(22, 255, size=8, lowest=1), torch.arange(22)
+        images, labels = _images(COUNT, 255, size=8, lowest=1), torch.arange(COUNT)
     images[..., 2] = 10 * labels[:, None, None] + 7  # by which an image is known, wherever it is cut
     epochs = []
     generator = torch.Generator().manual_seed(3)
@@ -277,7 +315,7 @@ def batches(function: Callable[[Tensor, Tensor, int, bool, torch.Generator], Bat
         _explain_sizes(test.sizes) or _explain_sizes(first.sizes),
         _explain_epoch_source(one, same_source),
     ]
-    return grade("Batches", points, steps, [2, 1, 2, 1, 1, 1], most=1 if matching is None else HALF)
+    return grade("Batches", points, steps, [2, 1, 2, 1, 1, 1])
 
 
 @contextmanager
@@ -459,14 +497,15 @@ def _explain_images(augmented: Any, images: Tensor, kept: Tensor) -> Finding | N
         seen = f"Your function gives back a {type(augmented).__name__}, no tensor."
         return none_returned(augmented) or Finding("no_tensor", seen, "What does the task want returned?")
     if not torch.equal(images, kept):
-        seen = "Your function changes the images that it was given."
         images.copy_(kept)
-        return Finding("input_overwritten", seen, "In the next epoch, what will you crop from?")
+        return argument_changed("images")
     if augmented.shape != images.shape:
         seen = f"{tuple(images.shape)} went in, {tuple(augmented.shape)} came out."
         look = "How large is the window that you cut, and what from?"
-        square = augmented.shape[1:3] != images.shape[1:3] and len(set(augmented.shape[1:3])) == 1
-        return Finding("shape", seen, "Which of your sizes is the height, and which the width?" if square else look)
+        square = len(set(augmented.shape[1:3])) == 1 < len(set(images.shape[1:3]))
+        if square:
+            return Finding("square_only", seen, "Which of your sizes is the height, and which the width?")
+        return Finding("window_size", seen, look)
     return None
 
 
@@ -528,19 +567,43 @@ def _linked(a: Tensor, b: Tensor) -> bool:
     return bool(correlation.abs() > SURE / len(a) ** 0.5)
 
 
-def _explain_flips(draws: Draws, others: Draws | None) -> Finding | None:
+def _explain_one(function: Callable, images: Tensor) -> Finding | None:
+    """Whether a batch of a single image is augmented."""
+    single = [contained(function, images[i : i + 1].clone(), torch.Generator().manual_seed(i)) for i in range(4)]
+    problem = next((one.problem for one in single if one.problem), None)
+    if problem or not all(same(one.value, images[i : i + 1]) for i, one in enumerate(single)):
+        return problem
+    return Finding(
+        "single_skipped", "A batch of a single image comes back as it is.", "What if the last batch has one?"
+    )
+
+
+def _shares_of_few(function: Callable, images: Tensor) -> list[float]:
+    """Which share of a small batch is mirrored, with some generators."""
+    calls = [contained(function, images.clone(), torch.Generator().manual_seed(seed)).value for seed in range(8)]
+    known = [_draws(images, one) for one in calls if isinstance(one, Tensor) and one.shape == images.shape]
+    return [one.unpack()[2].double().mean().item() for one in known if one.known]
+
+
+def _explain_flips(draws: Draws, others: Draws | None, few: Sequence[float]) -> Finding | None:
     top, left, mirrored = draws.unpack()
     share = mirrored.double().mean().item()
+    if set(few) == {0.0, 1.0}:
+        seen = "Of one batch, all images are mirrored, or none."
+        return Finding("one_coin", seen, "Is one number drawn for the batch, or one for each image?")
     if share == 0:
         return Finding("never_flipped", "No image is mirrored.", "What becomes of the result of flip?")
     if share == 1:
         return Finding("all_flipped", "All images are mirrored.", "Is one number drawn for the batch, or one for each?")
-    if others and others.known and torch.equal(mirrored, others.unpack()[2]):
+    if others and others.known and torch.equal(mirrored[: len(others.found)], others.unpack()[2]):
         seen = "With another generator the same images are mirrored."
         return Finding("flip_not_drawn", seen, "Is the coin of each image thrown, or counted?")
     if abs(share - 0.5) > SURE / 2 / len(mirrored) ** 0.5:
         seen = f"{100 * share:.0f} % of the images are mirrored."
         return Finding("flip_share", seen, "How often does the paper mirror an image?")
+    if len(few) > 4 and len(set(few)) == 1:
+        seen = "Of every batch, equally many images are mirrored."
+        return Finding("exactly_half", seen, "Does each image have a coin of its own?")
     straight = torch.where(mirrored == 0, left, 2 * PAD - left)
     if (
         _linked(mirrored[1:], mirrored[:-1])
@@ -583,12 +646,16 @@ class Epoch:
 def _collect(
     function: Callable, images: Tensor, labels: Tensor, training: bool, source: torch.Generator
 ) -> Epoch | Finding:
+    before = images.clone(), labels.clone()
     given = function(images, labels, 4, training, source)
     if given is None:
         return none_returned(given)
     if not isinstance(given, Iterable):
         return Finding("no_batches", f"Your function gives back {describe(given)}.", "What can one loop over?")
     made = list(given)
+    for name, old, new in zip(("images", "labels"), before, (images, labels), strict=True):
+        if not torch.equal(old, new):
+            return argument_changed(name)
     if not made:
         return Finding(
             "no_batches", "No batch comes out of your function.", "Does every batch reach yield or the list?"
@@ -610,7 +677,7 @@ def _collect(
 
 
 def _explain_sizes(sizes: list[int]) -> Finding | None:
-    if sum(sizes) < 22 or sizes == [4] * 5 + [2]:
+    if sum(sizes) < COUNT or sizes == [4] * 5 + [1]:
         return None
     seen = f"Asked for batches of 4, you give {len(sizes)} of {min(sizes)} to {max(sizes)} images."
     return Finding("batch_size", seen, "Which argument says how many images a batch has, and which is the odd one?")
@@ -618,14 +685,14 @@ def _explain_sizes(sizes: list[int]) -> Finding | None:
 
 def _explain_test(epoch: Epoch, images: Tensor) -> Finding | None:
     found, labels = epoch.images, epoch.labels
-    if sorted(labels.tolist()) != list(range(22)):
-        seen = f"{len(labels)} of 22 test images come, {len(set(labels.tolist()))} of them different."
+    if sorted(labels.tolist()) != list(range(COUNT)):
+        seen = f"{len(labels)} of {COUNT} test images come, {len(set(labels.tolist()))} of them different."
         return Finding("test_incomplete", seen, "What becomes of a last batch that is not full?")
     if not torch.equal(found.double(), images[labels].double()):
         if _draws(images[labels], found).known:
             seen = "Your test images are cropped or mirrored."
             return Finding("test_augmented", seen, "What would a second evaluation of the same network give?")
-        mixed = torch.equal(epoch.known().sort().values, torch.arange(22.0, dtype=torch.float64))
+        mixed = torch.equal(epoch.known().sort().values, torch.arange(float(COUNT), dtype=torch.float64))
         look = "Are both put into the same order?" if mixed else "What happens to them, and should it?"
         seen = (
             "Test images and labels do not belong together."
@@ -633,7 +700,7 @@ def _explain_test(epoch: Epoch, images: Tensor) -> Finding | None:
             else "Your test images are not those that went in."
         )
         return Finding("test_changed", seen, look)
-    if labels.tolist() != list(range(22)):
+    if labels.tolist() != list(range(COUNT)):
         seen = "Your test images come in another order than in the file."
         return Finding("test_shuffled", seen, "Which prediction belongs to which file, if the order is random?")
     return None
@@ -655,11 +722,11 @@ def _explain_order(first: Epoch, second: Epoch) -> Finding | None:
 
 def _explain_matching(epoch: Epoch) -> Finding | None:
     known, labels = epoch.known(), epoch.labels
-    if len(set(labels.tolist())) < len(labels) or not set(labels.tolist()) <= set(range(22)):
+    if len(set(labels.tolist())) < len(labels) or not set(labels.tolist()) <= set(range(COUNT)):
         seen = f"Among {len(labels)} training labels of one epoch, {len(set(labels.tolist()))} are different."
         return Finding("train_repeated", seen, "How often should each image come in an epoch?")
-    if len(labels) < 22:
-        seen = f"{len(labels)} of 22 training images come."
+    if len(labels) < COUNT:
+        seen = f"{len(labels)} of {COUNT} training images come."
         return Finding("train_incomplete", seen, "What becomes of a last batch that is not full?")
     if same(known, labels.double()):
         return None
@@ -669,7 +736,7 @@ def _explain_matching(epoch: Epoch) -> Finding | None:
     seen = "Images and labels do not belong together any more."
     look = (
         "The labels come in the order of the file: what put the images into another?"
-        if labels.tolist() == list(range(22))
+        if labels.tolist() == list(range(COUNT))
         else "Are both put into the same order?"
     )
     return Finding("labels_left_behind", seen, look)

@@ -115,12 +115,14 @@ class Replay:
         calls: its recorded calls.
         x: the network's input.
         training: whether BatchNorm takes the statistics of the batch.
+        turned: of convolutions with one kernel that read the same, take the last one first.
 
     Attributes:
         roles: the calls that were handed out, by the name under which they were asked for.
+        doubtful: whether there were convolutions with one kernel that read the same.
     """
 
-    def __init__(self, module: nn.Module, calls: Sequence[Call], x: Tensor, training: bool):
+    def __init__(self, module: nn.Module, calls: Sequence[Call], x: Tensor, training: bool, turned: bool = False):
         self.calls = list(calls)
         self.x = x
         known = {id(tensor) for call in calls for tensor in (call.weight, call.bias, call.mean, call.var)}
@@ -128,20 +130,23 @@ class Replay:
         self.buffers = [b for b in module.buffers() if id(b) not in known and b.is_floating_point()]
         self.training = training
         self.roles: dict[str, Call] = {}
+        self.turned, self.doubtful = turned, False
 
     def conv(self, role: str, x: Tensor, out: int, kernel: int, stride: int = 1) -> Tensor:
         """The convolution that read ``x``; where there are several, one with these settings is preferred."""
-        reads = [call for call in self.calls if call.kind == "conv" and _reads(call, x)]
+        found = [call for call in self.calls if call.kind == "conv" and reads(call, x)]
         exact = (out, x.shape[1], kernel, kernel)
-        reads.sort(key=lambda call: (tuple(call.weight.shape) != exact, call.weight.shape[2] != kernel))
+        found.sort(key=lambda call: (tuple(call.weight.shape) != exact, call.weight.shape[2] != kernel))
         sliced = x[:, :, ::stride, ::stride]
-        if not reads and kernel == 1 and stride > 1:  # the stride may be taken before, as a slice
-            reads = [call for call in self.calls if call.kind == "conv" and same(call.x, sliced)]
-        if not reads:
+        if not found and kernel == 1 and stride > 1:  # the stride may be taken before, as a slice
+            found = [call for call in self.calls if call.kind == "conv" and same(call.x, sliced)]
+        if not found:
             call = Call("conv", x, self._spare(exact), None, stride, kernel // 2)
             self.roles[role] = call
             return F.conv2d(x, call.weight, None, stride, kernel // 2)
-        call = reads[0]
+        alike = [call for call in found if call.weight.shape[2:] == found[0].weight.shape[2:]]
+        self.doubtful |= len(alike) > 1
+        call = alike[-1 if self.turned else 0]
         self.calls = [one for one in self.calls if one is not call]
         padding, mode = _border(call, x)
         steps = stride if call.x.shape[2:] == sliced.shape[2:] != x.shape[2:] else 1
@@ -150,7 +155,12 @@ class Replay:
         )
         x = sliced if steps > 1 else x
         x = F.pad(x, (padding,) * 4, mode=BORDERS[mode]) if padding else x
-        return F.conv2d(x, call.weight, call.bias, call.stride, 0, call.dilation, call.groups)
+        y = F.conv2d(x, call.weight, call.bias, call.stride, 0, call.dilation, call.groups)
+        thin = y[:, :, ::stride, ::stride]  # the stride may be taken behind, as a slice
+        if stride > 1 and any(same(call.x, thin) for call in self.calls) and not any(same(c.x, y) for c in self.calls):
+            self.roles[role].stride *= stride
+            return thin
+        return y
 
     def norm(self, role: str, x: Tensor) -> Tensor:
         """The BatchNorm that read ``x``, in the mode in which it was called."""
@@ -200,7 +210,8 @@ class Replay:
         raise NoSuchLayer
 
 
-def _reads(call: Call, x: Tensor) -> bool:
+def reads(call: Call, x: Tensor) -> bool:
+    """Whether this is what a convolution reads, perhaps with a border around it."""
     return same(call.x, x) or _border(call, x) != (call.padding, "zeros")
 
 
@@ -227,12 +238,13 @@ class Run:
     output: Any = None
     overwritten: bool = False
     repeats: bool = True
+    turned: bool = False
     problem: Outcome | None = None
     gradients: dict[str, Tensor | None] = field(default_factory=dict)
 
     def replay(self) -> Replay:
         """A fresh hand-out of the layers."""
-        return Replay(self.module, self.calls, self.x, self.training)
+        return Replay(self.module, self.calls, self.x, self.training, self.turned)
 
 
 @contextlib.contextmanager
@@ -272,7 +284,7 @@ def build(make: Callable[..., nn.Module], *args: Any, x: Tensor) -> Outcome:
 def _randomize(module: nn.Module) -> nn.Module:
     module = module.double()
     for parameter in module.parameters():
-        spread = (2 / parameter[0].numel()) ** 0.5 if parameter.ndim > 1 else 1.0
+        spread = (2 / max(1, parameter[0].numel())) ** 0.5 if parameter.ndim > 1 and len(parameter) else 1.0
         nn.init.normal_(parameter, std=spread)
     for buffer in module.buffers():
         if buffer.is_floating_point():

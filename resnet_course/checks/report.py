@@ -14,11 +14,13 @@ class Finding:
         key: short name of the mistake, such as ``no_final_relu``.
         seen: what the check saw, one line.
         look: where to look, one line.
+        heart: whether the answer misses what the task is about, and so keeps at most half of the points.
     """
 
     key: str
     seen: str
     look: str
+    heart: bool = False
 
 
 class Shown:
@@ -148,6 +150,7 @@ class Report(Shown):
         return f"<table>{head}{rows}{foot}</table>"
 
 
+HALF = 0.5  # what an answer keeps at most that misses what a task is about
 NOTHING = ("not_defined", "not_written")
 LATER = "looked at when graded"
 WRITTEN = "read by your instructor"
@@ -178,7 +181,7 @@ def grade(
     possible: float,
     steps: Sequence[Finding | None],
     weights: Sequence[float] | None = None,
-    most: float = 1.0,
+    most: float = HALF,
 ) -> Result:
     """Make the result of a check, keep it for `report`, and show it.
 
@@ -197,6 +200,7 @@ def grade(
     share = min(share, most) if any(steps) else share
     if _noticed and not missing:  # a mistake like a step of its own
         steps, share = [*steps, *_noticed], share * len(steps) / (len(steps) + 1)
+    share = min(share, HALF) if any(step and step.heart for step in steps) else share
     _noticed.clear()
     findings = {step.key: step for step in reversed(steps) if step is not None}
     result = Result(task, round(possible * share, 2), possible, tuple(reversed(findings.values())))
@@ -218,18 +222,6 @@ def wait(task: str, possible: float) -> Result:
     _results[task] = result
     result.show()
     return result
-
-
-def merge(first: Result, *others: Result) -> Result:
-    """Several results of one task as one: the smallest share of the points, and all mistakes."""
-    results = (first, *others)
-    share = min(result.points / result.possible for result in results)
-    findings = dict.fromkeys(finding for result in results for finding in result.findings)
-    merged = Result(first.task, round(first.possible * share, 2), first.possible, tuple(findings))
-    for result in others:
-        _results.pop(result.task, None)
-    _results[first.task] = merged
-    return merged
 
 
 def _shell():

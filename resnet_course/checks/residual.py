@@ -1,7 +1,7 @@
 """The reference block as a space: how its layers may be wired, and how each of them may be set."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,32 +41,23 @@ BASIC = Plan(((3, 1), (3, 1)), strided=0)
 BOTTLENECK = Plan(((1, 1), (3, 1), (1, 4)), strided=1)
 
 
+def _same(x: Tensor) -> Tensor:
+    return x
+
+
+# The choices in wiring a block, and the right one of each; a mistake is another one.
+RIGHT = {
+    "unit": "conv norm act", "no_norm": (), "act": F.relu, "linear": (), "begin": _same, "branch_end": _same,
+    "skip_reads": "input", "projects": "where the shape changes", "change": None, "pool": None, "skip_norm": True,
+    "projection_end": _same, "skip_end": _same, "pads": {}, "padded_norm": False, "join": torch.add, "sum_norm": False,
+    "end": F.relu, "expects": "its own width",
+}  # fmt: skip
+
+
 def residual(
-    plan: Plan,
-    layers: Replay,
-    x: Tensor,
-    width: int,
-    stride: int | None,
-    *,
-    name: str = "",
-    unit="conv norm act",
-    no_norm: tuple[int, ...] = (),
-    act=F.relu,
-    linear: tuple[int, ...] = (),
-    branch_end=None,
-    skip_reads="input",
-    projects="where the shape changes",
-    change=None,
-    skip_norm=True,
-    skip_end=None,
-    projection_end=None,
-    join=torch.add,
-    sum_norm=False,
-    end=F.relu,
-    pads: Mapping[str, Any] | None = None,
-    expects="its own width",
+    plan: Plan, layers: Replay, x: Tensor, width: int, stride: int | None, *, name: str = "", **mistake: Any
 ) -> Tensor:
-    """The block: relu(F(x) + shortcut(x)), and with other options what a mistake computes.
+    """The block: relu(F(x) + shortcut(x)), and with other choices what a mistake computes.
 
     Args:
         plan, width: as the task gives them.
@@ -74,73 +65,65 @@ def residual(
         x: what comes in.
         stride: the block's; None for that of the learner's branch.
         name: put before the names of the layers' roles.
+        mistake: what is chosen in place of `RIGHT`.
     """
+    how = RIGHT | mistake
+    x = how["begin"](x)
     out, inner, last = x, [x], len(plan.convs) - 1
     for i, (kernel, times) in enumerate(plan.convs):
-        bend = act if i not in linear else _same
+        bend = how["act"] if i not in how["linear"] else _same
 
         def norm(x: Tensor, i: int = i) -> Tensor:
-            skipped = i in no_norm or (sum_norm and i == last)
+            skipped = i in how["no_norm"] or (how["sum_norm"] and i == last)
             return x if skipped else layers.norm(f"{name}norm{i}", x)
 
-        if unit == "norm act conv":
+        if how["unit"] == "norm act conv":
             out = bend(norm(out))
         out = layers.conv(f"{name}conv{i}", out, width * times, kernel, (stride or 1) if i == plan.strided else 1)
-        if unit == "conv act norm":
+        if how["unit"] == "conv act norm":
             out = norm(bend(out) if i < last else out)
-        if unit == "conv norm act":
+        if how["unit"] == "conv norm act":
             out = norm(out)
             out = bend(out) if i < last else out
         inner.append(out)
-    out = branch_end(out) if branch_end else out
-    step = stride or math.prod(layers.roles[f"{name}conv{i}"].stride for i in range(last + 1))
-    source = {"input": x, "input bent": F.relu(x), "branch": out}.get(skip_reads, inner[1])
-    if join == "branch alone":
+    out = how["branch_end"](out)
+    if how["join"] == "branch alone":
         joined = out
     else:
-        shortcut = _shortcut(
-            plan,
-            layers,
-            source,
-            x.shape[1],
-            width * plan.expansion if stride and expects == "its own width" else out.shape[1],
-            step,
-            name,
-            projects,
-            change,
-            skip_norm,
-            projection_end,
-            pads,
-        )
-        shortcut = skip_end(shortcut) if skip_end else shortcut
-        joined = shortcut if join == "shortcut alone" else join(out, shortcut)
-    return end(layers.norm(f"{name}norm{last}", joined) if sum_norm else joined)
+        step = stride or math.prod(layers.roles[f"{name}conv{i}"].stride for i in range(last + 1))
+        source = {"input": x, "input bent": F.relu(x), "branch": out}.get(how["skip_reads"], inner[1])
+        leaves = width * plan.expansion if stride and how["expects"] == "its own width" else out.shape[1]
+        shortcut = how["skip_end"](_shortcut(plan, layers, source, x.shape[1], leaves, step, name, how))
+        joined = shortcut if how["join"] == "shortcut alone" else how["join"](out, shortcut)
+    return how["end"](layers.norm(f"{name}norm{last}", joined) if how["sum_norm"] else joined)
 
 
 def _shortcut(
-    plan: Plan, layers: Replay, x: Tensor, comes_in: int, channels: int, stride: int, name: str, projects: str,
-    change: str | None, with_norm: bool, end: Callable | None, pads: Mapping[str, Any] | None,
-) -> Tensor:  # fmt: skip
+    plan: Plan, layers: Replay, x: Tensor, comes_in: int, leaves: int, stride: int, name: str, how: Mapping[str, Any]
+) -> Tensor:
     changes = {
-        "where the shape changes": stride != 1 or comes_in != channels,
+        "where the shape changes": stride != 1 or comes_in != leaves,
         "always": True,
         "never": False,
         "by stride": stride != 1,
-        "by channels": comes_in != channels,
+        "by channels": comes_in != leaves,
     }
-    if not changes[projects]:
+    if not changes[how["projects"]]:
         return x
-    if (change or {"A": "pad", "B": "project"}[plan.option]) == "pad":
-        return zero_padded(x, channels, stride, **(pads or {}))
-    x = layers.conv(f"{name}projection", x, channels, 1, stride)
-    x = layers.norm(f"{name}projection norm", x) if with_norm else x
-    return end(x) if end else x
+    if (how["change"] or {"A": "pad", "B": "project"}[plan.option]) == "pad":
+        x = zero_padded(x, leaves, stride, **how["pads"])
+        return layers.norm(f"{name}projection norm", x) if how["padded_norm"] else x
+    pooled = how["pool"](x, stride) if how["pool"] else x
+    x = layers.conv(f"{name}projection", pooled, leaves, 1, 1 if how["pool"] else stride)
+    if how["pool"]:
+        layers.roles[f"{name}projection"].stride *= stride
+    return how["projection_end"](layers.norm(f"{name}projection norm", x) if how["skip_norm"] else x)
 
 
 def zero_padded(x: Tensor, channels: int, stride: int, *, before="half", pick="first", fill="zeros") -> Tensor:
     """Option A."""
     new = channels - x.shape[1]
-    first = {"half": new // 2, "larger half": new - new // 2, "none": 0, "all": new}[before]
+    first = {"larger half": new - new // 2, "none": 0, "all": new}.get(before, new // 2)
     picks = {
         "first": lambda: x[:, :, ::stride, ::stride],
         "mean": lambda: F.avg_pool2d(x, stride),
@@ -150,13 +133,22 @@ def zero_padded(x: Tensor, channels: int, stride: int, *, before="half", pick="f
         "rows": lambda: x[:, :, ::stride],
         "columns": lambda: x[:, :, :, ::stride],
         "corner": lambda: x[:, :, : -(-x.shape[2] // stride), : -(-x.shape[3] // stride)],
+        "rounded down": lambda: F.interpolate(x, size=(x.shape[2] // stride, x.shape[3] // stride)),
     }
     x = picks[pick]()
+    if before == "beside":
+        return F.pad(x, (first, new - first))
+    if before == "between":
+        y = x.new_zeros(len(x), channels, *x.shape[2:])
+        y[:, torch.linspace(0, channels - 1, x.shape[1]).long()] = x
+        return y
+    if before == "never with stride 1" and stride == 1:
+        return x
+    if fill == "copies":
+        return x[:, (torch.arange(channels) - first) % x.shape[1]]
+    if before == "half twice":
+        new = 2 * first
     return F.pad(x, (0, 0, 0, 0, first, new - first), value=1.0 if fill == "ones" else 0.0)
-
-
-def _same(x: Tensor) -> Tensor:
-    return x
 
 
 SIDES = "How are the zeros spread over the two sides of the channel axis?"
@@ -174,6 +166,16 @@ PADS = (
     mistake("picks_rows", "Your shortcut leaves out rows, and no columns.", PICKS, pick="rows"),
     mistake("picks_columns", "Your shortcut leaves out columns, and no rows.", PICKS, pick="columns"),
     mistake("picks_corner", "Your shortcut cuts out a corner of the image.", PICKS, pick="corner"),
+    mistake("picks_rounded_down", "Of an odd size, your shortcut loses the last row and column.",
+            "How many of five positions does a step of 2 meet, the first one included?", pick="rounded down"),
+    mistake("zeros_beside", "Your zeros stand beside the image, not before and behind the channels.",
+            "With which axis do the pairs of F.pad begin?", before="beside"),
+    mistake("zeros_between", "Your zeros stand between the old channels.", SIDES, before="between"),
+    mistake("odd_zero_lost", "If the number of zeros is odd, one of them is missing.", SIDES, before="half twice"),
+    mistake("only_with_stride", "With stride 1 nothing happens, also where the channels change.",
+            "Which two things can change a shape?", before="never with stride 1"),
+    mistake("copies_for_zeros", "Your new channels are copies of the old ones.", "With what does option A fill up?",
+            fill="copies"),
     mistake("ones_for_zeros", "Your new channels are no zeros.", "With what does option A fill up?", fill="ones"),
 )
 # fmt: on
@@ -243,14 +245,21 @@ def wirings(plan: Plan) -> tuple:
                 "Does a shortcut have a ReLU of its own?", projection_end=F.relu),
         mistake("relu_on_shortcut", "Negative numbers do not pass your shortcut.",
                 "What does the figure write on the shortcut's line?", skip_end=F.relu),
+        mistake("input_bent", "Your block begins with a ReLU: its input is cut at zero for both paths.", READS,
+                begin=F.relu),
+        *(mistake("pooled_before_projection", "Your shortcut pools before it projects.",
+                "Which layers does option B put on the shortcut?", pool=pool) for pool in (lambda x, s: F.avg_pool2d(x,
+                s, ceil_mode=True), F.avg_pool2d, lambda x, s: F.max_pool2d(x, s, ceil_mode=True), F.max_pool2d)),
+        mistake("norm_on_padding", "BatchNorm follows your zeros.", "How many numbers does option A learn?",
+                padded_norm=True),
         mistake("input_bent", "Your shortcut starts from the input behind a ReLU.", READS, skip_reads="input bent"),
         mistake("shortcut_twice", "The shortcut counts twice in your sum.",
                 "Is there a second addition, perhaps in place?", join=lambda a, b: a + 2 * b),
         mistake("branch_twice", "The branch counts twice in your sum.", "Is there a second addition, perhaps in place?",
                 join=lambda a, b: 2 * a + b),
         mistake("shortcut_subtracted", "Your block subtracts the shortcut from the branch.", MEET, join=torch.sub),
-        mistake("branch_subtracted", "Your block subtracts the branch from the shortcut.", MEET,
-                join=lambda a, b: b - a),
+        mistake("branch_subtracted", "Your block subtracts the branch from the shortcut.", MEET, join=lambda a,
+                b: b - a),
         mistake("multiplied", "Your two paths are multiplied.", MEET, join=torch.mul),
         mistake("averaged", "You take the mean of the two paths.", MEET, join=lambda a, b: (a + b) / 2),
         mistake("concatenated", "You put the two paths side by side.", "Does a residual block add, or concatenate?",
@@ -266,12 +275,12 @@ def wirings(plan: Plan) -> tuple:
                 "How many parameters does option A have?", change="project"),
         mistake("padding_for_projection", "Your shortcut pads with zeros where the shape changes.",
                 "Which of the options A and B learns its shortcut?", change="pad"),
-        *(mistake("other_activation", f"Between your layers stands {noun}.", FUNCTION, act=function)
-                for _, function, noun in OTHER_ACTS),
-        *(mistake("other_end", f"Your block ends with {noun}.", "What should come last?", end=function)
-                for _, function, noun in OTHER_ACTS),
-        *(mistake("other_everywhere", f"In place of ReLU your block has {noun}.", FUNCTION,
-                **{"act": function, "end": function}) for _, function, noun in OTHER_ACTS),
+        *(mistake("other_activation", f"Between your layers stands {noun}.", FUNCTION, act=function) for _, function,
+                noun in OTHER_ACTS),
+        *(mistake("other_end", f"Your block ends with {noun}.", "What should come last?", end=function) for _, function,
+                noun in OTHER_ACTS),
+        *(mistake("other_everywhere", f"In place of ReLU your block has {noun}.", FUNCTION, **{"act": function,
+                "end": function}) for _, function, noun in OTHER_ACTS),
         *(mistake(one.finding.key, one.finding.seen, one.finding.look, pads=one.options) for one in PADS),
     )
 # fmt: on

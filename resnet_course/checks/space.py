@@ -6,7 +6,7 @@ is instead, what is seen then, and where to look. Two rows at once are two mista
 
 import itertools
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,9 +30,19 @@ class Mistake:
     options: Mapping[str, Any]
 
 
-def mistake(key: str, seen: str, look: str, **options: Any) -> Mistake:
+def mistake(key: str, seen: str, look: str, heart: bool = False, **options: Any) -> Mistake:
     """A row of a table of mistakes."""
-    return Mistake(Finding(key, seen, look), options)
+    return Mistake(Finding(key, seen, look, heart), options)
+
+
+def within(name: str, mistakes: Iterable[Mistake]) -> tuple[Mistake, ...]:
+    """The rows of another table, their options under a name of their own: ``field.step``."""
+    return tuple(Mistake(one.finding, {f"{name}.{k}": v for k, v in one.options.items()}) for one in mistakes)
+
+
+def part(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Those options that `within` put under a name."""
+    return {k.removeprefix(f"{name}."): v for k, v in options.items() if k.startswith(f"{name}.")}
 
 
 @dataclass(frozen=True)
@@ -83,4 +93,4 @@ def together(findings: Sequence[Finding]) -> Finding:
         return findings[0]
     seen = f"{NUMBERS.get(len(findings), 'Several')} things: " + " And: ".join(one.seen for one in findings)
     look = " ".join(dict.fromkeys(one.look for one in findings))
-    return Finding("+".join(one.key for one in findings), seen, look)
+    return Finding("+".join(one.key for one in findings), seen, look, any(one.heart for one in findings))

@@ -13,17 +13,21 @@ import torch
 from torch import Tensor
 
 from .contain import contained
-from .report import Finding, Result, grade
+from .report import Finding, Result, grade, notice
 from .space import Space, search
 
 TOLERANCE = 1e-6  # of float64 numbers: rounding stays far below, a mistake lies far above
 SINGLE = 2e-5  # of float32 numbers, summed up in any order
 LONG = 100  # letters of something shown
 FEW = 9  # numbers that one reads at a glance
-HALF = 0.5  # what an answer that is wrong for some cases keeps at most
 DIGITS = 2e-3  # what formats of 16 bits leave
-CLOSE = 2e-2  # a relative difference that rounding by hand can make
 BY_HAND = "Work this case out by hand: where do you part?"
+SECOND = Finding(
+    "carried_over",
+    "Your function gives another answer when it is called again with the same.",
+    "What does it keep from the call before, outside of itself or in what it was given?",
+    heart=True,
+)
 
 
 def check_values(
@@ -48,7 +52,7 @@ def check_values(
     steps = compare_values(function, space, cases, **options)
     if more and not any(steps):
         steps += compare_values(function, space, more, **options)
-    return grade(task, points, steps, most=HALF)
+    return grade(task, points, steps)
 
 
 def compare_values(
@@ -64,12 +68,18 @@ def compare_values(
     Returns:
         For each case what was wrong, or None.
     """
+    parameters = inspect.signature(space.answer).parameters.items()
+    names = [name for name, parameter in parameters if parameter.kind is parameter.POSITIONAL_OR_KEYWORD]
+    right = [space.answer(*case) for case in cases]
+    wanted = [to_tensor(value) for value in right]
     found: list[Tensor | Finding] = []
-    for case in cases:
+    for case, value in zip(cases, right, strict=True):
         hangs = found and isinstance(found[-1], Finding) and found[-1].key == "endless"
-        found.append(found[-1] if hangs else _value(function, case))
-    wanted = [to_tensor(space.answer(*case)) for case in cases]
-    if all(same(a, b, tolerance) for a, b in zip(found, wanted, strict=True)):
+        found.append(found[-1] if hangs else _value(function, case, names, value))
+    fits = [same(a, b, tolerance) for a, b in zip(found, wanted, strict=True)]
+    if isinstance(found[0], Tensor) and not same(_value(function, cases[0], names, right[0]), found[0], tolerance):
+        return [SECOND if all(fits) or not fit else None for fit in fits]
+    if all(fits):
         return [None] * len(cases)
     ran = [i for i, value in enumerate(found) if isinstance(value, Tensor)]
 
@@ -79,8 +89,6 @@ def compare_values(
     wrong = [i for i in ran if not same(found[i], wanted[i], tolerance)]
     finding = None
     if wrong:
-        parameters = inspect.signature(space.answer).parameters.items()
-        names = [name for name, parameter in parameters if parameter.kind is parameter.POSITIONAL_OR_KEYWORD]
         ran_only = [[part[i] for i in ran] for part in (found, wanted, cases)]
         finding = (
             search(space.mistakes, explains, most=1)
@@ -142,6 +150,8 @@ def explain(found: Sequence[Tensor], wanted: Sequence[Tensor], cases: Sequence[t
     for value, target, case in zip(found, wanted, cases, strict=True):
         if value.shape != target.shape:
             return explain_shape(value, target, f"For {_told(case, names)}")
+    if any(value.isnan().any() and not target.isnan().any() for value, target in zip(found, wanted, strict=True)):
+        return Finding("nan", "Some of your numbers are no numbers (nan).", "Which root, or which division, gives it?")
     everywhere = _in_common(found, wanted, cases, names)
     if everywhere:
         return everywhere
@@ -164,10 +174,17 @@ def explain_shape(value: Tensor, target: Tensor, given: str) -> Finding:
         seen = f"{given} your function gives back {count}; {wanted} {'is' if wanted == 'one number' else 'are'} wanted."
         return Finding("shape", seen, "What, and in which order, does the task ask you to return?")
     seen = f"{given} your answer has shape {tuple(value.shape)}; {tuple(target.shape)} was expected."
+    if value.squeeze().shape == target.squeeze().shape:
+        more = "missing" if value.ndim < target.ndim else "too many"
+        return Finding("axes_of_one", f"{seen} An axis of length 1 is {more}.", "Where does an axis come or go?")
     if value.ndim != target.ndim:
-        return Finding("shape", seen, "Which dimension is too many, or missing?")
+        return Finding("axes", seen, "Which dimension is too many, or missing?")
     if sorted(value.shape) == sorted(target.shape):
-        return Finding("shape", seen, "In which order do the dimensions stand?")
+        return Finding("axes_order", seen, "In which order do the dimensions stand?")
+    off = [i for i in range(target.ndim) if value.shape[i] != target.shape[i]]
+    if target.ndim == 4 and off in ([2], [3]):
+        way = "height" if off == [2] else "width"
+        return Finding("one_side", f"{seen} Only the {way} is off.", "Which of your sizes go down, and which right?")
     return Finding("shape", seen, "What decides the size that differs? Print the shapes on the way.")
 
 
@@ -233,7 +250,7 @@ def _in_common(
     if same(a, b + shift):
         seen = f"All of your numbers are too {'large' if shift > 0 else 'small'} by {abs(shift):.4g}."
         return Finding("shift", seen, "What is added, or left out, whatever comes in?")
-    if ((a - b).abs() <= CLOSE * b.abs().clamp(min=1)).all() and same(a, (a * 1000).round() / 1000):
+    if any(same(a, (b * 10**n).round() / 10**n) or same(a, (b * 10**n).floor() / 10**n) for n in range(5)):
         return Finding("rounded", "Your numbers are rounded.", "Who rounds, and does the task ask for it?")
     if ((a - b).abs() <= DIGITS * b.abs().clamp(min=0.1)).all():
         seen = "Your numbers lose their last digits."
@@ -273,16 +290,47 @@ def _where(
     return None
 
 
-def _value(function: Callable[..., Any], case: tuple) -> Tensor | Finding:
-    outcome = contained(function, *copy.deepcopy(case))
+def _value(function: Callable[..., Any], case: tuple, names: Sequence[str], right: Any) -> Tensor | Finding:
+    given = copy.deepcopy(case)
+    outcome = contained(function, *given)
     problem = outcome.problem or none_returned(outcome.value)
     if problem:
         return problem
+    for name, before, after in zip(names, case, given, strict=False):
+        if not alike(before, after):
+            notice(argument_changed(name))
     converted = contained(to_tensor, outcome.value)
     if converted.problem:
         seen = f"Your function gives back {describe(outcome.value)} where numbers are wanted."
         return Finding("no_number", seen, "What does the task ask you to return?")
+    if isinstance(outcome.value, Tensor) and isinstance(right, int | float):
+        notice(Finding("tensor_returned", "Your function gives back a tensor, not a number of Python's.", SIGNATURE))
+    if isinstance(right, Tensor) and not _tensors(outcome.value):
+        seen = f"Your function gives back {describe(outcome.value)} where tensors are wanted."
+        notice(Finding("no_tensor", seen, SIGNATURE))
     return converted.value
+
+
+SIGNATURE = "Which type stands behind the arrow in the task's signature?"
+
+
+def argument_changed(name: str) -> Finding:
+    """What to say about a function that writes into something it was given."""
+    seen = f"Your function changes {name}, which it was given."
+    return Finding("argument_changed", seen, "Who else needs it? Which of your lines writes into it?")
+
+
+def alike(a: Any, b: Any) -> bool:
+    """Whether two values are the same to the last digit, also in nested lists."""
+    if isinstance(a, Tensor):
+        return isinstance(b, Tensor) and a.shape == b.shape and torch.equal(a, b)
+    if isinstance(a, list | tuple):
+        return len(a) == len(b) and all(map(alike, a, b))
+    return a == b
+
+
+def _tensors(value: Any) -> bool:
+    return all(map(_tensors, value)) if isinstance(value, tuple | list) else isinstance(value, Tensor)
 
 
 def _try(answer: Callable[..., Any], case: tuple, options: dict[str, Any]) -> Tensor | None:

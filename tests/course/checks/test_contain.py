@@ -1,5 +1,6 @@
 """Mishaps of a learner's code are contained and reported in one line."""
 
+import importlib
 import os
 import random
 import signal
@@ -150,3 +151,11 @@ def test_what_is_still_to_be_written_is_named():
         raise NotImplementedError
 
     assert contained(lambda: 2 * output_size()).problem.seen == "output_size is still to be written."
+
+
+def test_a_module_that_loads_when_time_is_up_is_not_broken_off(tmp_path, monkeypatch):
+    (tmp_path / "slow_module.py").write_text(
+        "import time\nend = time.monotonic() + 0.2\nwhile time.monotonic() < end: pass\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    assert contained(lambda: importlib.import_module("slow_module").end, seconds=0.1).value

@@ -60,7 +60,7 @@ def test_the_report_lists_what_waits_and_what_is_open():
 def test_what_waits_has_no_points_yet_and_is_replaced_by_the_check_of_its_task():
     waiting = checks.when_graded("Two", lambda v: {"a": v}, 1, points=3)
     assert waiting.points == 0 and not waiting.passed and "looked at when graded" in str(waiting)
-    checks.numbers("Two", lambda v: {"a": v}, 1, measured={"a": 1}, points=3)
+    checks.numbers("Two", lambda v: {"a": v}, 1, measured=lambda v: {"a": 1}, points=3)
     assert str(checks.report(points=3)).endswith("Together: 3 of 3 points")
 
 

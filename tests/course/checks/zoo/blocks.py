@@ -229,7 +229,7 @@ class SharedNorm(Block):
         self.bn2 = self.bn1
 
 
-@wrong(checks.basic_block, "shared_conv")
+@wrong(checks.basic_block, "shared_conv+unused_layers")
 class SharedConvolution(Block):
     def branch(self, x):
         if x.shape[1] != self.conv1.out_channels or self.conv1.stride != (1, 1):
@@ -345,7 +345,7 @@ def pad_both(x, channels, s):
     return torch.cat((before, x, after), dim=1)
 
 
-@wrong(checks.zero_padding, "shape")
+@wrong(checks.zero_padding, "odd_zero_lost")
 def pad_both_alike(x, channels, s):
     side = (channels - x.shape[1]) // 2
     return pad_both(x, x.shape[1] + 2 * side, s)

@@ -1,5 +1,6 @@
 """Arithmetic of convolutions as learners write it."""
 
+import functools
 import math
 
 import torch
@@ -45,8 +46,8 @@ def size_by_asking(n, k, s, p):
 counts = (
     ("bias_always", lambda i, o, k, bias: o * (i * k**2 + 1)),
     ("bias_never", lambda i, o, k, bias: o * i * k**2),
-    ("bias_of_inputs", lambda i, o, k, bias: i * (o * k**2 + bias)),
-    ("one_bias", lambda i, o, k, bias: i * o * k**2 + (1 if bias else 0)),
+    ("bias_elsewhere", lambda i, o, k, bias: i * (o * k**2 + bias)),
+    ("bias_elsewhere", lambda i, o, k, bias: i * o * k**2 + (1 if bias else 0)),
     ("kernel_not_squared", lambda i, o, k, bias: i * o * k + (o if bias else 0)),
     ("one_channel_in", lambda i, o, k, bias: o * k**2 + (o if bias else 0)),
 )
@@ -212,7 +213,7 @@ def first_row_lost(x, weight, stride, padding):
     return torch.cat((0 * y[:, :, :1], y[:, :, 1:]), dim=2)
 
 
-@wrong(checks.convolution_by_hand, "shape")
+@wrong(checks.convolution_by_hand, "one_side")
 def last_column_lost(x, weight, stride, padding):
     return with_loops(x, weight, stride, padding)[..., :-1]
 
@@ -243,3 +244,28 @@ def recurses(n, k, s, p):
 @wrong(checks.output_size, "memory")
 def hoards(n, k, s, p):
     return torch.zeros(10**12).shape[0]
+
+
+wrong(checks.output_size, "tensor_returned")(lambda n, k, s, p: torch.tensor((n + 2 * p - k) // s + 1))
+wrong(checks.output_size, "own_padding")(lambda n, k, s, p: (n + 2 * (k // 2) - k) // s + 1)
+
+
+@wrong(checks.receptive_field, "argument_changed")
+def empties_its_list(layers):
+    layers.reverse()
+    field = 1
+    for kernel, stride in layers:
+        field = (field - 1) * stride + kernel
+    return field
+
+
+@wrong(checks.receptive_field, "carried_over")
+def goes_on_counting(layers, sums=[0]):  # noqa: B006
+    sums[0] += 1
+    field = empties_its_list(list(layers))
+    return field if sums[0] <= 9 else field + 1
+
+
+wrong(checks.receptive_field, "backward_rule")(
+    lambda layers: functools.reduce(lambda field, layer: field * layer[1] + layer[0] - 1, layers[::-1], 1)
+)

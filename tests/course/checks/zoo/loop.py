@@ -1,5 +1,6 @@
 """Training and evaluation as learners write them."""
 
+import copy
 import math
 
 import torch
@@ -13,7 +14,10 @@ from . import right, wrong
 @right(checks.accuracy)
 def accuracy(batches):
     hits = [logits.argmax(1) == labels for logits, labels in batches]
-    return torch.cat(hits).float().mean() * 100
+    return torch.cat(hits).float().mean().item() * 100
+
+
+wrong(checks.accuracy, "tensor_returned")(lambda batches: torch.tensor(accuracy(batches)))
 
 
 @right(checks.accuracy)
@@ -171,7 +175,7 @@ def by_log_softmax(model, batches, optimizer):
         likelihood.mean().neg().backward()
         optimizer.step()
         losses.append(-likelihood.detach())
-    return torch.cat(losses).mean()
+    return torch.cat(losses).mean().item()
 
 
 wrong(checks.train_epoch, "gradients_not_zeroed")(lambda *given: epoch(*given, zero=False))
@@ -206,7 +210,7 @@ def fixed_size(model, batches, optimizer):
     return epoch(model, batches, optimizer, loss=lambda z, y: F.cross_entropy(z, y, reduction="sum") / 6)
 
 
-@wrong(checks.train_epoch, "optimizer_anew")
+@wrong(checks.train_epoch, "own_optimizer")
 def optimizer_of_its_own(model, batches, optimizer):
     return epoch(model, batches, torch.optim.SGD(model.parameters(), lr=0.1))
 
@@ -450,3 +454,30 @@ wrong(checks.precision, "bfloat16_emulated")(lambda *given: (torch.bfloat16, Fal
 wrong(checks.precision, "float16_not_needed")(changed(("cpu", True), (torch.float16, True)))
 wrong(checks.precision, "short_format_left_out")(lambda *given: (torch.float32, False))
 wrong(checks.precision, "no_dtype")(lambda *given: ("bf16", False))
+
+
+@wrong(checks.evaluate, "gradients_cleared")
+def forgets_gradients(model, batches):
+    model.zero_grad()
+    return evaluate(model, batches)
+
+
+@wrong(checks.evaluate, "argument_changed")
+@torch.no_grad()
+def writes_into_inputs(model, batches):
+    return evaluate(model, [(x.mul_(1.0001), y) for x, y in batches])
+
+
+@right(checks.evaluate)
+def scores_a_copy(model, batches):
+    return evaluate(copy.deepcopy(model), batches)
+
+
+@wrong(checks.schedule, "gradients_not_zeroed", per="step")
+def fit_without_zeroing(model, batches, optimizer, scheduler, epochs):
+    model.train()
+    for _ in range(epochs):
+        for x, y in batches:
+            F.cross_entropy(model(x), y).backward()
+            optimizer.step()
+            scheduler.step()

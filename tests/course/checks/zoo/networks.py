@@ -1,9 +1,13 @@
 """Whole networks as learners write them."""
 
+import functools
+
+import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
 from resnet_course import checks
+from resnet_tutorial.models import BasicBlock
 
 from . import right, wrong
 from .blocks import Biases, Block, Narrow, NoFinalReLU, PaddedAtEnd, PaddedBlock, ReadsTheBranch, StrideOnFirst, conv
@@ -65,14 +69,6 @@ class FlatNet(nn.Module):
         for block in self.blocks:
             x = block(x)
         return self.head(x)
-
-
-@right(checks.resnet)
-class PoolOf8(Net):
-    """A pooling that counts on 32×32 pixels, as the table does."""
-
-    def forward(self, x):
-        return self.fc(F.avg_pool2d(self.features(x), 8).flatten(1))
 
 
 @right(checks.resnet)
@@ -240,7 +236,7 @@ class OneBlockMore(Net):
         super().__init__([n + 1 for n in blocks], classes)
 
 
-@wrong(checks.resnet, "shared_conv")
+@wrong(checks.resnet, "shared_conv+shared_norm")
 class RepeatedBlock(Net):
     """``[block] * n`` is one block, n times."""
 
@@ -303,3 +299,68 @@ class DeepNet(Net):
 @wrong(checks.resnet, "stride_on_first_convolution", block="bottleneck")
 class DeepNetStrideOnFirst(DeepNet):
     block = StrideOnFirst
+
+
+class AnyBlock(Net):
+    """Right for any class of blocks."""
+
+    def __init__(self, blocks, classes, block=BasicBlock):
+        nn.Module.__init__(self)
+        self.stem, layers, channels = self.make_stem(), [], 16
+        for stage, (width, n) in enumerate(zip((16, 32, 64), blocks, strict=True)):
+            for i in range(n):
+                layers.append(self.choose(block)(channels, width, self.stride(stage, i, n)))
+                channels = width * self.times(block)
+        self.stages, self.fc = nn.Sequential(*layers), nn.Linear(channels, classes)
+
+    def choose(self, block):
+        return block
+
+    def times(self, block):
+        return block.expansion
+
+
+right(checks.resnet)(AnyBlock)
+
+
+@wrong(checks.resnet, "block_not_exchangeable")
+class OneKindOfBlock(AnyBlock):
+    def choose(self, block):
+        return BasicBlock
+
+    def times(self, block):
+        return 1
+
+
+@wrong(checks.resnet, "block_not_exchangeable")
+class NoExpansion(AnyBlock):
+    def times(self, block):
+        return 1
+
+
+@wrong(checks.resnet, "other_inputs")
+class FixedWindow(Net):
+    def forward(self, x):
+        return self.fc(F.avg_pool2d(self.features(x), 8)[:, :, 0, 0])
+
+
+@wrong(checks.resnet, "other_inputs")
+class Squeezed(Net):
+    def forward(self, x):
+        return self.fc(self.features(x).mean((2, 3)).squeeze())
+
+
+wrong(checks.resnet, "built_once")(functools.lru_cache(Net))
+wrong(checks.resnet, "built_in_evaluation_mode")(lambda blocks, classes: Net(blocks, classes).eval())
+
+
+@wrong(checks.resnet, "global_seed")
+def seeded(blocks, classes):
+    torch.manual_seed(1)
+    return Net(blocks, classes)
+
+
+@wrong(checks.resnet, "input_changed")
+class ScalesItsInput(Net):
+    def forward(self, x):
+        return super().forward(2 * x - 1)

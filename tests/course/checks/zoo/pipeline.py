@@ -90,7 +90,7 @@ normalized = (
     ("colors_reversed", lambda x, m, s: normalize(x, m, s)[:, [2, 1, 0]]),
     ("axes_swapped", lambda x, m, s: normalize(x, m, s).mT),
     ("channels_last", lambda x, m, s: (x / 255 - m) / s),
-    ("shape", lambda x, m, s: normalize(x, m, s)[0]),
+    ("axes_of_one", lambda x, m, s: normalize(x, m, s)[0]),
     ("std_before_mean+variance_for_std", lambda x, m, s: (x / 255 / s**2 - m).permute(0, 3, 1, 2)),
     ("imprecise", lambda x, m, s: normalize(x, m, s).half()),
     ("arguments_swapped", lambda x, m, s: normalize(x, s, m)),
@@ -249,7 +249,7 @@ def one_by_one(images, generator):
 right(checks.augmentation, size=(6, 10))(crop_and_flip)
 
 
-@wrong(checks.augmentation, "shape")
+@wrong(checks.augmentation, "square_only")
 def squares(images, generator):
     return window(images, *draw(len(images), generator), square=True)
 
@@ -275,7 +275,7 @@ def first_half_mirrored(images, generator):
 @wrong(checks.augmentation, "flip_linked")
 def coin_from_place(images, generator):
     top, left, _ = draw(len(images), generator)
-    return window(images, top, left, top > 4)
+    return window(images, top, left, 9 * top + left > 40)
 
 
 @wrong(checks.augmentation, "crop_uneven")
@@ -371,12 +371,12 @@ def brightened(images, generator):
     return one_by_one(images, generator) // 2
 
 
-@wrong(checks.augmentation, "shape")
+@wrong(checks.augmentation, "window_size")
 def padded_only(images, generator):
     return F.pad(images, (0, 0, 4, 4, 4, 4))
 
 
-@wrong(checks.augmentation, "input_overwritten")
+@wrong(checks.augmentation, "argument_changed")
 def overwrites(images, generator):
     images.copy_(one_by_one(images, generator))
     return images
@@ -464,3 +464,26 @@ def labels_left_behind(images, labels, size, training, generator):
 def scaled_for_testing(images, labels, size, training, generator):
     for x, y in batches(images, labels, size, training, generator):
         yield (x if training else x // 2), y
+
+
+@wrong(checks.augmentation, "one_coin")
+def one_coin(images, generator):
+    top, left, mirrored = draw(len(images), generator)
+    return window(images, top, left, mirrored[:1].expand(len(images)))
+
+
+@wrong(checks.augmentation, "exactly_half")
+def exactly_half(images, generator):
+    top, left, _ = draw(len(images), generator)
+    return window(images, top, left, torch.randperm(len(images), generator=generator) % 2 == 0)
+
+
+wrong(checks.augmentation, "single_skipped")(lambda x, generator: crop_and_flip(x, generator) if len(x) > 1 else x)
+
+
+@wrong(checks.batches, "argument_changed")
+def shuffled_in_place(images, labels, size, training, generator):
+    order = torch.randperm(len(labels), generator=generator) if training else torch.arange(len(labels))
+    images.copy_(images[order])
+    labels.copy_(labels[order])
+    return [(crop_and_flip(x, generator) if training else x, y) for x, y in batches(images, labels, size, False, None)]

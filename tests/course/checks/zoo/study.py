@@ -10,25 +10,36 @@ from resnet_tutorial.analysis.uncertainty import t_quantile
 
 from . import right, wrong
 
+
+def variance(values, less):
+    return sum((value - sum(values) / len(values)) ** 2 for value in values) / (len(values) - less)
+
+
 right(checks.mean)(lambda values: sum(values) / len(values))
 wrong(checks.mean, "best_for_mean")(lambda values: sorted(values)[-1])
 wrong(checks.mean, "worst_for_mean")(lambda values: sorted(values)[0])
-wrong(checks.mean, "median_for_mean")(np.median)
+wrong(checks.mean, "median_for_mean")(lambda values: sorted(values)[len(values) // 2])
 wrong(checks.mean, "last_for_mean")(lambda values: values[-1])
 wrong(checks.mean, "sum_for_mean")(sum)
+wrong(checks.mean, "library")(np.mean)
 
-right(checks.standard_deviation)(lambda values: np.std(values, ddof=1))
-wrong(checks.standard_deviation, "population_sd")(np.std)
-wrong(checks.standard_deviation, "variance_for_sd")(lambda values: np.var(values, ddof=1))
-wrong(checks.standard_deviation, "standard_error_for_sd")(lambda values: np.std(values, ddof=1) / len(values) ** 0.5)
-wrong(checks.standard_deviation, "range_for_sd")(np.ptp)
-wrong(checks.standard_deviation, "absolute_deviation")(lambda values: np.abs(values - np.mean(values)).mean())
+right(checks.standard_deviation)(lambda values: math.sqrt(variance(values, 1)))
+wrong(checks.standard_deviation, "population_sd")(lambda values: math.sqrt(variance(values, 0)))
+wrong(checks.standard_deviation, "variance_for_sd")(lambda values: variance(values, 1))
+wrong(checks.standard_deviation, "standard_error_for_sd")(lambda values: math.sqrt(variance(values, 1) / len(values)))
+wrong(checks.standard_deviation, "range_for_sd")(lambda values: max(values) - min(values))
+wrong(checks.standard_deviation, "library")(st.stdev)
+
+
+def middle(values):
+    return sorted(values)[len(values) // 2] / 2 + sorted(values)[(len(values) - 1) // 2] / 2
+
 
 deviations = (
-    ("root_too_early", lambda v: math.sqrt(sum((x - st.mean(v)) ** 2 for x in v)) / (len(v) - 1)),
-    ("population_sd+around_median", lambda v: math.sqrt(sum((x - st.median(v)) ** 2 for x in v) / len(v))),
-    ("rounded", lambda v: round(st.stdev(v), 2)),
-    ("crash", lambda v: math.sqrt(sum((x - st.mean(v)) ** 2 for x in v) / (len(v) - 2))),
+    ("root_too_early", lambda v: math.sqrt(variance(v, len(v) - 1)) / (len(v) - 1)),
+    ("population_sd+around_wrong_mean", lambda v: math.sqrt(sum((x - middle(v)) ** 2 for x in v) / len(v))),
+    ("rounded", lambda v: round(math.sqrt(variance(v, 1)), 2)),
+    ("crash", lambda v: math.sqrt(variance(v, 2))),
 )
 for key, answer in deviations:
     wrong(checks.standard_deviation, key)(answer)
@@ -176,7 +187,7 @@ wrong(checks.verdict, "verdict_turned+never_lower")(lambda a, b: "higher" if wel
 wrong(checks.verdict, "value")(lambda a, b: say(*welch(a, b)) if len(a) > 2 else "undecided")
 
 
-@wrong(checks.verdict, "by_all_runs")
+@wrong(checks.verdict, "by_spreads")
 def by_all_runs(a, b):
     gap = st.mean(b) - st.mean(a)
     return "undecided" if abs(gap) < st.stdev(a + b) else "higher" if gap > 0 else "lower"
@@ -184,9 +195,8 @@ def by_all_runs(a, b):
 
 wrong(checks.verdict, "no_verdict")(lambda a, b: welch(a, b)[1] > 0)
 
-steps = {"measured": {"steps": 8}, "known": {"steps": [(7, "What becomes of the last batch?")]}, "points": 1}
+steps = {"measured": lambda: {"steps": 8}, "points": 1}
 right(checks.numbers, **steps)("Steps", lambda: {"steps": 8})
-wrong(checks.numbers, "known_steps", **steps)("Steps", lambda: {"steps": 7})
 wrong(checks.numbers, "off_steps", **steps)("Steps", lambda: {"steps": 80})
 wrong(checks.numbers, "missing_steps", **steps)("Steps", lambda: {"n": 8})
 wrong(checks.numbers, "no_number_steps", **steps)("Steps", lambda: {"steps": [7]})
