@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from .course import Course, init_course
     from .export import export_grades
     from .feedback import Feedback, write_feedback
-    from .grade import Grade, grade_assignment
+    from .grade import grade_assignment
     from .key import write_key
+    from .record import Grade
     from .release import release_assignment
     from .sandbox import Isolation, Limits, isolation
     from .submissions import Collected, collect_submissions

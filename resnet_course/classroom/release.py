@@ -9,6 +9,7 @@ from typing import Any
 from resnet_tutorial.errors import InputError, first_line
 
 from .cells import MARKERS, is_student, secrets, squeezed, strings
+from .changes import follow_changes
 from .course import Course
 
 # In the sources: a chapter of the book, and another assignment.
@@ -28,6 +29,7 @@ def release_assignment(course: Course, assignment: str) -> list[Path]:
     import nbformat
 
     source = nbformat.read(course.source(assignment), as_version=4)
+    follow_changes(course, assignment, source)
     bare = for_course(_generate(course, assignment), course)
     students = [student.id for student in course.students()]
     notebooks = {student: for_student(bare, student) for student in students}
