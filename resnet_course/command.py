@@ -140,6 +140,16 @@ class SimilarArgs:
     """Folder of the course."""
 
 
+@dataclass(frozen=True)
+class MergeArgs:
+    """Take over the marks that were given by hand in another copy of the course."""
+
+    other: Annotated[Path, "OTHER"]
+    """Folder of the other copy."""
+    course: Path = Path(".")
+    """Folder of the course."""
+
+
 STEPS = {
     "init": InitArgs,
     "roster": RosterArgs,
@@ -151,6 +161,7 @@ STEPS = {
     "key": KeyArgs,
     "mistakes": MistakesArgs,
     "similar": SimilarArgs,
+    "merge": MergeArgs,
 }
 
 

@@ -11,6 +11,7 @@ from .classroom.export import export_grades, write_table
 from .classroom.feedback import write_feedback
 from .classroom.grade import grade_assignment
 from .classroom.key import write_key
+from .classroom.marks import merge_marks
 from .classroom.mistakes import count_mistakes
 from .classroom.record import submitters, waiting
 from .classroom.release import release_assignment
@@ -24,6 +25,7 @@ from .command import (
     GradesArgs,
     InitArgs,
     KeyArgs,
+    MergeArgs,
     MistakesArgs,
     ReleaseArgs,
     RosterArgs,
@@ -132,6 +134,15 @@ def _key(args: KeyArgs) -> None:
     print(f"{args.course / 'key' / args.assignment}.csv: everyone's variant")
 
 
+def _merge(args: MergeArgs) -> None:
+    merged = merge_marks(Course.open(args.course), Course.open(args.other))
+    for what in merged.differing:
+        print(f"{what}: another mark stands here, and stays")
+    for what in merged.outdated:
+        print(f"{what}: the mark is for another answer than the one here")
+    print(f"marks taken over: {len(merged.taken)}")
+
+
 def _mistakes(args: MistakesArgs) -> None:
     found, graded = count_mistakes(Course.open(args.course), args.assignment)
     print(f"{len(found)} kinds of mistakes in the work of {graded}")
@@ -166,4 +177,5 @@ STEPS: dict[type, Callable] = {
     KeyArgs: _key,
     MistakesArgs: _mistakes,
     SimilarArgs: _similar,
+    MergeArgs: _merge,
 }

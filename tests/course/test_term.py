@@ -5,6 +5,7 @@ import csv
 import errno
 import io
 import os
+import shutil
 import sqlite3
 import sys
 import zipfile
@@ -17,6 +18,7 @@ pytest.importorskip("nbgrader")
 import nbformat
 
 from resnet_course.classroom import (
+    Course,
     collect_submissions,
     export_grades,
     grade,
@@ -342,6 +344,26 @@ def test_two_at_work_in_one_course(course, capsys):
     assert status == 1 and "another command is at work in this course (" in error
     assert "classroom grade 1_double, since" in error and error.count("\n") == 1
     assert classroom(capsys, course, "release", ONE)[0] == 0
+
+
+def test_marks_of_two_readers_are_merged_and_neither_is_lost(course, tmp_path, capsys):
+    marked(course, tmp_path)
+    other = Course(shutil.copytree(course.root, tmp_path / "other"))
+    for where, score, comment in ((course, None, ""), (other, 1.5, "Better.")):
+        with where.gradebook() as book:
+            mark = book.find_grade("essay", ESSAY, ESSAY, "anna")
+            mark.manual_score, mark.needs_manual_grade = score, score is None
+            book.find_comment("essay", ESSAY, ESSAY, "anna").manual_comment = comment or "Good."
+            book.db.commit()
+    status, out, _ = classroom(capsys, course, "merge", str(other.root))
+    assert status == 0 and "2_essay anna essay: another mark stands here, and stays" in out  # the comment
+    assert "marks taken over: 1\n" in out and points(course, ESSAY)["anna"] == 7.5
+    work = answer(course, "anna", RIGHT, ESSAY)
+    work.cells[-1].source = "Something else."
+    nbformat.write(work, tmp_path / "essays" / "anna.ipynb")
+    collect_submissions(course, ESSAY, tmp_path / "essays")
+    grade_assignment(course, ESSAY)
+    assert "the mark is for another answer" in classroom(capsys, course, "merge", str(other.root))[1]
 
 
 @pytest.mark.parametrize(
