@@ -13,7 +13,7 @@ from .classroom.grade import grade_assignment
 from .classroom.key import write_key
 from .classroom.marks import merge_marks
 from .classroom.mistakes import count_mistakes
-from .classroom.record import submitters, waiting
+from .classroom.record import check_released, submitters, waiting
 from .classroom.release import release_assignment
 from .classroom.sandbox import Limits, isolation
 from .classroom.similar import find_alike
@@ -100,6 +100,7 @@ def _grade(args: GradeArgs) -> None:
     handed = submitters(course, args.assignment)  # if there are none, that is all there is to say
     if unknown := [one for one in args.student if one not in handed]:
         raise InputError(f"nothing was collected of {', '.join(unknown)}: choose from {', '.join(handed)}")
+    check_released(course, args.assignment)
     students = args.student or (handed if args.force else waiting(course, args.assignment))
     if not students:
         print(f"all {len(handed)} were graded, and nothing has changed since: --force grades them again")

@@ -5,6 +5,7 @@ import re
 import struct
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -14,7 +15,7 @@ from resnet_tutorial.errors import InputError
 
 from .cells import stored
 from .course import Course
-from .handed import METADATA, _name, _path
+from .handed import LARGEST, METADATA, _name, _path
 from .whose import SYSTEM, Claim
 
 UTC, DAY = timezone.utc, timedelta(days=1)
@@ -156,7 +157,7 @@ def clock_of(place: Path, zone: ZoneInfo | None) -> Callable[[str, Claim], Hande
             return HandedIn(at, f"by the name that {system} wrote")
         if system == "Gradescope" and claim.sender[1] in created:
             return HandedIn(created[claim.sender[1]], "by Gradescope's metadata")
-        found = next((member for member in members if path == member or path.startswith(f"{member}/")), None)
+        found = path if path in members else next((one for one in members if path.startswith(f"{one}/")), None)
         at, by = (members[found], "by the zip file") if found else (_of_file(place, path), "by the file's time")
         if system == "Canvas" and not LATE_MARK.search(path):
             return HandedIn(None, "Canvas did not mark it late")
@@ -180,7 +181,10 @@ def _of_file(place: Path, path: str) -> datetime | None:
     while place in file.parents and not file.exists():
         file = file.parent
     is_known = file.is_file() and (place.is_dir() or not zipfile.is_zipfile(place))
-    return datetime.fromtimestamp(file.stat().st_mtime, UTC) if is_known else None
+    try:
+        return datetime.fromtimestamp(file.stat().st_mtime, UTC) if is_known else None
+    except (ValueError, OverflowError, OSError):  # of a year that there will not be
+        return None
 
 
 def _members(place: Path, zone: timezone | ZoneInfo) -> tuple[dict[str, datetime | None], dict[str, datetime]]:
@@ -190,34 +194,38 @@ def _members(place: Path, zone: timezone | ZoneInfo) -> tuple[dict[str, datetime
         with zipfile.ZipFile(place) as archive:
             for info in archive.infolist():
                 path = _path(_name(info))
-                members[path] = _of_member(info, zone)
-                if METADATA.fullmatch(path) and not info.is_dir():
-                    metadata[path] = archive.read(info)
+                if not info.is_dir():
+                    members[path] = _of_member(info, zone)
+                if METADATA.fullmatch(path):
+                    with suppress(Exception), archive.open(info) as file:  # whatever it is, it tells nothing
+                        metadata[path] = file.read(LARGEST)
     elif place.is_dir():
-        metadata = {file.relative_to(place).as_posix(): file.read_bytes() for file in place.rglob("*metadata.y*ml")}
+        files = [file for file in place.rglob("*metadata.y*ml") if file.is_file() and not file.is_symlink()]
+        metadata = {file.relative_to(place).as_posix(): file.read_bytes()[:LARGEST] for file in files}
     created = {}
-    for path, data in metadata.items():
+    for path, data in sorted(metadata.items(), key=lambda item: -item[0].count("/")):  # the system's own last
         folder = re.search(r"submission_([0-9]+)/[^/]*$", path)
         blocks = re.split(r"^submission_([0-9]+):", data.decode(errors="replace"), flags=re.MULTILINE)
         pairs = [(folder[1], blocks[0])] if folder else zip(blocks[1::2], blocks[2::2], strict=True)
         for number, block in pairs:
             if match := re.search(r":created_at: '?([0-9-]{10})[ T]([0-9:]{8})\S* *(Z|[+-][0-9]{2}:?[0-9]{2})", block):
                 offset = "+0000" if match[3] == "Z" else match[3].replace(":", "")
-                created[number] = datetime.strptime(f"{match[1]} {match[2]} {offset}", "%Y-%m-%d %H:%M:%S %z")
+                with suppress(ValueError):  # a month 13
+                    created[number] = datetime.strptime(f"{match[1]} {match[2]} {offset}", "%Y-%m-%d %H:%M:%S %z")
     return members, created
 
 
 def _of_member(info: zipfile.ZipInfo, zone: timezone | ZoneInfo) -> datetime | None:
     """In UTC where the zip file says so, else the time of the clock on the wall; 1980 stands for none."""
     extra = info.extra
-    while len(extra) >= 4:
-        kind, size = struct.unpack("<HH", extra[:4])
-        if kind == 0x5455 and size >= 5 and extra[4] & 1:  # "extended timestamp"
-            return datetime.fromtimestamp(struct.unpack("<i", extra[5:9])[0], UTC)
-        extra = extra[4 + size :]
     try:
+        while len(extra) >= 4:
+            kind, size = struct.unpack("<HH", extra[:4])
+            if kind == 0x5455 and extra[4] & 1:  # "extended timestamp"
+                return datetime.fromtimestamp(struct.unpack("<i", extra[5:9])[0], UTC)
+            extra = extra[4 + size :]
         return datetime(*info.date_time, tzinfo=zone).astimezone(UTC) if info.date_time[0] > 1980 else None
-    except ValueError:  # month 0
+    except (ValueError, OverflowError, IndexError, struct.error):  # month 0, and what else files hold
         return None
 
 

@@ -9,7 +9,7 @@ from resnet_tutorial.files import write_atomic
 
 from .course import Course, Student
 from .due import Policy, note_lateness
-from .record import Grade, read_grade, waiting
+from .record import Grade, read_grades, waiting
 
 FORMS = ("plain", "canvas", "moodle", "brightspace")
 
@@ -57,7 +57,8 @@ def export_grades(
         raise InputError("the points of questions are in the plain form alone: leave --form out")
     names = assignments or graded
     late = {name: note_lateness(course, name) for name in names}
-    table = [(s, [read_grade(course, name, s.id) for name in names]) for s in course.students()]
+    grades = [read_grades(course, name) for name in names]
+    table = [(s, [those[s.id] for those in grades]) for s in course.students()]
     if form == "plain":
         rows = _plain(names, table, late if Policy.of(course).due else {}, questions)
     else:

@@ -21,7 +21,7 @@ from .cells import ends_in_value, grade_id, hidden_pieces, is_test, squeezed, st
 from .course import Course, gradebook_problem
 from .due import note_lateness
 from .mend import mend
-from .record import Grade, check_released, read_grade, record, released_tests, state, waiting
+from .record import Grade, check_released, read_grades, record, state, waiting
 from .release import for_student
 from .sandbox import SOURCE_TIMES, Limits, error_output, execute
 
@@ -56,8 +56,7 @@ def grade_assignment(
     import nbformat
 
     source = nbformat.read(course.source(assignment), as_version=4)
-    tests = released_tests(course, assignment)
-    check_released(source, assignment, tests)
+    tests = check_released(course, assignment)
     students = waiting(course, assignment) if students is None else students
     if not students:
         return []
@@ -102,7 +101,8 @@ def grade_assignment(
                 why = gradebook_problem(error) or (str(error) if isinstance(error, OSError | InputError) else None)
                 raise InputError(f"{why}; {kept}") if why else error from None
     note_lateness(course, assignment)
-    return [replace(read_grade(course, assignment, one), problem=problems.get(one, "")) for one in sorted(students)]
+    grades = read_grades(course, assignment)
+    return [replace(grades[one], problem=problems.get(one, "")) for one in sorted(students)]
 
 
 def _with_times(limits: Limits, source: Any, threads: int, root: Path, data: Path | None) -> Limits:

@@ -51,7 +51,7 @@ def submitters(course: Course, assignment: str) -> list[str]:
 
 def waiting(course: Course, assignment: str) -> list[str]:
     """Ids of those whose work was collected, but not graded since that, or since its tests changed."""
-    tests = released_tests(course, assignment)
+    tests = _released_tests(course, assignment)
     stale = []
     for student in submitters(course, assignment):
         graded = stored(course.autograded(assignment, student))
@@ -66,8 +66,16 @@ def state(course: Course, assignment: str, student: str, tests: dict[str, str]) 
     return hashlib.sha256(data).hexdigest()
 
 
-def check_released(source: Any, assignment: str, tests: dict[str, str]) -> None:
-    """Raise an `InputError` if the source's tests are others than those that were released last."""
+def check_released(course: Course, assignment: str) -> dict[str, str]:
+    """The tests that were released last.
+
+    Raises:
+        InputError: none were, or those in the source are others.
+    """
+    import nbformat
+
+    source = nbformat.read(course.source(assignment), as_version=4)
+    tests = _released_tests(course, assignment)
     if not tests:
         raise InputError(f"{assignment} was not released: resnet-tutorial classroom release {assignment}")
     locked = {grade_id(cell): cell.source for cell in source.cells if grade_id(cell) and is_locked(cell)}
@@ -77,9 +85,10 @@ def check_released(source: Any, assignment: str, tests: dict[str, str]) -> None:
             f"source/{assignment} has changed since its release, in {', '.join(changed)}: "
             f"resnet-tutorial classroom release {assignment}, then grade"
         )
+    return tests
 
 
-def released_tests(course: Course, assignment: str) -> dict[str, str]:
+def _released_tests(course: Course, assignment: str) -> dict[str, str]:
     """The cells that students cannot change, as the gradebook has them, hidden tests and all, by name."""
     from nbgrader.api import MissingEntry
 
@@ -109,11 +118,10 @@ def record(course: Course, assignment: str, student: str, executed: Any) -> None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # SQLAlchemy on nbgrader's way of using it
         with course.gradebook() as book:
-            submission = book.update_or_create_submission(assignment, student)
-            (seen,) = submission.notebooks
+            (seen,) = book.update_or_create_submission(assignment, student).notebooks
             looked_at = {one.name for one in seen.grades if one.manual_score is not None and not one.needs_manual_grade}
-        SaveAutoGrades().preprocess(executed, {"nbgrader": about})
-        with course.gradebook() as book:
+            SaveAutoGrades().preprocess(executed, {"nbgrader": about})
+            book.db.expire_all()
             for name in looked_at:
                 is_other = answers.get(name) not in before
                 book.find_grade(name, assignment, assignment, student).needs_manual_grade = is_other
@@ -121,17 +129,18 @@ def record(course: Course, assignment: str, student: str, executed: Any) -> None
     write_atomic(path, nbformat.writes(executed).encode())
 
 
-def read_grade(course: Course, assignment: str, student: str) -> Grade:
-    """A grade from the gradebook; no points if nothing was handed in."""
-    from nbgrader.api import MissingEntry
-
+def read_grades(course: Course, assignment: str) -> dict[str, Grade]:
+    """Everybody's grade from the gradebook, by id; no points if nothing was handed in."""
+    grades = {}
+    students = [one.id for one in course.students()]
     with course.gradebook() as book:
         possible = book.find_assignment(assignment).max_score
-        try:
-            submission = book.find_submission(assignment, student)
-        except MissingEntry:
-            return Grade(student, 0, possible, problem="nothing handed in")
-        late = sum(notebook.late_submission_penalty or 0 for notebook in submission.notebooks)
-        questions = tuple((one.name, one.score) for notebook in submission.notebooks for one in notebook.grades)
-        points = round(submission.score - late, 2)
-        return Grade(student, points, possible, submission.needs_manual_grade, "", round(late, 2), questions)
+        submissions = {one.student_id: one for one in book.assignment_submissions(assignment)}
+        for student in students:
+            grades[student] = Grade(student, 0, possible, problem="nothing handed in")
+            if submission := submissions.get(student):
+                late = sum(notebook.late_submission_penalty or 0 for notebook in submission.notebooks)
+                asked = tuple((one.name, one.score) for notebook in submission.notebooks for one in notebook.grades)
+                points, waits = round(submission.score - late, 2), submission.needs_manual_grade
+                grades[student] = Grade(student, points, possible, waits, "", round(late, 2), asked)
+    return grades

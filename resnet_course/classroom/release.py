@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import tempfile
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -39,11 +40,15 @@ def release_assignment(course: Course, assignment: str) -> list[Path]:
         if leaks:
             raise InputError(f"nothing is released: {leaks[0]}")
     folder = course.root / "release" / assignment
-    shutil.rmtree(folder, ignore_errors=True)
-    for student, notebook in notebooks.items():
-        path = course.release(assignment, student)
-        path.parent.mkdir(parents=True)
-        nbformat.write(notebook, path)
+    folder.parent.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".aside-", dir=folder.parent) as aside:
+        made = Path(aside) / assignment
+        for student, notebook in notebooks.items():
+            path = made / course.release(assignment, student).relative_to(folder)
+            path.parent.mkdir(parents=True)
+            nbformat.write(notebook, path)
+        shutil.rmtree(folder, ignore_errors=True)
+        made.rename(folder)
     return [course.release(assignment, student) for student in students]
 
 

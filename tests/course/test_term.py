@@ -25,6 +25,7 @@ from resnet_course.classroom import (
     grade_assignment,
     record,
     release_assignment,
+    write_feedback,
 )
 from resnet_course.classroom.cells import grade_id
 from resnet_course.classroom.course import update_class
@@ -89,7 +90,7 @@ def hand_in(course, folder, assignment=ONE, **codes):
 
 
 def points(course, assignment=ONE):
-    return {one.id: record.read_grade(course, assignment, one.id).points for one in course.students()}
+    return {student: grade.points for student, grade in record.read_grades(course, assignment).items()}
 
 
 def settings(course, text):
@@ -122,6 +123,8 @@ def test_late_work_costs_what_the_settings_say_whenever_grades_are_read(course, 
     assert collected.notes["bob"] == ("handed in at 2026-09-16 00:00 Europe/Berlin by the file's time: late by 1 day",)
     grades = {one.student: (one.points, one.late) for one in grade_assignment(course, ONE)}
     assert grades == {"anna": (6, 0), "bob": (4.5, 1.5), "cleo": (0, 4)}  # never below none
+    pages = {page.parts[-3]: page.read_text() for page in write_feedback(course, ONE).pages}
+    assert "by 1 day. That costs 1.5 points" in pages["bob"] and "Handed in late" not in pages["anna"]
     settings(course, 'c.Classroom.extension_days = {("1_double", "bob"): 7}')
     export_grades(course, "plain", tmp_path / "g.csv")
     rows = {row["id"]: row for row in csv.DictReader((tmp_path / "g.csv").open())}
