@@ -32,6 +32,7 @@ from pathlib import Path
 import nbformat
 
 from resnet_course.checks import variant
+from resnet_course.classroom.cells import TELLING, squeezed
 
 from .attacks import ATTACKS, OTHERS_IN_CLASS, Attack
 from .work import BLOCK, SOURCE, solved
@@ -183,9 +184,10 @@ def text_of(page: Path) -> str:
 
 
 def hidden_lines() -> set[str]:
-    """The longest line of each hidden test."""
+    """The longest line of each hidden test, if it is long enough to tell something."""
     regions = HIDDEN.findall("\n".join(cell.source for cell in nbformat.read(SOURCE, as_version=4).cells))
-    return {max(map(str.strip, region.splitlines()), key=len) for region in regions}
+    lines = {max(map(str.strip, region.splitlines()), key=len) for region in regions}
+    return {line for line in lines if len(squeezed(line)) >= TELLING}
 
 
 def escapes(world: World) -> list[str]:

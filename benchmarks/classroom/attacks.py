@@ -329,9 +329,9 @@ ATTACKS = [
     Attack(
         "hoards", "MemoryError", (above(LAST, "hoard = []\nwhile True:\n    hoard.append(bytearray(1 << 26))"),), 17
     ),
-    Attack("prints without end", "still running", (above(LAST, "while True:\n    print('x' * 5000)"),), 17),
+    Attack("prints without end", "", (above(LAST, "while True:\n    print('x' * 5000)"),), 17),
     Attack("loops at the top of a cell", "still running", (above(LAST, "while True:\n    pass"),), 17),
-    Attack("loops in a function", "Does every loop come to an end", in_pad("while True: pass"), 13),
+    Attack("loops in a function", "Does every loop come to an end", in_pad("while True: pass"), 15),
     Attack(
         "loops in forward",
         "come to an end",
