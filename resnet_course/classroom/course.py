@@ -69,6 +69,8 @@ class Course:
             raise InputError(
                 f"{root} holds no course: go into its folder, name it with --course, or make one with classroom init"
             )
+        if not (root / "gradebook.db").is_file():  # nbgrader would begin a new one, without a word
+            raise InputError(f"{root} has no gradebook.db: put your copy of it there")
         return cls(root.resolve())
 
     def source(self, assignment: str) -> Path:

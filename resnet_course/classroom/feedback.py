@@ -3,6 +3,7 @@
 import html
 import os
 import re
+import shutil
 import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ FOREIGN = re.compile(
     r"""|(?<=\s)src\s*=\s*["']?(?:https?:)?//[^"'>\s]*["']?""",
     re.I,
 )
+LEAST_FREE = 1 << 20  # bytes; with less, nbgrader has failed for want of room, and does not say so
 VERBATIM = re.compile(r"(<(?:pre|code|style|title)\b.*?</(?:pre|code|style|title)>)", re.DOTALL | re.IGNORECASE)
 FORMULA = re.compile(r"\$\$([^$]+)\$\$|\$(?!\s)([^$\n]+?)(?<!\s)\$(?!\d)")
 
@@ -74,6 +76,8 @@ def write_feedback(course: Course, assignment: str) -> Feedback:
             made = Path(aside) / student / assignment / f"{assignment}.html"
             page = course.root / "feedback" / student / assignment / made.name
             text = offline(made.read_text(encoding="utf-8")) if made.exists() else ""
+            if not text and shutil.disk_usage(course.root).free < LEAST_FREE:
+                raise InputError(f"the disk with {course.root} is full: make room, then call this again")
             if not text:
                 skipped[student] = "nbgrader could not make the page: look into autograded/"
             elif any(piece in squeezed(_text(text)) for piece in hidden):

@@ -19,7 +19,7 @@ from resnet_tutorial.errors import InputError
 
 from .cells import ends_in_value, grade_id, hidden_pieces, is_test, squeezed, strings
 from .course import Course, gradebook_problem
-from .due import note_lateness
+from .due import Policy, note_lateness
 from .mend import mend
 from .record import Grade, check_released, read_grades, record, state, waiting
 from .release import for_student
@@ -56,6 +56,7 @@ def grade_assignment(
     import nbformat
 
     source = nbformat.read(course.source(assignment), as_version=4)
+    Policy.of(course)  # a wrong setting is told now, not when all is done
     tests = check_released(course, assignment)
     students = waiting(course, assignment) if students is None else students
     if not students:
@@ -82,7 +83,7 @@ def grade_assignment(
                 slots.put(slot)
                 tell(student)
 
-        problems = {}
+        problems, kept = {}, []
         with ThreadPoolExecutor(jobs) as pool:
             running = {pool.submit(run, student): student for student in students}
             try:
@@ -92,14 +93,14 @@ def grade_assignment(
                         problems[running[done]] = f"not graded: {type(executed).__name__}: {executed}"
                     else:
                         record(course, assignment, running[done], executed)
+                        kept.append(running[done])
             except BaseException as error:
                 pool.shutdown(wait=False, cancel_futures=True)
-                left = len(waiting(course, assignment))
-                kept = f"what was graded is kept; {left} wait: resnet-tutorial classroom grade {assignment} goes on"
+                said = f"{len(kept)} of {len(students)} are graded and kept; call grade again for the rest"
                 if isinstance(error, KeyboardInterrupt):
-                    raise KeyboardInterrupt(kept) from None
+                    raise KeyboardInterrupt(said) from None
                 why = gradebook_problem(error) or (str(error) if isinstance(error, OSError | InputError) else None)
-                raise InputError(f"{why}; {kept}") if why else error from None
+                raise InputError(f"{why}; {said}") if why else error from None
     note_lateness(course, assignment)
     grades = read_grades(course, assignment)
     return [replace(grades[one], problem=problems.get(one, "")) for one in sorted(students)]
