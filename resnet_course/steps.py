@@ -39,7 +39,7 @@ def run(args: object) -> None:
     doing = " ".join([f"classroom {step}", *([args.assignment] if hasattr(args, "assignment") else [])])
     try:
         with nullcontext() if isinstance(args, InitArgs) else Course.open(args.course).locked(doing):
-            STEPS[type(args)](args)
+            FUNCTIONS[type(args)](args)
     except OSError as error:
         what = f"cannot use {error.filename}: {error.strerror}" if error.filename else str(error)
         raise InputError(what) from None
@@ -112,6 +112,8 @@ def _grade(args: GradeArgs) -> None:
         late = f", {grade.late:g} less for lateness" if grade.late else ""
         waits = ", and a written part to read" if grade.waits else ""
         print(f"{grade.student}: {grade.problem or f'{grade.points:g} of {grade.possible:g} points{late}{waits}'}")
+        for note in grade.notes:
+            print(f"  look: {note}")
     if len(students) < len(handed):
         print(f"{len(handed) - len(students)} more were left as they were graded before")
 
@@ -167,7 +169,7 @@ def _write_table(path: Path | None, head: list[str], rows: list[list]) -> None:
         print(f"as a table in {path}")
 
 
-STEPS: dict[type, Callable] = {
+FUNCTIONS: dict[type, Callable] = {
     InitArgs: _init,
     RosterArgs: _roster,
     ReleaseArgs: _release,

@@ -371,7 +371,7 @@ ATTACKS = [
         16,
     ),
     Attack("the name of a friend", "parameters_b", (named("$FRIEND"), swap("predict", "3 * 2 * d", "2 * 2 * d")), 19.2),
-    Attack("replaces the points in its own kernel", "All as it should be", (ZEROS, cell(REPLACED)), held=False),
+    Attack("replaces the points in its own kernel", "Asked again, with other inputs", (ZEROS, cell(REPLACED)), 13),
     # On what others look at.
     Attack("prints scripts and a forged result", "20 of 20 points", (cell(SCRIPTS),)),
     Attack("prints a marker of the hidden tests", "BEGIN HIDDEN TESTS", (cell("print('### BEGIN HIDDEN TESTS')"),)),

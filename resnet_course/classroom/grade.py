@@ -13,20 +13,26 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from resnet_tutorial.data.cache import cache_folder
-from resnet_tutorial.data.shapes import GENERATOR_VERSION, load_shapes10
+from resnet_tutorial.data.cache import cache_file
+from resnet_tutorial.data.shapes import NAME, load_shapes10
 from resnet_tutorial.errors import InputError
 
 from .cells import ends_in_value, grade_id, hidden_pieces, is_test, squeezed, strings
 from .course import Course, gradebook_problem
 from .due import Policy, note_lateness
 from .mend import mend
+from .probes import Probes, odd_names
 from .record import Grade, check_released, read_grades, record, state, waiting
 from .release import for_student
 from .sandbox import SOURCE_TIMES, Limits, error_output, execute
 
 SLOWER = 6  # a student may take this many times what the source's own answers take
 LEAST_CELL, LEAST_WALL = 30, 180  # seconds
+UNCONFIRMED = "NotConfirmed"
+UNCONFIRMED_WHY = (
+    "The test gave all points. Asked again, with other inputs, the answer gives something else than the solution. "
+    "So these points wait for your instructor."
+)
 WITHHELD = "An output was withheld: it held text of the tests."
 
 
@@ -67,23 +73,25 @@ def grade_assignment(
     for slot in range(jobs):
         slots.put(slot)
 
+    probes = Probes(source)
     with _shapes10(source) as data:
-        limits = _with_times(limits or Limits(), source, threads, course.root, data)
+        limits = _with_times(limits or Limits(), source, threads, course.root, data, probes)
 
         def run(student: str) -> Any:
             slot = slots.get()
             try:
                 ready = _tests_written_in(course, assignment, student)
                 ready.metadata["graded"] = state(course, assignment, student, tests)
-                executed = execute(ready, limits, slot, threads, (course.root,), data)
-                return seal(executed, hidden_pieces(source))
+                executed = execute(probes.put_in(ready), limits, slot, threads, (course.root,), data)
+                differing = probes.differing(probes.take_out(executed))
+                return _without_unconfirmed(seal(executed, hidden_pieces(source)), differing)
             except Exception as error:
                 return error
             finally:
                 slots.put(slot)
                 tell(student)
 
-        problems, kept = {}, []
+        problems, notes = {}, {}
         with ThreadPoolExecutor(jobs) as pool:
             running = {pool.submit(run, student): student for student in students}
             try:
@@ -93,28 +101,28 @@ def grade_assignment(
                         problems[running[done]] = f"not graded: {type(executed).__name__}: {executed}"
                     else:
                         record(course, assignment, running[done], executed)
-                        kept.append(running[done])
+                        notes[running[done]] = _notes(executed, source)
             except BaseException as error:
                 pool.shutdown(wait=False, cancel_futures=True)
-                said = f"{len(kept)} of {len(students)} are graded and kept; call grade again for the rest"
+                said = f"{len(notes)} of {len(students)} are graded and kept; call grade again for the rest"
                 if isinstance(error, KeyboardInterrupt):
                     raise KeyboardInterrupt(said) from None
                 why = gradebook_problem(error) or (str(error) if isinstance(error, OSError | InputError) else None)
                 raise InputError(f"{why}; {said}") if why else error from None
     note_lateness(course, assignment)
     grades = read_grades(course, assignment)
-    return [replace(grades[one], problem=problems.get(one, "")) for one in sorted(students)]
+    return [replace(grades[one], problem=problems.get(one, ""), notes=notes.get(one, ())) for one in sorted(students)]
 
 
-def _with_times(limits: Limits, source: Any, threads: int, root: Path, data: Path | None) -> Limits:
-    """Limits with times that follow from those of the source's own answers, executed here.
+def _with_times(limits: Limits, source: Any, threads: int, root: Path, data: Path | None, probes: Probes) -> Limits:
+    """Limits with times that follow from those of the source's own answers, executed here; what these give is right.
 
     Raises:
         InputError: they do not earn all points on this machine, so nobody's would.
     """
-    if limits.cell is not None and limits.wall is not None:
-        return limits
-    executed = seal(execute(source, replace(limits, **SOURCE_TIMES), 0, threads, (root,), data), set())
+    executed = execute(probes.put_in(source), replace(limits, **SOURCE_TIMES), 0, threads, (root,), data)
+    probes.learn(probes.take_out(executed))
+    executed = seal(executed, set())
     short = [cell.metadata["nbgrader"]["grade_id"] for cell in executed.cells if is_test(cell) and not _is_full(cell)]
     if short:
         raise InputError(f"nothing is graded: on this machine the source's own answers fail {', '.join(short)}")
@@ -132,6 +140,24 @@ def _is_full(test: Any) -> bool:
     return all(points >= float(test.metadata["nbgrader"]["points"]) for points in shown)
 
 
+def _without_unconfirmed(notebook: Any, differing: set[str]) -> Any:
+    """Take the points of a sealed test that gave all of them, if the answer gives something else when asked again."""
+    for cell in notebook.cells:
+        if is_test(cell) and grade_id(cell) in differing and _is_full(cell):
+            cell.outputs = [output for output in cell.outputs if output.output_type != "execute_result"]
+            cell.outputs.append(error_output(UNCONFIRMED, UNCONFIRMED_WHY))
+    return notebook
+
+
+def _notes(executed: Any, source: Any) -> tuple[str, ...]:
+    """What an instructor should look at in one student's executed notebook."""
+    sealed = [(cell, output) for cell in executed.cells for output in cell.get("outputs", [])]
+    taken = [grade_id(cell) for cell, output in sealed if output.get("ename") == UNCONFIRMED]
+    notes = [f"{test} gave all points, but asked again its answer gives something else: none count" for test in taken]
+    odd = odd_names(executed, source)
+    return (*notes, *(f"{cell} uses {', '.join(names)}, which no answer needs" for cell, names in odd.items()))
+
+
 def _seconds(cell: Any) -> float:
     """How long a cell ran."""
     times = [time for name, time in cell.metadata.get("execution", {}).items() if name.startswith("iopub.status")]
@@ -147,7 +173,8 @@ def _shapes10(source: Any) -> Iterator[Path | None]:
         return
     load_shapes10()  # draws it into the cache, if it is not there yet
     with tempfile.TemporaryDirectory(prefix="rt-data-") as folder:
-        for path in cache_folder().glob(f"shapes10-v{GENERATOR_VERSION}.cache"):
+        path = cache_file(NAME, NAME)
+        if path.exists():  # else it could not be written
             shutil.copyfile(path, Path(folder) / path.name)
             (Path(folder) / path.name).chmod(0o644)
         Path(folder).chmod(0o755)

@@ -23,6 +23,7 @@ class Grade:
         possible: points of a right answer.
         waits: whether a written part waits for someone to read it.
         problem: why there is no grade, if so.
+        notes: what an instructor should look at.
         late: points that lateness costs.
         questions: points of each question, by its name in the gradebook, before that.
     """
@@ -32,6 +33,7 @@ class Grade:
     possible: float
     waits: bool = False
     problem: str = ""
+    notes: tuple[str, ...] = ()
     late: float = 0
     questions: tuple[tuple[str, float], ...] = ()
 
@@ -142,5 +144,5 @@ def read_grades(course: Course, assignment: str) -> dict[str, Grade]:
                 late = sum(notebook.late_submission_penalty or 0 for notebook in submission.notebooks)
                 asked = tuple((one.name, one.score) for notebook in submission.notebooks for one in notebook.grades)
                 points, waits = round(submission.score - late, 2), submission.needs_manual_grade
-                grades[student] = Grade(student, points, possible, waits, "", round(late, 2), asked)
+                grades[student] = Grade(student, points, possible, waits, "", (), round(late, 2), asked)
     return grades

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from html import escape
 
-from ..training.record import RunRecord
+from ..training.record import RunRecord, name_device
 from .results import recipe_in_short
 from .tables import Cell, html_table, scrolling
 
@@ -66,10 +66,5 @@ def _all(values: Iterable[str], word: str = " and ") -> str:
 
 
 def _machine(run: RunRecord) -> str:
-    machine = run.machine
-    device = machine["accelerator"]
-    if device == "cpu":
-        threads = machine.get("threads", machine["cores"])
-        device = f"{machine['processor']}, {threads} {'thread' if threads == 1 else 'threads'}"
     beside = f", {run.side_by_side} runs side by side" if run.side_by_side > 1 else ""
-    return f"{device}, {run.precision}{beside}"
+    return f"{name_device(run.machine, threads=True)}, {run.precision}{beside}"

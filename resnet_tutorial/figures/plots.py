@@ -19,11 +19,11 @@ from ..architectures import get_architecture
 from ..data import ImageDataset
 from ..training import Recipe, RunRecord
 from ..training.optim import learning_rates
+from .colors import COLORS
 from .results import epochs, group_runs, last_epochs
 from .tables import DataTable
 
-# Okabe and Ito's palette (2008), with a marker for each color.
-COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+# A marker for each color.
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 KINDS = {"plain": ("plain", "--"), "resnet": ("residual", "-"), "preact": ("pre-activation", "-.")}
 VALIDATION, TRAINING = {"linestyle": "-"}, {"linestyle": ":", "markerfacecolor": "white"}
