@@ -308,7 +308,8 @@ def main(folder: Path) -> None:
         run(course, f"resnet-tutorial classroom export {form}.csv --form {form}")
         print((course / f"{form}.csv").read_text(encoding="utf-8"))
     picture_feedback(course)
-    run(course, "nbgrader db student add vesely --first-name Nora --last-name Vesely --email vesely@example.edu")
+    (course.parent / "class.csv").write_text(f"{CLASS}vesely,Nora,Vesely,vesely@example.edu\n")
+    run(course, "resnet-tutorial classroom roster ../class.csv")
     run(course, f"resnet-tutorial classroom release {FIRST}")
 
 

@@ -25,6 +25,16 @@ class InitArgs:
 
 
 @dataclass(frozen=True)
+class RosterArgs:
+    """Take over a new class list: who joined, left, or has another name."""
+
+    students: Annotated[Path, "CLASS"]
+    """Class list, as for init."""
+    course: Path = Path(".")
+    """Folder of the course."""
+
+
+@dataclass(frozen=True)
 class ReleaseArgs:
     """Make one file for each student, without solutions or hidden tests."""
 
@@ -52,6 +62,10 @@ class GradeArgs:
 
     assignment: Annotated[str, "ASSIGNMENT"]
     """Name of the assignment."""
+    student: tuple[str, ...] = ()
+    """Ids of those whose work to grade, even if it was graded; if not given, all that is new or has changed."""
+    force: bool = False
+    """Grade everything again."""
     course: Path = Path(".")
     """Folder of the course."""
     jobs: int | None = None
@@ -81,9 +95,11 @@ class GradesArgs:
     file: Annotated[Path, "FILE"]
     """File to write."""
     form: str = "plain"
-    """plain, canvas or moodle."""
+    """plain, canvas, moodle or brightspace."""
     assignments: tuple[str, ...] = ()
     """Which; all that were graded, if not given."""
+    questions: bool = False
+    """The points of each question, too."""
     course: Path = Path(".")
     """Folder of the course."""
 
@@ -100,14 +116,52 @@ class KeyArgs:
     """Folder of the course."""
 
 
+@dataclass(frozen=True)
+class MistakesArgs:
+    """List which mistakes the class made, and how often."""
+
+    assignment: Annotated[str, "ASSIGNMENT"]
+    """Name of the assignment."""
+    file: Path | None = None
+    """File to write them to, too, as CSV, with the students' ids."""
+    course: Path = Path(".")
+    """Folder of the course."""
+
+
+@dataclass(frozen=True)
+class SimilarArgs:
+    """List work that is alike where others' is not, with the reasons: to be looked at, no verdict."""
+
+    assignment: Annotated[str, "ASSIGNMENT"]
+    """Name of the assignment."""
+    file: Path | None = None
+    """File to write the list to, too, as CSV."""
+    course: Path = Path(".")
+    """Folder of the course."""
+
+
+@dataclass(frozen=True)
+class MergeArgs:
+    """Take over the marks that were given by hand in another copy of the course."""
+
+    other: Annotated[Path, "OTHER"]
+    """Folder of the other copy."""
+    course: Path = Path(".")
+    """Folder of the course."""
+
+
 STEPS = {
     "init": InitArgs,
+    "roster": RosterArgs,
     "release": ReleaseArgs,
     "collect": CollectArgs,
     "grade": GradeArgs,
     "feedback": FeedbackArgs,
     "export": GradesArgs,
     "key": KeyArgs,
+    "mistakes": MistakesArgs,
+    "similar": SimilarArgs,
+    "merge": MergeArgs,
 }
 
 

@@ -1,19 +1,19 @@
-"""Take a class through the whole path of the classroom, and see that every grade is right and that nothing escapes.
+"""A class, attackers among it, through the whole path of the classroom: every grade right, and nothing escapes.
 
-60 students hand in what classes hand in: right and wrong answers, half-finished and broken files, crashes, endless
-loops, and attacks on the grading (`cases.py`, `hostile.py`). The real commands run from init to export. Then grades are
-compared with those worked out by hand, feedback is searched for the name of each mistake, and the machine for traces of
-attacks. Ends with status 1 if anything is off.
+Each attack of `attacks.py` is one student; the rest hand in right, wrong and unfinished work. The real commands run
+from init to export. Then each grade and each page is compared with what must happen, and the machine is searched for
+traces. Ends with status 1 if anything is off.
 
-Run from the repository root (minutes on two CPU cores: see the last line of its output):
+Run from the repository root (Linux; the last line of its output says how long it takes):
 
     python -m benchmarks.classroom
-    python -m benchmarks.classroom --only hostile loop
+    python -m benchmarks.classroom --students 6 --only fork disk
 """
 
 import argparse
 import csv
 import html
+import itertools
 import json
 import os
 import re
@@ -25,7 +25,6 @@ import sys
 import tempfile
 import threading
 import time
-from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,11 +32,11 @@ from pathlib import Path
 import nbformat
 
 from resnet_course.checks import variant
+from resnet_course.classroom.cells import TELLING, squeezed
 
-from .cases import CLASS
-from .notebooks import BLOCK, Case, about, possible, solved, source_of
+from .attacks import ATTACKS, OTHERS_IN_CLASS, Attack
+from .work import BLOCK, SOURCE, solved
 
-STUDENTS = 60
 ROOT = Path(__file__).parents[2]
 HIDDEN = re.compile(r"BEGIN HIDDEN TESTS\n(.*?)\n[^\n]*END HIDDEN TESTS", re.DOTALL)
 PLACES = ("/tmp", "/var/tmp", "/dev/shm", "/root", "/usr/local/bin", "/usr/lib", "/etc", str(Path.home()))
@@ -100,45 +99,28 @@ class World:
         self.victim.wait()
 
 
-def names(n: int) -> list[str]:
-    return [f"s{1000 + 7 * i}" for i in range(n)]
+def make_class(n: int, only: list[str]) -> dict[str, Attack]:
+    """For each student what they hand in: the attacks first, or those whose name holds one of the words."""
+    wanted = [one for one in ATTACKS if not only or any(word in one.tries for word in only)]
+    handed = itertools.chain(wanted, itertools.cycle(OTHERS_IN_CLASS))
+    return {f"s{1000 + 7 * i}": next(handed) for i in range(max(n, len(wanted)))}
 
 
-def seated(cases: list[Case]) -> dict[tuple[str, str], Case]:
-    """A student for each case: (assignment, student) to case. The largest assignment fills the class from one end,
-    the others from the other end."""
-    students, seats = names(STUDENTS), {}
-    for assignment in sorted({case.assignment for case in cases}):
-        mine = [case for case in cases if case.assignment == assignment]
-        if len(mine) > len(students):
-            raise SystemExit(f"{assignment} has {len(mine)} cases, the class {len(students)} students")
-        order = students if assignment == BLOCK else students[::-1]
-        seats |= {(assignment, student): case for student, case in zip(order, mine, strict=False)}
-    return seats
-
-
-def friend_of(student: str) -> str:
+def friend_of(student: str, students: list[str]) -> str:
     """Somebody whose variant has another width."""
-    return next(other for other in names(STUDENTS) if variant(other).width != variant(student).width)
+    return next((one for one in students if variant(one).width != variant(student).width), student)
 
 
-def make_file(case: Case, release, student: str, world: World) -> bytes | None:
-    """What the student hands in."""
-    notebook = solved(release, case.assignment)
-    for cell in notebook.cells:
-        if cell.cell_type == "markdown" and about(cell).get("solution"):
-            cell.source = "In words of my own."
-    for edit in case.edits:
+def make_file(attack: Attack, release, student: str, world: World, friend: str) -> bytes:
+    """What the student hands in, with a canary in it."""
+    notebook = solved(release)
+    for edit in attack.edits:
         edit(notebook)
     for cell in notebook.cells:
-        for name, value in world.values(friend_of(student)).items():
+        for name, value in world.values(friend).items():
             cell.source = cell.source.replace(name, value)
-    notebook.cells.append(nbformat.v4.new_markdown_cell(canary_of(student, world)))
-    return case.file(notebook)
-
-
-def canary_of(student: str, world: World) -> str:
-    return f"{world.canary}-of-{student}"
+    notebook.cells.append(nbformat.v4.new_markdown_cell(f"{world.canary}-of-{student}"))
+    return attack.file(notebook)
 
 
 def command(world: World, times: dict[str, float], *words: str) -> str:
@@ -152,66 +134,47 @@ def command(world: World, times: dict[str, float], *words: str) -> str:
         capture_output=True,
         text=True,
     )
-    times[words[0]] = times.get(words[0], 0) + time.monotonic() - started
+    times[words[0]] = time.monotonic() - started
     if done.returncode:
         raise SystemExit(f"classroom {' '.join(words)} failed:\n{done.stdout}{done.stderr}")
     return done.stdout
 
 
-def hand_in(world: World, seats: dict, assignment: str) -> Path:
-    folder = world.place / "handed" / assignment
-    folder.mkdir(parents=True)
-    for (name, student), case in seats.items():
-        if name != assignment:
-            continue
-        release = nbformat.read(world.course / "release" / name / student / f"{name}.ipynb", as_version=4)
-        data, path = make_file(case, release, student, world), folder / f"{student}_{name}.{case.ending}"
-        if data is None:
-            path.symlink_to(next(path for path in folder.iterdir() if path.is_file()))
-        else:
-            path.write_bytes(data)
-    return folder
-
-
-def walk(world: World, seats: dict, jobs: int, times: dict[str, float]) -> None:
-    """From the class list to the table of grades."""
-    rows = [f"{one},First{i},Last{i},{canary_of(one, world)}@example.org" for i, one in enumerate(names(STUDENTS))]
+def walk(world: World, handed: dict[str, Attack], jobs: int) -> dict[str, float]:
+    """From the class list to the table of grades; seconds of each step."""
+    times: dict[str, float] = {}
+    rows = [f"{one},First{i},Last{i},{world.canary}-of-{one}@example.org" for i, one in enumerate(handed)]
     (world.place / "students.csv").write_text("\n".join(["id,first_name,last_name,email", *rows]))
     command(world, times, "init", str(world.course), "--students", str(world.place / "students.csv"))
-    for assignment in sorted({name for name, _ in seats}):
-        command(world, times, "release", assignment)
-        command(world, times, "collect", assignment, str(hand_in(world, seats, assignment)))
-        started = time.monotonic()
-        command(world, times, "grade", assignment, "--jobs", str(jobs))
-        command(world, times, "feedback", assignment)
-        n = sum(name == assignment for name, _ in seats)
-        print(f"{assignment}: {n} submissions graded in {time.monotonic() - started:.0f} s", flush=True)
+    command(world, times, "release", BLOCK)
+    folder = world.place / "handed"
+    folder.mkdir()
+    for student, attack in handed.items():
+        release = nbformat.read(world.course / "release" / BLOCK / student / f"{BLOCK}.ipynb", as_version=4)
+        path = folder / f"{student}.{attack.ending}"
+        if attack.file is None:
+            path.symlink_to(folder / f"{next(iter(handed))}.ipynb")
+        else:
+            path.write_bytes(make_file(attack, release, student, world, friend_of(student, list(handed))))
+    command(world, times, "collect", BLOCK, str(folder))
+    command(world, times, "grade", BLOCK, "--jobs", str(jobs))
+    for words in (("feedback", BLOCK), ("mistakes", BLOCK), ("similar", BLOCK)):
+        command(world, times, *words)
     command(world, times, "export", str(world.place / "grades.csv"))
+    return times
 
 
-def expected(case: Case) -> float | None:
-    """Points, or None for nothing handed in."""
-    if case.file(nbformat.v4.new_notebook()) is None:
-        return None
-    return round(possible(case.assignment) - sum(case.lost.values()), 2)
-
-
-def wrong_grades(world: World, seats: dict) -> list[str]:
-    table = {row["id"]: row for row in csv.DictReader((world.place / "grades.csv").open())}
-    off = []
-    for assignment in sorted({name for name, _ in seats}):
-        for student in names(STUDENTS):
-            case = seats.get((assignment, student))
-            wanted = expected(case) if case else None
-            given = float(table[student][assignment]) if table[student][assignment] else None
-            if (wanted is None) != (given is None) or (wanted is not None and abs(given - wanted) > 0.011):
-                title = f"{case.kind}: {case.name}" if case else "nothing handed in"
-                off.append(f"{assignment} {student}, {title}: {given} points, expected {wanted}")
-    return off
-
-
-def page_of(world: World, assignment: str, student: str) -> Path:
-    return world.course / "feedback" / student / assignment / f"{assignment}.html"
+def outcome(world: World, student: str, attack: Attack, grade: str, hidden: set[str]) -> list[str]:
+    """What is not as it must be with one student's grade and page."""
+    if attack.file is None:
+        return [f"{grade} points for a link"] if grade else []
+    page = world.course / "feedback" / student / BLOCK / f"{BLOCK}.html"
+    text = text_of(page) if page.exists() else ""
+    off = [f"{grade} points, not {attack.points:g}"] if abs(float(grade or "nan") - attack.points) > 0.011 else []
+    off += [f"no {attack.must!r} in the feedback"] if attack.must not in text else []
+    off += [f"shows {one}" for one in set(re.findall(rf"{world.canary}\S*", text)) if student not in one]
+    off += ["shows a hidden test"] if any(line in text for line in hidden) else []
+    return off + (["a script ran"] if attack.tries.startswith("prints scripts") and script_runs(page) else [])
 
 
 def text_of(page: Path) -> str:
@@ -220,17 +183,14 @@ def text_of(page: Path) -> str:
     return re.sub(r"\s+", " ", html.unescape(bare))
 
 
-def silent_feedback(world: World, seats: dict) -> list[str]:
-    """Students whose feedback does not name what they did."""
-    silent = []
-    for (assignment, student), case in seats.items():
-        page = page_of(world, assignment, student)
-        if case.says and (not page.exists() or case.says not in text_of(page)):
-            silent.append(f"{assignment} {student}, {case.kind}: {case.name}: no {case.says!r} in the feedback")
-    return silent
+def hidden_lines() -> set[str]:
+    """The longest line of each hidden test, if it is long enough to tell something."""
+    regions = HIDDEN.findall("\n".join(cell.source for cell in nbformat.read(SOURCE, as_version=4).cells))
+    lines = {max(map(str.strip, region.splitlines()), key=len) for region in regions}
+    return {line for line in lines if len(squeezed(line)) >= TELLING}
 
 
-def escapes(world: World, seats: dict) -> list[str]:
+def escapes(world: World) -> list[str]:
     """Traces of attacks that succeeded."""
     found = [f"the network was reached: {', '.join(world.calls)}"] if world.calls else []
     found += ["a process of the machine was killed"] if world.victim.poll() is not None else []
@@ -239,7 +199,7 @@ def escapes(world: World, seats: dict) -> list[str]:
     for folder in dict.fromkeys(folders):
         with suppress(OSError):
             found += [f"left behind: {folder}/{one}" for one in os.listdir(folder) if world.mark in one]
-    return found + leftovers(world) + told(world, seats)
+    return found + leftovers(world)
 
 
 def leftovers(world: World) -> list[str]:
@@ -259,24 +219,6 @@ def leftovers(world: World) -> list[str]:
     return found
 
 
-def told(world: World, seats: dict) -> list[str]:
-    """Pages that show what others wrote, or a line of the hidden tests."""
-    found, lines = [], {}
-    for (assignment, student), case in seats.items():
-        page = page_of(world, assignment, student)
-        if not page.exists():
-            continue
-        if assignment not in lines:
-            hidden = HIDDEN.findall("\n".join(cell.source for cell in source_of(assignment).cells))
-            lines[assignment] = {max(map(str.strip, region.splitlines()), key=len) for region in hidden}
-        text = text_of(page)
-        title = f"{assignment} {student}, {case.name}"
-        found += [f"{title}: shows {one}" for one in set(re.findall(rf"{world.canary}\S*", text)) if student not in one]
-        found += [f"{title}: shows a hidden test" for line in lines[assignment] if line in text]
-        found += [f"{title}: a script ran"] if case.name.startswith("prints scripts") and script_runs(page) else []
-    return found
-
-
 def script_runs(page: Path) -> bool:
     """Whether a browser runs a script of the page; unknown, so no, without a browser."""
     browser = shutil.which("chromium") or shutil.which("google-chrome")
@@ -290,48 +232,34 @@ def script_runs(page: Path) -> bool:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Take a class of 60 through the whole path of the classroom.")
-    parser.add_argument("--only", nargs="*", help="kinds of cases, such as right, loop or hostile")
-    parser.add_argument("--assignment", nargs="*", help="assignments, such as 1_convolution")
+    parser = argparse.ArgumentParser(description="Take a class, attackers among it, through the whole path.")
+    parser.add_argument("--students", type=int, default=60)
+    parser.add_argument("--only", nargs="*", default=[], help="words in what an attack tries, such as fork")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--keep", type=Path, help="folder to keep the course in")
     args = parser.parse_args()
-    cases = [case for case in CLASS if not args.only or case.kind in args.only]
-    cases = [case for case in cases if not args.assignment or case.assignment in args.assignment]
-    place = args.keep or Path(tempfile.mkdtemp(prefix="class-of-60-"))
+    place = args.keep or Path(tempfile.mkdtemp(prefix="class-"))
     place.mkdir(exist_ok=True)
     place.chmod(0o755)  # file rights must not be what holds
-    world, seats, times, started = World(place.resolve()), seated(cases), {}, time.monotonic()
+    world, handed, started = World(place.resolve()), make_class(args.students, args.only), time.monotonic()
     try:
-        walk(world, seats, args.jobs, times)
+        times = walk(world, handed, args.jobs)
         seconds = time.monotonic() - started
-        problems = {
-            "grades": wrong_grades(world, seats),
-            "feedback": silent_feedback(world, seats),
-            "escapes": escapes(world, seats),
-        }
+        grades = {row["id"]: row[BLOCK] for row in csv.DictReader((world.place / "grades.csv").open())}
+        hidden = hidden_lines()
+        off = {one: outcome(world, one, attack, grades[one], hidden) for one, attack in handed.items()}
+        traces = escapes(world)
     finally:
         world.close()
         if args.keep is None:
             shutil.rmtree(place, ignore_errors=True)
-    tell(seats, problems, times, seconds)
-    return 1 if any(problems.values()) else 0
-
-
-def tell(seats: dict, problems: dict[str, list[str]], times: dict[str, float], seconds: float) -> None:
-    cases = list(seats.values())
-    n, named = len(cases), sum(bool(case.says) for case in cases)
-    kinds = Counter(case.kind for case in cases)
-    print(f"\nkinds: {', '.join(f'{count} {kind}' for kind, count in kinds.items())}")
-    print("tried to escape and held:", "; ".join(case.name for case in cases if case.kind == "hostile"))
-    print("not held:", "; ".join(case.name for case in cases if case.kind == "not held"))
-    print(f"grades as expected: {n - len(problems['grades'])} of {n}, and of those who handed in nothing")
-    print(f"feedback that names what happened: {named - len(problems['feedback'])} of {named}")
-    print(f"traces of an escape: {len(problems['escapes'])}")
-    for line in (line for lines in problems.values() for line in lines):
-        print(f"  OFF  {line}")
+    for student, attack in handed.items():
+        state = "OFF" if off[student] else "as it must be" if attack.held else "NOT HELD, as the book says"
+        print(f"{attack.tries}: {state}{''.join(f'; {one}' for one in off[student])}")
+    print(f"traces of an escape: {', '.join(traces) or 'none'}")
     steps = ", ".join(f"{step} {value:.0f}" for step, value in times.items())
-    print(f"{len({student for _, student in seats})} students, {n} submissions, {seconds:.0f} s ({steps})")
+    print(f"{len(handed)} students, {seconds:.0f} s ({steps})")
+    return 1 if traces or any(off.values()) else 0
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import ast
 import re
 from collections.abc import Iterator
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 MARKERS = ("BEGIN SOLUTION", "END SOLUTION", "BEGIN HIDDEN TESTS", "END HIDDEN TESTS", "BEGIN MARK SCHEME")
@@ -11,6 +12,16 @@ SOLUTION = re.compile(r"^[^\n]*BEGIN SOLUTION[^\n]*\n(.*?)^[^\n]*END SOLUTION[^\
 HIDDEN = re.compile(r"^[^\n]*BEGIN HIDDEN TESTS[^\n]*\n(.*?)^[^\n]*END HIDDEN TESTS[^\n]*$", re.DOTALL | re.MULTILINE)
 TELLING = 20  # letters of a line, without spaces, from which on it gives something away by itself
 SIGNATURE = re.compile(r"(def|class|import|from|@|super\(|return \w+$|for \w+ in range|else:|try:|#)")
+
+
+def stored(path: Path) -> Any | None:
+    """A notebook of the course; None if there is none, or it cannot be read, as after a crash."""
+    import nbformat
+
+    try:
+        return nbformat.read(path, as_version=4)
+    except Exception:  # nbformat raises of many kinds
+        return None
 
 
 def grade_id(cell: Any) -> str | None:

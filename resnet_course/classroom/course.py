@@ -8,10 +8,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
+from getpass import getuser
 from pathlib import Path
+from socket import gethostname
 from typing import Any
 
-from resnet_tutorial.errors import InputError
+from resnet_tutorial.errors import InputError, first_line
+from resnet_tutorial.files import write_atomic
 
 from .class_list import Student, read_class_list
 
@@ -29,7 +33,18 @@ c.ClearSolutions.text_stub = "*Write your answer here, in place of this line.*"
 c.Classroom.book = {book!r}
 # What pip installs where the package is missing, as on Colab: the address of a wheel, or git+https://….
 c.Classroom.install = {install!r}
+# When work is due, by the clocks of this time zone. What is not listed is never late.
+# c.Classroom.time_zone = "Europe/Berlin"
+# c.Classroom.due = {{"1_convolution": "2026-09-14 23:59"}}
+# Days behind that which cost nothing, then the share of the possible points that each day begun costs, such as 0.1.
+c.Classroom.grace_days = 0
+c.Classroom.late_penalty = 0
+# More days for single students, such as {{("1_convolution", "okafor"): 7}}.
+c.Classroom.extension_days = {{}}
+# Canvas's own number of each assignment, such as {{"1_convolution": 90213}}: it stands in the address of its page.
+c.Classroom.canvas_ids = {{}}
 '''
+LEFT = "left.txt"  # ids of students who are in the gradebook, but no longer in the class
 
 
 @dataclass(frozen=True)
@@ -54,6 +69,8 @@ class Course:
             raise InputError(
                 f"{root} holds no course: go into its folder, name it with --course, or make one with classroom init"
             )
+        if not (root / "gradebook.db").is_file():  # nbgrader would begin a new one, without a word
+            raise InputError(f"{root} has no gradebook.db: put your copy of it there")
         return cls(root.resolve())
 
     def source(self, assignment: str) -> Path:
@@ -80,12 +97,22 @@ class Course:
         with Gradebook(f"sqlite:///{self.root / 'gradebook.db'}") as book:
             yield book
 
-    def students(self) -> list[Student]:
-        """The class, by id."""
+    def autograded(self, assignment: str, student: str) -> Path:
+        """What a student handed in, executed, with the hidden tests: for the instructor."""
+        return self.root / "autograded" / student / assignment / f"{assignment}.ipynb"
+
+    def students(self, left: bool = False) -> list[Student]:
+        """The class, by id.
+
+        Args:
+            left: with those who have left it.
+        """
+        gone = set() if left or not (self.root / LEFT).exists() else set((self.root / LEFT).read_text().split())
         with self.gradebook() as book:
             rows = [
                 Student(s.id, s.first_name or "", s.last_name or "", s.email or "", s.lms_user_id or "")
                 for s in book.students
+                if s.id not in gone
             ]
         return sorted(rows, key=lambda student: student.id)
 
@@ -102,7 +129,55 @@ class Course:
         """The settings in nbgrader_config.py."""
         from traitlets.config.loader import PyFileConfigLoader
 
-        return PyFileConfigLoader("nbgrader_config.py", path=str(self.root)).load_config()
+        try:
+            return PyFileConfigLoader("nbgrader_config.py", path=str(self.root)).load_config()
+        except Exception as error:  # it is a program
+            where = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
+            raise InputError(f"nbgrader_config.py{where}: {getattr(error, 'msg', first_line(error))}") from None
+
+    @contextmanager
+    def locked(self, doing: str) -> Iterator[None]:
+        """Keep others from changing the course meanwhile, also from other machines that share the folder.
+
+        Args:
+            doing: what is done, for their message.
+
+        Raises:
+            InputError: somebody else is at work in the course.
+        """
+        from filelock import FileLock, Timeout
+
+        note = self.root / ".lock.txt"
+        try:
+            with FileLock(self.root / ".lock", timeout=0):
+                note.write_text(f"{getuser()} on {gethostname()}, {doing}, since {datetime.now():%H:%M}", "utf-8")
+                try:
+                    yield
+                finally:
+                    note.unlink(missing_ok=True)
+        except Timeout:
+            who = note.read_text("utf-8") if note.exists() else "somebody"
+            raise InputError(
+                f"another command is at work in this course ({who}): try again when it has ended"
+            ) from None
+
+
+def gradebook_problem(error: Exception) -> str | None:
+    """What an error of the gradebook's database means, in one line; None for any other error."""
+    if not type(error).__module__.startswith("sqlalchemy"):
+        return None
+    said = first_line(error)
+    advice = {
+        "no such": "it is of another version of nbgrader: copy it, then run nbgrader db upgrade in its folder",
+        "locked": "another program writes to it: close formgrader, or wait for the other command",
+        "full": "the disk is full: make room, then call this again",
+        "disk I/O": "the disk is full or damaged: make room, then call this again",
+        "readonly": "it may not be written to: look at the rights of the file and its folder",
+        "not a database": "it is damaged: put your copy in its place",
+        "malformed": "it is damaged: put your copy in its place",
+    }
+    why = next((why for text, why in advice.items() if text in said), said)
+    return f"gradebook.db: {why}"
 
 
 def init_course(
@@ -141,6 +216,62 @@ def init_course(
     for source in sources:
         shutil.copytree(source.parent, root / "source" / source.parent.name, dirs_exist_ok=True)
     course = Course(root.resolve())
+    _enroll(course, rows)
+    return course
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What a new class list changed, by id.
+
+    Attributes:
+        joined: new in the class, or back.
+        left: no longer in it. Their work and grades stay in the course.
+        renamed: with another name, address or number than before.
+        namesakes: students of one name.
+    """
+
+    joined: tuple[str, ...]
+    left: tuple[str, ...]
+    renamed: tuple[str, ...]
+    namesakes: tuple[tuple[str, ...], ...]
+
+
+def update_class(course: Course, students: Path) -> Changes:
+    """Make the class that of a new list. Nobody's work or grade is touched.
+
+    Raises:
+        InputError: the list cannot be read, or gives somebody who is known another id.
+    """
+    rows = {row.id: row for row in read_class_list(students)}
+    before, known = ({one.id: one for one in course.students(left)} for left in (False, True))
+    if known and not known.keys() & rows.keys():
+        raise InputError(f"{students} names nobody of this class: is it the list of another course?")
+    for one in (known[id_] for id_ in before.keys() - rows.keys()):
+        for row in (row for row in rows.values() if row.id not in known):
+            same = [
+                text for text in ("number", "email") if getattr(one, text) and getattr(one, text) == getattr(row, text)
+            ]
+            if same:
+                raise InputError(
+                    f"{students}: {row.id} has the {same[0]} of {one.id}. An id stays for the whole course, because a "
+                    f"student's numbers come from it: write {one.id} there, too"
+                )
+    _enroll(course, list(rows.values()))
+    gone = sorted(known.keys() - rows.keys())
+    write_atomic(course.root / LEFT, "".join(f"{one}\n" for one in gone).encode())
+    names: dict[str, list[str]] = {}
+    for row in rows.values():
+        names.setdefault(f"{row.first_name} {row.last_name}".casefold(), []).append(row.id)
+    return Changes(
+        tuple(sorted(rows.keys() - before.keys())),
+        tuple(sorted(before.keys() - rows.keys())),
+        tuple(sorted(id_ for id_ in rows.keys() & before.keys() if rows[id_] != before[id_])),
+        tuple(tuple(ids) for ids in names.values() if len(ids) > 1),
+    )
+
+
+def _enroll(course: Course, rows: list[Student]) -> None:
     with course.gradebook() as book:
         for row in rows:
             book.update_or_create_student(
@@ -150,7 +281,6 @@ def init_course(
                 email=row.email or None,
                 lms_user_id=row.number or None,
             )
-    return course
 
 
 def need_nbgrader() -> None:

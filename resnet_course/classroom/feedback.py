@@ -3,6 +3,7 @@
 import html
 import os
 import re
+import shutil
 import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from resnet_tutorial.errors import InputError
 from .cells import HIDDEN, hidden_regions, is_locked, squeezed
 from .clean import clean_output
 from .course import Course
+from .due import note_lateness
+from .record import read_grades
 
 # No request at all and no script, whatever a submission has written into its outputs.
 POLICY = (
@@ -26,6 +29,7 @@ FOREIGN = re.compile(
     r"""|(?<=\s)src\s*=\s*["']?(?:https?:)?//[^"'>\s]*["']?""",
     re.I,
 )
+LEAST_FREE = 1 << 20  # bytes; with less, nbgrader has failed for want of room, and does not say so
 VERBATIM = re.compile(r"(<(?:pre|code|style|title)\b.*?</(?:pre|code|style|title)>)", re.DOTALL | re.IGNORECASE)
 FORMULA = re.compile(r"\$\$([^$]+)\$\$|\$(?!\s)([^$\n]+?)(?<!\s)\$(?!\d)")
 
@@ -58,14 +62,22 @@ def write_feedback(course: Course, assignment: str) -> Feedback:
     students = sorted(path.parts[-3] for path in course.root.glob(f"autograded/*/{assignment}/{assignment}.ipynb"))
     if not students:
         raise InputError(f"nothing was graded: resnet-tutorial classroom grade {assignment} comes first")
+    late = note_lateness(course, assignment)
     hidden = hidden_regions(nbformat.read(course.source(assignment), as_version=4))
     pages, skipped = [], {}
     with tempfile.TemporaryDirectory(prefix=".feedback-", dir=course.root) as aside:
-        _make_pages(course, assignment, Path(aside).name)
+        grades = read_grades(course, assignment)
+        told = "**Handed in late:** by {} day{}. That costs {:g} points, which are taken off already."
+        notes = {
+            one: told.format(days, "s" * (days > 1), grades[one].late) for one, days in late.items() if one in grades
+        }
+        _make_pages(course, assignment, Path(aside).name, notes)
         for student in students:
             made = Path(aside) / student / assignment / f"{assignment}.html"
             page = course.root / "feedback" / student / assignment / made.name
             text = offline(made.read_text(encoding="utf-8")) if made.exists() else ""
+            if not text and shutil.disk_usage(course.root).free < LEAST_FREE:
+                raise InputError(f"the disk with {course.root} is full: make room, then call this again")
             if not text:
                 skipped[student] = "nbgrader could not make the page: look into autograded/"
             elif any(piece in squeezed(_text(text)) for piece in hidden):
@@ -78,14 +90,27 @@ def write_feedback(course: Course, assignment: str) -> Feedback:
     return Feedback(tuple(pages), skipped)
 
 
-def _make_pages(course: Course, assignment: str, aside: str) -> None:
-    """nbgrader's pages, in a folder of the course; a page that fails is not there."""
+def _make_pages(course: Course, assignment: str, aside: str, notes: dict[str, str]) -> None:
+    """nbgrader's pages, in a folder of the course; a page that fails is not there.
+
+    Args:
+        course: the course.
+        assignment: the assignment.
+        aside: name of the folder.
+        notes: for students' ids, what stands on top.
+    """
+    import nbformat
     from nbgrader.converters import GenerateFeedback
     from nbgrader.converters.base import NbGraderException
     from nbgrader.preprocessors import NbGraderPreprocessor
 
     class WithoutHiddenTests(NbGraderPreprocessor):
         # Unlike nbgrader's own, it does not stumble over a marker that a student wrote.
+        def preprocess(self, nb, resources):
+            if note := notes.get(resources["nbgrader"]["student"]):
+                nb.cells.insert(0, nbformat.v4.new_markdown_cell(note))
+            return super().preprocess(nb, resources)
+
         def preprocess_cell(self, cell, resources, cell_index):
             cell.source = HIDDEN.sub("", cell.source) if is_locked(cell) else cell.source
             if cell.cell_type == "code":  # graded by an earlier version

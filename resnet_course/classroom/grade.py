@@ -5,11 +5,10 @@ import os
 import queue
 import shutil
 import tempfile
-import warnings
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -19,8 +18,11 @@ from resnet_tutorial.data.shapes import NAME, load_shapes10
 from resnet_tutorial.errors import InputError
 
 from .cells import ends_in_value, grade_id, hidden_pieces, is_test, squeezed, strings
-from .course import Course
+from .course import Course, gradebook_problem
+from .due import Policy, note_lateness
+from .mend import mend
 from .probes import Probes, odd_names
+from .record import Grade, check_released, read_grades, record, state, waiting
 from .release import for_student
 from .sandbox import SOURCE_TIMES, Limits, error_output, execute
 
@@ -34,35 +36,15 @@ UNCONFIRMED_WHY = (
 WITHHELD = "An output was withheld: it held text of the tests."
 
 
-@dataclass(frozen=True)
-class Grade:
-    """What one student has for one assignment.
-
-    Attributes:
-        student: id.
-        points: points so far.
-        possible: points of a right answer.
-        waits: whether a written part waits for someone to read it.
-        problem: why there is no grade, if so.
-        notes: what an instructor should look at.
-    """
-
-    student: str
-    points: float
-    possible: float
-    waits: bool = False
-    problem: str = ""
-    notes: tuple[str, ...] = ()
-
-
 def grade_assignment(
     course: Course,
     assignment: str,
     jobs: int | None = None,
     limits: Limits | None = None,
     tell: Callable[[str], None] = lambda student: None,
+    students: Sequence[str] | None = None,
 ) -> list[Grade]:
-    """Grade everything that was collected.
+    """Grade what was collected. Each grade is kept as soon as it is there.
 
     Args:
         course: the course.
@@ -70,15 +52,21 @@ def grade_assignment(
         jobs: submissions at a time; None for as many as there are processors.
         limits: what one submission may use.
         tell: called with a student's id when the execution has ended.
+        students: whose; None for everything that was not graded yet, or has changed since, as `waiting` says.
 
     Raises:
-        InputError: nothing was collected, the assignment was not released, or its own answers do not earn all points on
-            this machine.
+        InputError: nothing was collected, the assignment was not released, its own answers do not earn all points on
+            this machine, or a grade cannot be written.
+        KeyboardInterrupt: with what is kept, in words.
     """
     import nbformat
 
     source = nbformat.read(course.source(assignment), as_version=4)
-    students = submitters(course, assignment)
+    Policy.of(course)  # a wrong setting is told now, not when all is done
+    tests = check_released(course, assignment)
+    students = waiting(course, assignment) if students is None else students
+    if not students:
+        return []
     jobs = min(jobs or os.cpu_count() or 1, len(students))
     threads = max(1, (os.cpu_count() or 1) // jobs)
     slots: queue.SimpleQueue = queue.SimpleQueue()
@@ -93,6 +81,7 @@ def grade_assignment(
             slot = slots.get()
             try:
                 ready = _tests_written_in(course, assignment, student)
+                ready.metadata["graded"] = state(course, assignment, student, tests)
                 executed = execute(probes.put_in(ready), limits, slot, threads, (course.root,), data)
                 differing = probes.differing(probes.take_out(executed))
                 return _without_unconfirmed(seal(executed, hidden_pieces(source)), differing)
@@ -102,26 +91,27 @@ def grade_assignment(
                 slots.put(slot)
                 tell(student)
 
+        problems, notes = {}, {}
         with ThreadPoolExecutor(jobs) as pool:
-            executed = dict(zip(students, pool.map(run, students), strict=True))
-    grades = []
-    for student, notebook in executed.items():
-        notes = () if isinstance(notebook, Exception) else _notes(notebook, source)
-        grades.append(replace(_record(course, assignment, student, notebook), notes=notes))
-    return grades
-
-
-def submitters(course: Course, assignment: str) -> list[str]:
-    """Ids of those whose work was collected.
-
-    Raises:
-        InputError: no such assignment, or nobody's was.
-    """
-    course.source(assignment)
-    students = sorted(path.parts[-3] for path in course.root.glob(f"submitted/*/{assignment}/{assignment}.ipynb"))
-    if not students:
-        raise InputError(f"nothing to grade: resnet-tutorial classroom collect {assignment} FOLDER comes first")
-    return students
+            running = {pool.submit(run, student): student for student in students}
+            try:
+                for done in as_completed(running):
+                    executed = done.result()
+                    if isinstance(executed, Exception):
+                        problems[running[done]] = f"not graded: {type(executed).__name__}: {executed}"
+                    else:
+                        record(course, assignment, running[done], executed)
+                        notes[running[done]] = _notes(executed, source)
+            except BaseException as error:
+                pool.shutdown(wait=False, cancel_futures=True)
+                said = f"{len(notes)} of {len(students)} are graded and kept; call grade again for the rest"
+                if isinstance(error, KeyboardInterrupt):
+                    raise KeyboardInterrupt(said) from None
+                why = gradebook_problem(error) or (str(error) if isinstance(error, OSError | InputError) else None)
+                raise InputError(f"{why}; {said}") if why else error from None
+    note_lateness(course, assignment)
+    grades = read_grades(course, assignment)
+    return [replace(grades[one], problem=problems.get(one, ""), notes=notes.get(one, ())) for one in sorted(students)]
 
 
 def _with_times(limits: Limits, source: Any, threads: int, root: Path, data: Path | None, probes: Probes) -> Limits:
@@ -259,6 +249,7 @@ def _tests_written_in(course: Course, assignment: str, student: str) -> Any:
     from nbgrader.converters import Autograde
 
     notebook = nbformat.read(course.submitted(assignment, student), as_version=4)
+    notebook = _as_released(notebook, course.release(assignment, student))
     db_url = course.directory(assignment).db_url
     about = {"nbgrader": {"student": student, "assignment": assignment, "notebook": assignment, "db_url": db_url}}
     for preprocessor in Autograde().sanitize_preprocessors:
@@ -266,53 +257,19 @@ def _tests_written_in(course: Course, assignment: str, student: str) -> Any:
     return for_student(notebook, student)
 
 
-def _record(course: Course, assignment: str, student: str, executed: Any) -> Grade:
-    """Let nbgrader count the points of the executed cells, and write them into the gradebook."""
-    from nbgrader.converters import Autograde
-    from nbgrader.converters.base import NbGraderException
-    from nbgrader.preprocessors import Execute, NbGraderPreprocessor
+def _as_released(notebook: Any, release: Path) -> Any:
+    """What was handed in before cells of the assignment got other names, with the cells that are released now."""
+    import nbformat
 
-    if isinstance(executed, Exception):
-        return Grade(student, 0, 0, problem=f"not graded: {type(executed).__name__}: {executed}")
-
-    class TakeExecuted(NbGraderPreprocessor):
-        def preprocess(self, nb, resources):
-            nb.cells = executed.cells
-            return nb, resources
-
-    autograde = Autograde(coursedir=course.directory(assignment, student), config=course.config(), force=True)
-    autograde.autograde_preprocessors = [
-        TakeExecuted if one is Execute else one for one in autograde.autograde_preprocessors
-    ]
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # SQLAlchemy on nbgrader's way of using it
-            autograde.start()
-    except NbGraderException as error:
-        return Grade(student, 0, 0, problem=f"nbgrader could not count the points: {error}")
-    return read_grade(course, assignment, student)
-
-
-def read_grade(course: Course, assignment: str, student: str) -> Grade:
-    """A grade from the gradebook; no points if nothing was handed in."""
-    from nbgrader.api import MissingEntry
-
-    with course.gradebook() as book:
-        possible = book.find_assignment(assignment).max_score
-        try:
-            submission = book.find_submission(assignment, student)
-        except MissingEntry:
-            return Grade(student, 0, possible, problem="nothing handed in")
-        late = sum(notebook.late_submission_penalty or 0 for notebook in submission.notebooks)
-        return Grade(student, round(submission.score - late, 2), possible, submission.needs_manual_grade)
-
-
-def is_stale(course: Course, assignment: str, student: str) -> bool:
-    """Whether something was collected that is not graded yet."""
-    handed, graded = course.submitted(assignment, student), autograded(course, assignment, student)
-    return handed.exists() and (not graded.exists() or graded.stat().st_mtime < handed.stat().st_mtime)
-
-
-def autograded(course: Course, assignment: str, student: str) -> Path:
-    """The executed notebook, with the hidden tests: for the instructor."""
-    return course.root / "autograded" / student / assignment / f"{assignment}.ipynb"
+    if not release.exists():  # of a student who has left
+        return notebook
+    now = nbformat.read(release, as_version=4)
+    names = {cell.get("id"): grade_id(cell) for cell in now.cells if grade_id(cell)}
+    if set(names.values()) <= {grade_id(cell) for cell in notebook.cells}:
+        return notebook
+    for cell in notebook.cells:
+        if grade_id(cell) and cell.get("id") in names:
+            cell.metadata["nbgrader"]["grade_id"] = names[cell["id"]]
+    mended, _ = mend(notebook, now)
+    mended.metadata = notebook.metadata
+    return mended

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import tempfile
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from resnet_tutorial.errors import InputError, first_line
 
 from .cells import MARKERS, is_probe, is_student, secrets, squeezed, strings
+from .changes import follow_changes
 from .course import Course
 
 # In the sources: a chapter of the book, and another assignment.
@@ -28,6 +30,7 @@ def release_assignment(course: Course, assignment: str) -> list[Path]:
     import nbformat
 
     source = nbformat.read(course.source(assignment), as_version=4)
+    follow_changes(course, assignment, source)
     bare = for_course(_generate(course, assignment), course)
     students = [student.id for student in course.students()]
     notebooks = {student: for_student(bare, student) for student in students}
@@ -37,11 +40,15 @@ def release_assignment(course: Course, assignment: str) -> list[Path]:
         if leaks:
             raise InputError(f"nothing is released: {leaks[0]}")
     folder = course.root / "release" / assignment
-    shutil.rmtree(folder, ignore_errors=True)
-    for student, notebook in notebooks.items():
-        path = course.release(assignment, student)
-        path.parent.mkdir(parents=True)
-        nbformat.write(notebook, path)
+    folder.parent.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".aside-", dir=folder.parent) as aside:
+        made = Path(aside) / assignment
+        for student, notebook in notebooks.items():
+            path = made / course.release(assignment, student).relative_to(folder)
+            path.parent.mkdir(parents=True)
+            nbformat.write(notebook, path)
+        shutil.rmtree(folder, ignore_errors=True)
+        made.rename(folder)
     return [course.release(assignment, student) for student in students]
 
 

@@ -10,6 +10,7 @@ import json
 import math
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -172,6 +173,8 @@ def execute(
     said = reader.stderr.decode(errors="replace").strip().rpartition("\n")[2]
     if reader.returncode == NOT_STARTED:
         raise NotStarted(said)
+    if reader.returncode == -signal.SIGINT:  # Ctrl-C reaches it, too; a grade must not come of that
+        raise RuntimeError("interrupted")
     if reader.returncode > 0 and not said.startswith("MemoryError"):
         raise RuntimeError(said)
     return _read_job(job, "The kernel sent more than grading reads of one notebook, so it was ended.")

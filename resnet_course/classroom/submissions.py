@@ -1,8 +1,9 @@
 """Take in what students hand in: find whose it is, choose among several files, mend, say what was done."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from resnet_tutorial.files import write_atomic
 from .cells import grade_id
 from .clean import clean_text
 from .course import Course
+from .due import DAY, UTC, HandedIn, Policy, clock_of
 from .handed import Handed, read_place, reason, shown
 from .mend import mend
 from .roster import Roster
@@ -33,6 +35,7 @@ class Collected:
         unread: files of a student of which nothing could be read, so that what was collected before stays.
         unclear: files that are left alone: of no student, or not clearly of one.
         conflicts: why, for those of them that tell of somebody.
+        times: what told when the taken files were handed in, and of how many; empty if no due date is set.
     """
 
     notes: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -43,6 +46,7 @@ class Collected:
     unread: list[str] = field(default_factory=list)
     unclear: tuple[str, ...] = ()
     conflicts: dict[str, str] = field(default_factory=dict)
+    times: dict[str, int] = field(default_factory=dict)
 
 
 def collect_submissions(course: Course, assignment: str, place: Path) -> Collected:
@@ -63,16 +67,19 @@ def collect_submissions(course: Course, assignment: str, place: Path) -> Collect
         raise InputError(f"{assignment} was not released: resnet-tutorial classroom release {assignment}")
     if course.root.is_relative_to(place.resolve()) or place.resolve().is_relative_to(course.root / "key"):
         raise InputError(f"{place} holds the course and its answer key: name the folder with what was handed in")
-    students = course.students()
+    students, policy = course.students(), Policy.of(course)
     handed, submitters = read_place(place)
     roster = Roster(students, (folder.name for folder in (course.root / "source").iterdir()))
     delivery = Delivery.of((one.path for one in handed), roster, submitters)
     claims = [(whose(one.path, one.says, delivery), one) for one in handed]
+    handed_in = clock_of(place, policy.zone)
     collected = Collected(class_size=len(students))
     for student in students:
         mine = [(claim, one) for claim, one in claims if claim.student == student.id]
         if mine:
-            _take(collected, course, assignment, student.id, mine)
+            when = _take(collected, course, assignment, student.id, mine, handed_in)
+            if when and assignment in policy.due:
+                _tell_lateness(collected, policy, assignment, student.id, when)
     collected.conflicts |= {shown(one.path): claim.problem for claim, one in claims if claim.problem}
     nobodys = (shown(one.path) for claim, one in claims if not (claim.student or claim.problem))
     collected.unclear = (*collected.conflicts, *nobodys)
@@ -80,10 +87,30 @@ def collect_submissions(course: Course, assignment: str, place: Path) -> Collect
     return collected
 
 
+def _tell_lateness(collected: Collected, policy: Policy, assignment: str, student: str, when: HandedIn) -> None:
+    """Say what tells when files were handed in, and who is late, or hands in tomorrow."""
+    collected.times[when.by] = collected.times.get(when.by, 0) + 1
+    late = policy.days_late(assignment, student, when.at)
+    said = [f"late by {late} day{'s' * (late > 1)}"] if late else []
+    said += ["in the future: look at that machine's clock"] if when.at and when.at > datetime.now(UTC) + DAY else []
+    if said:
+        note = f"handed in at {policy.shown(when.at)} {when.by}: {', '.join(said)}"
+        collected.notes[student] = (*collected.notes[student], note)
+
+
 def _take(
-    collected: Collected, course: Course, assignment: str, student: str, mine: list[tuple[Claim, Handed]]
-) -> None:
-    """Take one of a student's files in, the newest with the best evidence, if it is clear which that is."""
+    collected: Collected,
+    course: Course,
+    assignment: str,
+    student: str,
+    mine: list[tuple[Claim, Handed]],
+    handed_in: Callable[[str, Claim], HandedIn],
+) -> HandedIn | None:
+    """Take one of a student's files in, the newest with the best evidence, if it is clear which that is.
+
+    Returns:
+        When that was handed in; None if none is taken.
+    """
     import nbformat
 
     mine = sorted(mine, key=lambda pair: (pair[0].rank, pair[0].attempt))
@@ -92,7 +119,7 @@ def _take(
     if len(senders) > 1:
         why = f"of {student}, from {len(senders)} senders: leave out, or rename, what is not theirs"
         collected.conflicts |= {shown(one.path): why for _, one in mine}
-        return
+        return None
     why = f"may be of {student}, too, of whom a file with a clearer name counts"
     collected.conflicts |= {shown(one.path): why for claim, one in mine if claim.rank < best}
     mine = [(claim, one) for claim, one in mine if claim.rank == best]
@@ -101,7 +128,7 @@ def _take(
         collected.unread += [shown(one.path) for _, one in mine]
         again = f"joined after the release: resnet-tutorial classroom release {assignment}, then collect again"
         collected.notes[student] = (again,)
-        return
+        return None
     given = nbformat.read(release, as_version=4)
     claim, chosen = _newest(mine, given)
     others = [one for _, one in mine if one is not chosen]
@@ -118,30 +145,31 @@ def _take(
         collected.unread.append(name)
         stays = "; what was collected before stays" if path.exists() else ""
         collected.notes[student] = (*told, f"`{name}` was not taken in, {chosen.problem}{stays}")
-        return
-    about = {"from": name, "rank": claim.rank, "sender": claim.sender, "attempt": claim.attempt}
-    about = notebook.metadata["collected"] = json.loads(json.dumps(about))  # as it is read again
-    before = _collected_before(path)
+        return None
+    when = handed_in(chosen.path, claim)
+    about = {"at": when.at and when.at.isoformat(), "by": when.by}
+    about |= {"from": name, "rank": claim.rank, "sender": claim.sender, "attempt": claim.attempt}
+    about = json.loads(json.dumps(about))  # as it is read again
+    earlier = nbformat.read(path, as_version=4) if _is_readable(path) else None
+    before = earlier.metadata.get("collected", {}) if earlier else {}
+    if before.get("at") and [cell.source for cell in earlier.cells] == [cell.source for cell in notebook.cells]:
+        about |= {key: before[key] for key in ("at", "by") if before["at"] < (about["at"] or "~")}  # a later copy
+        when = HandedIn(datetime.fromisoformat(about["at"]), about["by"])
     if before and before["rank"] > claim.rank:
         stays = f"`{before['from']}`, which has a clearer name, was collected before and stays"
         collected.conflicts[name] = f"may be of {student}, too, of whom {stays}"
-        return
+        return None
     if before and claim.sender and before["sender"] == about["sender"] and before["attempt"] > about["attempt"]:
         collected.superseded.append(name)
         collected.notes[student] = (*told, f"`{name}` is older than `{before['from']}`, collected before, which stays")
-        return
+        return None
     if before and before["from"] != name:
         told = (*told, f"`{name}` takes the place of `{before['from']}`, collected before")
+    notebook.metadata["collected"] = about
     write_atomic(path, nbformat.writes(notebook).encode())
     collected.taken[student] = name
     collected.notes[student] = (*told, *said)
-
-
-def _collected_before(path: Path) -> dict[str, Any]:
-    """Of an earlier collection: which file it was, and by what evidence. Empty if there was none."""
-    import nbformat
-
-    return nbformat.read(path, as_version=4).metadata.get("collected", {}) if _is_readable(path) else {}
+    return when
 
 
 def _newest(mine: list[tuple[Claim, Handed]], given: Any) -> tuple[Claim, Handed]:

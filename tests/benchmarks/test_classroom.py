@@ -1,7 +1,6 @@
-"""The generated class fits the assignments as they are now. Nothing is graded here."""
+"""The list of attacks fits the assignment as it is now. Nothing is graded here."""
 
 import sys
-from collections import Counter
 from types import SimpleNamespace
 
 import pytest
@@ -12,42 +11,33 @@ if sys.platform != "linux":
 
 import nbformat
 
-from benchmarks.classroom.__main__ import STUDENTS, expected, friend_of, make_file, names, seated
-from benchmarks.classroom.cases import CLASS
-from benchmarks.classroom.notebooks import about, possible, source_of
+from benchmarks.classroom.__main__ import friend_of, hidden_lines, make_class, make_file
+from benchmarks.classroom.attacks import ATTACKS, OTHERS_IN_CLASS
+from benchmarks.classroom.work import SOURCE, about
 from resnet_course.checks import variant
 
 WORLD = SimpleNamespace(canary="canary", values=lambda friend: {"$FRIEND": friend})
+BY_NAME = pytest.mark.parametrize("attack", [*ATTACKS, *OTHERS_IN_CLASS], ids=lambda attack: attack.tries)
 
 
-@pytest.mark.parametrize("case", CLASS, ids=lambda case: f"{case.kind}: {case.name}")
-def test_every_case_changes_the_assignment_as_it_is(case):
+@BY_NAME
+def test_every_attack_changes_the_assignment_as_it_is(attack):
     """An edit whose text is gone from the source raises."""
-    source = source_of(case.assignment)
-    handed = make_file(case, source, "s1000", WORLD)
-    if case.edits:
-        cells = {cell.get("id"): cell.source for cell in source.cells}
-        changed = [c for c in nbformat.reads(handed.decode(), 4).cells if cells.get(c.get("id")) != c.source]
-        assert len(changed) > 1 or case.name in ("an answer deleted", "a test deleted")  # the canary's cell is one
+    source = nbformat.read(SOURCE, as_version=4)
+    if attack.file is None:
+        return
+    right, handed = (make_file(one, source, "s1000", WORLD, "s1007") for one in (OTHERS_IN_CLASS[0], attack))
+    assert attack.tries == "right" or handed != right
 
 
-@pytest.mark.parametrize("case", CLASS, ids=lambda case: f"{case.kind}: {case.name}")
-def test_points_add_up(case):
-    tasks = [c for c in source_of(case.assignment).cells if "points" in about(c)]
-    most = {about(c)["grade_id"].removesuffix("-test").removeprefix("test_"): about(c)["points"] for c in tasks}
-    for task, lost in case.lost.items():
-        assert 0 < lost <= most.get(task, possible(case.assignment)), task
-    assert expected(case) is None or 0 <= expected(case) <= possible(case.assignment)
-    assert case.lost or case.kind in ("right", "broken file", "loop", "hostile", "not held")
+def test_points_are_those_of_the_assignment():
+    possible = sum(about(cell).get("points", 0) for cell in nbformat.read(SOURCE, as_version=4).cells)
+    assert possible == 20 and all(0 <= attack.points <= possible for attack in ATTACKS) and hidden_lines()
 
 
-def test_everybody_hands_in_something_and_the_class_is_varied():
-    seats = seated(CLASS)
-    assert {student for _, student in seats} == set(names(STUDENTS)) and len(seats) == len(CLASS)
-    counts = Counter(case.kind for case in CLASS)
-    assert counts["right"] >= 10 and counts["wrong"] >= 20 and counts["hostile"] >= 12 and counts["loop"] >= 5
-    assert {case.assignment[0] for case in CLASS} == set("123456")
-
-
-def test_a_friend_has_other_numbers():
-    assert all(variant(friend_of(one)).width != variant(one).width for one in names(STUDENTS))
+def test_everybody_hands_in_something():
+    handed = make_class(60, [])
+    assert len(handed) == 60 and set(map(id, ATTACKS)) <= set(map(id, handed.values()))
+    assert len({attack.tries for attack in ATTACKS}) == len(ATTACKS)
+    assert [one.tries for one in make_class(2, ["disk"]).values()] == ["fills the disk", "right"]
+    assert all(variant(friend_of(one, list(handed))).width != variant(one).width for one in handed)

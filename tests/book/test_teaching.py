@@ -56,8 +56,9 @@ def number(text: str) -> int:
 
 def commands(text: str) -> list[str]:
     """What a page tells its readers to type."""
-    blocks = re.findall(r"^```(?:bash|console)\n(.*?)^```", text, re.M | re.S)
-    return [re.sub(r"^\$ ", "", line) for block in blocks for line in block.splitlines()]
+    blocks = re.findall(r"^```(bash|console)\n(.*?)^```", text, re.M | re.S)
+    lines = [(kind, line) for kind, block in blocks for line in block.splitlines()]
+    return [line.removeprefix("$ ") for kind, line in lines if kind == "bash" or line.startswith("$ ")]
 
 
 @pytest.mark.parametrize("page", PAGES)

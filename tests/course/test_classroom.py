@@ -692,15 +692,15 @@ def test_written_part_waits_for_a_reader(tmp_path, capsys):
     (grade,) = grade_assignment(course, "2_essay")
     assert (grade.points, grade.possible, grade.waits) == (6, 9, True)
     assert export_grades(course, "plain", tmp_path / "g.csv") == ["anna, 2_essay: a written part waits to be read"]
-    path = course.submitted("2_essay", "anna")
-    later = path.stat().st_mtime + 3600
-    os.utime(path, (later, later))
+    work.cells[-1].source = "Or because."
+    nbformat.write(work, tmp_path / "handed" / "anna.ipynb")
+    collect_submissions(course, "2_essay", tmp_path / "handed")
     assert "anna, 2_essay: collected, but not graded since" in export_grades(course, "plain", tmp_path / "g.csv")[0]
     with pytest.raises(InputError, match="no assignment is called '2_esay'"):
         export_grades(course, "plain", tmp_path / "g.csv", ("2_esay",))
     with pytest.raises(SystemExit):
-        cli.main(["classroom", "export", str(tmp_path / "nowhere" / "g.csv"), "--course", str(course.root)])
-    assert capsys.readouterr().err.startswith("error: cannot use ")
+        cli.main(["classroom", "export", str(tmp_path / "g.csv" / "g.csv"), "--course", str(course.root)])
+    assert capsys.readouterr().err.startswith("error: cannot write ")
 
 
 def test_init_refuses_what_would_be_lost_or_is_wrong(tmp_path):
