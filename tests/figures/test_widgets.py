@@ -219,7 +219,8 @@ def test_each_class_with_images_is_shown_after_each_augmentation(photos):
         for _, attrs, _ in chosen:
             value = attrs["value"]
             assert len(page.find("div", **{f"data-strength-{kind}": value})) == 2
-            assert f'[name=strength-{kind}][value="{value}"]:checked) .rt-hidden[data-strength-{kind}="{value}"]' in style
+            wanted = f':has([name=strength-{kind}][value="{value}"]:checked) .rt-hidden[data-strength-{kind}="{value}"]'
+            assert wanted in style
         assert f'[name=kind][value="{kind}"]:checked) .rt-hidden[data-kind="{kind}"]' in style
     assert len(page.find("img")) == 2 * (1 + sum(strengths))
     # The strip holds the images themselves, four beside each other with a gap around each.
