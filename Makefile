@@ -56,7 +56,6 @@ bench: $(STAMP)
 	$(BIN)/python benchmarks/batches.py
 	$(BIN)/python -m benchmarks.training
 	$(BIN)/python benchmarks/kill_and_resume.py
-	$(BIN)/python benchmarks/lose_a_process.py
 
 clean:
 	rm -rf _build dist .pytest_cache .ruff_cache $(VENV)

@@ -36,11 +36,6 @@ def noise(n: int) -> ImageDataset:
     return ImageDataset(images, torch.arange(n) % 10, tuple("0123456789"), "noise", "train")
 
 
-def usual_loader(dataset: torch.utils.data.Dataset) -> DataLoader:
-    """A DataLoader whose workers stay: what it takes to start them is not counted."""
-    return DataLoader(dataset, BATCH, shuffle=True, num_workers=2, persistent_workers=True)
-
-
 class PilImages(torch.utils.data.Dataset):
     """Images stored as bytes and transformed as PIL images, as torchvision's CIFAR10 and most tutorials do."""
 
@@ -54,26 +49,29 @@ class PilImages(torch.utils.data.Dataset):
         return self.transform(Image.fromarray(self.images[index])), self.labels[index]
 
 
-def seconds(work: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
+def ordinary_loader(dataset: ImageDataset, train: bool = True) -> DataLoader:
+    """PIL transforms in a DataLoader whose workers stay: what it takes to start them is not counted."""
+    steps = [v1.ToTensor(), v1.Normalize(MEAN, STD)]
+    if train:
+        steps = [v1.RandomCrop(32, 4), v1.RandomHorizontalFlip(), *steps]
+    images = PilImages(dataset, v1.Compose(steps))
+    return DataLoader(images, BATCH, shuffle=train, num_workers=2, persistent_workers=True)
+
+
+def take_turns(ways: dict[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
+    """Seconds of each way in each round, after one round that does not count."""
+    times = {name: [] for name in ways}
+    for _ in range(rounds + 1):
+        for name, work in ways.items():
+            start = time.perf_counter()
+            work()
+            times[name].append(time.perf_counter() - start)
+    return {name: row[1:] for name, row in times.items()}
 
 
 def consume(batches: Iterable) -> None:
     for _ in batches:
         pass
-
-
-def take_turns(ways: dict[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
-    """Seconds of each way in each round, after one round that does not count."""
-    for work in ways.values():
-        work()
-    times = {name: [] for name in ways}
-    for _ in range(rounds):
-        for name, work in ways.items():
-            times[name].append(seconds(work))
-    return times
 
 
 def ratio(above: list[float], below: list[float]) -> float:
@@ -85,13 +83,14 @@ def measure_loaders() -> None:
     """Crop, flip and normalization into float batches: ours, and torchvision's in a DataLoader with two workers."""
     large, small = noise(50_000), noise(10_240)
     crop, scale = (v2.RandomCrop(32, 4), v2.RandomHorizontalFlip()), v2.ToDtype(torch.float32, scale=True)
-    pil = v1.Compose([v1.RandomCrop(32, 4), v1.RandomHorizontalFlip(), v1.ToTensor(), v1.Normalize(MEAN, STD)])
     tensors = v2.Compose([*crop, scale, v2.Normalize(MEAN, STD)])
     loaders = {
         "BatchLoader": BatchLoader(large, BATCH, AUGMENT, shuffle=True),
         "BatchLoader, 2 threads ahead": BatchLoader(large, BATCH, AUGMENT, shuffle=True, num_workers=2),
-        "DataLoader, PIL": usual_loader(PilImages(small, pil)),
-        "DataLoader, v2 on tensors": usual_loader(small.as_torch(tensors)),
+        "DataLoader, PIL": ordinary_loader(small),
+        "DataLoader, v2 on tensors": DataLoader(
+            small.as_torch(tensors), BATCH, shuffle=True, num_workers=2, persistent_workers=True
+        ),
     }
     times = take_turns({name: partial(consume, loader) for name, loader in loaders.items()}, rounds=7)
     each = {name: [t / len(loaders[name].dataset) for t in times[name]] for name in times}
@@ -99,29 +98,6 @@ def measure_loaders() -> None:
         print(f"{name:30} {1 / statistics.median(row):9,.0f} images/s")
     for name, goal in (("DataLoader, PIL", 10), ("DataLoader, v2 on tensors", 5)):
         print(f"BatchLoader is {ratio(each[name], each['BatchLoader']):.1f} times as fast as {name} (goal: {goal})")
-
-
-def measure_options() -> None:
-    """What each kind of augmentation costs."""
-    dataset = noise(12_800)
-    options = {
-        "none": {},
-        "crop and flip": {"augment": True},
-        "+ random erasing": {"augment": True, "erase": 0.25},
-        "+ cutout": {"augment": True, "cutout": 16},
-        "+ MixUp": {"augment": True, "mixup": 0.2},
-        "+ CutMix": {"augment": True, "cutmix": 1.0},
-    }
-    loaders = {
-        name: BatchLoader(dataset, BATCH, Transform(MEAN, STD, **option), shuffle=True)
-        for name, option in options.items()
-    }
-    ways = {name: partial(consume, loader) for name, loader in loaders.items()}
-    slow = BatchLoader(dataset.subset(512), BATCH, Transform(MEAN, STD, True, rand_augment=(2, 9)), shuffle=True)
-    for name, row in take_turns(ways, rounds=5).items():
-        print(f"{name:30} {len(dataset) / statistics.median(row):9,.0f} images/s")
-    row = take_turns({"": partial(consume, slow)}, rounds=3)[""]
-    print(f"{'+ RandAugment':30} {512 / statistics.median(row):9,.0f} images/s")
 
 
 def measure_share(steps: int = 3) -> None:
@@ -146,7 +122,7 @@ def measure_share(steps: int = 3) -> None:
 
 
 def main() -> None:
-    parts = {"loaders": measure_loaders, "options": measure_options, "share": measure_share}
+    parts = {"loaders": measure_loaders, "share": measure_share}
     parser = argparse.ArgumentParser(description="Measure how fast batches are made.")
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"any of {', '.join(parts)} (default: all)")
     chosen = parser.parse_args().parts or list(parts)

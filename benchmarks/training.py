@@ -23,10 +23,8 @@ from pathlib import Path
 
 import torch
 from torch import nn
-from torch.utils.data import DataLoader
-from torchvision import transforms
 
-from benchmarks.batches import MEAN, STD, PilImages, noise, ratio, take_turns
+from benchmarks.batches import BATCH, MEAN, STD, noise, ordinary_loader, ratio, take_turns
 from resnet_tutorial import ImageDataset, InputError, Recipe, create_model, get_architecture
 from resnet_tutorial.data import BatchLoader, Transform
 from resnet_tutorial.files import write_atomic
@@ -42,18 +40,9 @@ from resnet_tutorial.training import (
 )
 from resnet_tutorial.training.graphs import GraphedStep
 
-BATCH = 128
 RECIPE = Recipe(lr=0.01)  # small enough for noise as images
 PARTS = "a part, default all; ladder: from the ordinary loop to compiled steps and CUDA graphs, a rung at a time"
-STEPS = {"resnet20": 100, "resnet18": 6, "resnet50": 3}
-
-
-def ordinary_loader(dataset: ImageDataset, train: bool) -> DataLoader:
-    steps = [transforms.ToTensor(), transforms.Normalize(MEAN, STD)]
-    if train:
-        steps = [transforms.RandomCrop(32, 4), transforms.RandomHorizontalFlip(), *steps]
-    images = PilImages(dataset, transforms.Compose(steps))
-    return DataLoader(images, BATCH, shuffle=train, num_workers=2, persistent_workers=True)
+STEPS_OF_A_ROUND = {"resnet20": 100, "resnet18": 6, "resnet50": 3}
 
 
 def ordinary_epoch(model: nn.Module, loader: Iterable, optimizer: torch.optim.Optimizer, device: torch.device) -> float:
@@ -96,7 +85,7 @@ class Way:
 
 def measure_training(name: str, rounds: int, steps: int | None) -> None:
     """Images per second of the ordinary loop, and of ours in each precision, as it is and compiled."""
-    steps = steps or STEPS.get(name, 3)
+    steps = steps or STEPS_OF_A_ROUND.get(name, 3)
     dataset, ours = noise(BATCH * steps), pick_device(TrainConfig())
     ways = {"ordinary loop, fp32": their_epoch(name, ours.device, dataset)}
     for precision in dict.fromkeys(("fp32", ours.precision)):
@@ -124,7 +113,7 @@ def our_epoch(name: str, way: Way, dataset: ImageDataset) -> Callable[[], object
 
 
 def measure_evaluation(name: str, rounds: int, steps: int | None) -> None:
-    dataset, ours = noise(BATCH * (steps or STEPS.get(name, 3))), pick_device(TrainConfig())
+    dataset, ours = noise(BATCH * (steps or STEPS_OF_A_ROUND.get(name, 3))), pick_device(TrainConfig())
     model = create_model(name).to(ours.device)
     ways = {"ordinary loop": partial(ordinary_evaluation, model, ordinary_loader(dataset, False), ours.device)}
     loader = BatchLoader(dataset, ours.eval_batch, Transform(MEAN, STD), device=ours.device)
@@ -135,7 +124,7 @@ def measure_evaluation(name: str, rounds: int, steps: int | None) -> None:
 def measure_ladder(name: str, rounds: int, steps: int | None, save: Path | None = None) -> None:
     """Each step from the ordinary loop to ours, with the rungs of the chapter on GPU training."""
     ours = pick_device(TrainConfig())
-    steps = steps or (200 if ours.device.type == "cuda" else min(STEPS.get(name, 3), 20))
+    steps = steps or (200 if ours.device.type == "cuda" else min(STEPS_OF_A_ROUND.get(name, 3), 20))
     dataset = noise(BATCH * steps)
     ways = {"ordinary loop, fp32": their_epoch(name, ours.device, dataset)}
     rungs = ladder(ours)
@@ -195,7 +184,8 @@ def main() -> None:
     parts = {"training": measure_training, "evaluation": measure_evaluation, "ladder": measure_ladder}
     parser = argparse.ArgumentParser(description="Measure training and evaluation beside the ordinary loop.")
     parser.add_argument("part", nargs="?", choices=(*parts, "all"), default="all", help=PARTS)
-    parser.add_argument("networks", nargs="*", default=list(STEPS), help=f"default: {', '.join(STEPS)}")
+    names = list(STEPS_OF_A_ROUND)
+    parser.add_argument("networks", nargs="*", default=names, help=f"default: {', '.join(names)}")
     parser.add_argument("--rounds", type=int, default=3, help="how often each way is measured (default: 3)")
     parser.add_argument(
         "--steps",

@@ -15,17 +15,17 @@ from nbclient import NotebookClient
 
 BOOK = Path(__file__).parent
 CHECKED = "nbval-check-output"
-KEPT = ("tags", "mystnb", "jupyter", "slideshow")  # metadata of a cell; the last is for slides.py
+# Metadata of a cell: slideshow is for slides.py; cellView folds a solution on Colab, source_hidden does so elsewhere.
+KEPT = ("cellView", "tags", "mystnb", "jupyter", "slideshow")
 # What a chapter needs beyond the package, in ranges: pip leaves alone what is there already, as on Colab.
 INSTALL = """\
 # Installs the package where it is missing, as on Colab. Elsewhere this cell does nothing.
 from importlib.util import find_spec
 
-REPOSITORY = "{address}"
+REPOSITORY = "{address}"  # without an address, the published package
 if find_spec("resnet_tutorial") is None:
-    if not REPOSITORY:
-        raise ModuleNotFoundError("put the address of the book's repository, https://…, into REPOSITORY")
-    %pip install --quiet "resnet-tutorial @ git+{{REPOSITORY}}" "ipywidgets>=7.7,<9" "matplotlib>=3.8,<4"\
+    PACKAGE = f"resnet-tutorial @ git+{{REPOSITORY}}" if REPOSITORY else "resnet-tutorial"
+    %pip install --quiet "{{PACKAGE}}" "ipywidgets>=7.7,<9" "matplotlib>=3.8,<4"\
 """
 
 

@@ -31,7 +31,8 @@ MARKDOWN = MarkdownIt("commonmark").enable("table").use(dollarmath_plugin, rende
 
 
 def render(markdown: str) -> str:
-    """Markdown as HTML. Links lead to the pages of the book, formulas are MathML."""
+    """Markdown as HTML. Links lead to the pages of the book, formulas are MathML, terms of the glossary are words."""
+    markdown = re.sub(r"\{term\}`([^`<]*?)(?: ?<[^`]*)?`", r"\1", markdown)
     return re.sub(r'href="([\w./-]+)\.(?:ipynb|md)', r'href="../book/\1.html', MARKDOWN.render(markdown))
 
 

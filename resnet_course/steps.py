@@ -18,7 +18,7 @@ from .command import CollectArgs, FeedbackArgs, GradeArgs, GradesArgs, InitArgs,
 def run(args: object) -> None:
     """Take one step, the one that the arguments belong to."""
     try:
-        STEPS[type(args)](args)
+        FUNCTIONS[type(args)](args)
     except OSError as error:
         what = f"cannot use {error.filename}: {error.strerror}" if error.filename else str(error)
         raise InputError(what) from None
@@ -63,6 +63,8 @@ def _grade(args: GradeArgs) -> None:
     for grade in grades:
         waits = ", and a written part to read" if grade.waits else ""
         print(f"{grade.student}: {grade.problem or f'{grade.points:g} of {grade.possible:g} points{waits}'}")
+        for note in grade.notes:
+            print(f"  look: {note}")
 
 
 def _feedback(args: FeedbackArgs) -> None:
@@ -84,7 +86,7 @@ def _key(args: KeyArgs) -> None:
     print(f"{args.course / 'key' / args.assignment}.csv: everyone's variant")
 
 
-STEPS: dict[type, Callable] = {
+FUNCTIONS: dict[type, Callable] = {
     InitArgs: _init,
     ReleaseArgs: _release,
     CollectArgs: _collect,

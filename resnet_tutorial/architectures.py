@@ -41,6 +41,11 @@ class Stage:
     stride: int
 
 
+def depth_of(block: str, blocks: tuple[int, ...]) -> int:
+    """Layers with weights of a network with so many blocks of a kind in each stage: stem, blocks, linear layer."""
+    return 2 + CONVS_PER_BLOCK[block] * sum(blocks)
+
+
 @dataclass(frozen=True)
 class Architecture:
     """One network of the table.
@@ -73,7 +78,7 @@ class Architecture:
     @property
     def depth(self) -> int:
         """Weighted layers on the longest path, from the stem over the convolutions to the linear layer."""
-        return 2 + CONVS_PER_BLOCK[self.block] * sum(self.blocks)
+        return depth_of(self.block, self.blocks)
 
     @property
     def family(self) -> str:

@@ -7,7 +7,6 @@ import threading
 from collections.abc import Iterable, Iterator
 from glob import glob, has_magic
 from pathlib import Path
-from typing import BinaryIO
 
 from .errors import InputError
 
@@ -33,14 +32,10 @@ def cannot_write(path: Path, error: OSError) -> InputError:
 
 
 @contextlib.contextmanager
-def open_atomic(path: Path, *, sync: bool = True) -> Iterator[BinaryIO]:
-    """Open a file for writing so that a reader, a crash or a full disk never sees half of it.
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a name beside the file to write under: what was written there takes the file's place when the block ends.
 
-    An earlier file stays until the new one is complete.
-
-    Args:
-        path: the file.
-        sync: wait until the disk has it, so that a power cut does no harm either.
+    A reader, a crash or a full disk never sees half of a file: an earlier one stays until the new one is complete.
 
     Raises:
         InputError: if the file cannot be written.
@@ -49,11 +44,7 @@ def open_atomic(path: Path, *, sync: bool = True) -> Iterator[BinaryIO]:
     temporary = path.with_name(f".{path.name}-{os.getpid()}-{threading.get_ident()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with open(temporary, "wb") as file:
-            yield file
-            file.flush()
-            if sync:
-                os.fsync(file.fileno())
+        yield temporary
         os.replace(temporary, path)
     except BaseException as error:  # Ctrl-C among them: leave no temporary file behind
         with contextlib.suppress(OSError):
@@ -64,13 +55,15 @@ def open_atomic(path: Path, *, sync: bool = True) -> Iterator[BinaryIO]:
 
 
 def write_atomic(path: Path, content: bytes | memoryview) -> None:
-    """Write a file whole or not at all, as :func:`open_atomic` does.
+    """Write a file whole or not at all, as :func:`replacing` does, and wait until the disk has it.
 
     Raises:
         InputError: if the file cannot be written.
     """
-    with open_atomic(path) as file:
+    with replacing(path) as temporary, open(temporary, "wb") as file:
         file.write(content)
+        file.flush()
+        os.fsync(file.fileno())  # so that a power cut does no harm either
 
 
 @contextlib.contextmanager

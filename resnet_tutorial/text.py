@@ -1,4 +1,4 @@
-"""Texts for people: columns that stand below each other, times in the usual unit, names in the usual order."""
+"""Texts for people: columns that stand below each other, numbers of things, times in the usual unit, names in order."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -17,6 +17,11 @@ def text_table(rows: Iterable[Sequence[str]], align: str = "<", gap: str = "  ")
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     forms = [f"{align[min(i, len(align) - 1)]}{width}" for i, width in enumerate(widths)]
     return "\n".join(gap.join(map(format, row, forms)).rstrip() for row in rows)
+
+
+def count(n: int, noun: str) -> str:
+    """So many things: ``1 epoch``, ``1,000 epochs``."""
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 
 def duration(seconds: float) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from resnet_tutorial import ARCHITECTURES, __version__, cli, create_model, list_models, summarize
+from resnet_tutorial import __version__, cli, create_model, list_models, summarize
 from resnet_tutorial.cli.parser import parse
 from resnet_tutorial.training import load_checkpoint
 from resnet_tutorial.training.checkpoint import save_checkpoint
@@ -81,11 +81,6 @@ def test_resume_takes_data_as_typed_or_where_it_has_moved(image_folder, tmp_path
     assert "two data folders" in refused(capsys, "train", moved, "--resume", "--root", tmp_path)
 
 
-def test_resume_refuses_another_model_and_another_recipe(trained, capsys):
-    assert "another model" in refused(capsys, "train", "--resume", "--model", "resnet32")
-    assert "another recipe: lr was" in refused(capsys, "train", "--resume", "--lr", "0.5")
-
-
 def test_the_checkpoint_of_a_run_names_it(trained, image_folder, capsys):
     code, out, err = run(capsys, "train", "--resume", "--ckpt-dir", trained / "last.pt")
     assert code == 0 and f"resuming {trained} after epoch 1" in out and not err
@@ -94,24 +89,12 @@ def test_the_checkpoint_of_a_run_names_it(trained, image_folder, capsys):
     assert "record.json is a file" in refused(capsys, "train", image_folder, "--ckpt-dir", trained / "record.json")
 
 
-def test_a_damaged_checkpoint_is_noted_once(trained, capsys):
-    (trained / "last.pt").write_bytes(b"cut off")
-    code, out, err = run(capsys, "train", "--resume")
-    assert code == 0 and not err
-    assert out.count("damaged") == 1 and out.startswith(f"note: {trained.relative_to(trained.parents[1])}/last.pt is")
-
-
 @pytest.mark.parametrize("where", ["recipe", "run"])
 def test_a_run_of_a_newer_version_is_refused(trained, capsys, where):
     state = load_checkpoint(trained)
     (state["record"]["recipe"] if where == "recipe" else state["run"])["unheard_of"] = 1
     save_checkpoint(trained / "last.pt", state)
     assert "does not know (unheard_of): a newer version" in refused(capsys, "train", "--resume")
-
-
-def test_version(capsys):
-    code, out, _ = run(capsys, "--version")
-    assert code == 0 and out.startswith(f"resnet-tutorial {__version__}, torch ")
 
 
 def test_summary(capsys):
@@ -128,15 +111,6 @@ def test_summary_of_all_networks(capsys):
     assert "resnet20   three-stage basic         269,722 parameters    40.6 million MACs" in lines
     _, out, _ = run(capsys, "summary", "Plain*", "--width", "0.5")
     assert [line.split()[0] for line in out.splitlines()] == list_models("plain*")
-
-
-@pytest.mark.parametrize("layers", [[], ["--layers"]])
-def test_every_summary_fits_100_columns(capsys, layers):
-    argv = ["--stem", "imagenet", "--image-size", "224", "--num-classes", "1000", "--checkpoint-activations", *layers]
-    for arch in ARCHITECTURES.values():
-        _, out, _ = run(capsys, "summary", arch.name, *argv)
-        lines = out.splitlines()
-        assert lines[0].startswith(f"{arch.title}: ") and max(map(len, lines)) <= 100, arch.name
 
 
 def test_summary_for_programs(capsys):
@@ -156,14 +130,31 @@ def test_summary_for_programs(capsys):
 
 def test_recipes_and_help(capsys):
     assert "cifar10_resnet32" in run(capsys, "recipes")[1]
+    assert run(capsys, "--version")[1].startswith(f"resnet-tutorial {__version__}, torch ")
     main_help = run(capsys, "--help")[1]
     assert all(word in main_help for word in [*cli.COMMANDS, "--version"])
-    code, out, _ = run(capsys, "train", "--help")
+    code, out, _ = run(capsys, "train", "--help", "all")
     assert code == 0 and "--num-epochs" in out and "Learning rate at its highest" in out
     assert "None}" not in out and "None," not in out and "(default: )" not in out
     groups = ["run", "how long", "optimizer", "regularization and augmentation", "machine"]
     assert all(f"\n\n{title}:\n  " in out for title in groups)
-    assert "(default: 64000)" not in out and "(default: 64000)" in run(capsys, "train", "-c", "paper", "--help")[1]
+    steps = run(capsys, "train", "-c", "paper", "--help", "all")[1]
+    assert "(default: 64000)" not in out and "(default: 64000)" in steps
+
+
+@pytest.mark.parametrize("command", cli.COMMANDS)
+def test_the_help_of_each_command_fits_a_screen(command, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
+    lines = run(capsys, command, "--help")[1].splitlines()
+    assert len(lines) <= 52 and max(map(len, lines)) <= 100
+
+
+def test_the_help_on_training_names_every_flag(capsys):
+    short, full = (run(capsys, "train", "--help", *more)[1] for more in ([], ["all"]))
+    flags = set(re.findall(r"(?<![\w-])--[a-z]\w+(?:-\w+)*", full)) | set(re.findall(r"--\[no-\]([\w-]+)", full))
+    named = set(re.findall(r"[a-z][\w-]+", short.replace("--no-", "--")))
+    second = {"--random-seed", "--num-workers"}  # another spelling of one that is named
+    assert {flag.removeprefix("--") for flag in flags - second} <= named
 
 
 @pytest.mark.parametrize(
@@ -209,7 +200,6 @@ def test_words_are_understood_in_any_order(line, values):
         (["train", "one", "two"], "unexpected 'two'; see", 2),
         (["train", "--epochs", "many"], "argument --epochs/--num-epochs: invalid int value: 'many'; see", 2),
         (["train", "--epochs"], "argument --epochs/--num-epochs: expected one argument; see", 2),
-        (["train", "--lr", "x"], "error: argument --lr: invalid float value: 'x'; see", 2),
         (["train", "--lr", "-1e-3"], "error: lr must be above 0, got -0.001", 1),
         (["train", "--rand-augment", "2"], "--rand-augment: expected 2 arguments; see", 2),
         (["train", "--milestones", "DATA"], "argument --milestones: expected whole numbers, got 'DATA'; see", 2),
@@ -221,17 +211,12 @@ def test_words_are_understood_in_any_order(line, values):
         (["classroom", "init", "course"], "the following arguments are required: --students; see", 2),
         (["classroom", "grad"], "no step of classroom is called 'grad': did you mean grade?", 2),
         (["train", "--model", "resnet21"], "did you mean resnet20", 1),
-        (["summary", "rsnet18"], "did you mean resnet18", 1),
         (["summary", "resnet18", "--image-size", "4"], "at least 8", 1),
         (["summary", "resnet18", "--shortcut", "D"], "argument --shortcut: invalid choice: 'D' (choose from", 2),
-        (["summary", "plain20", "--shortcut", "B"], "plain20 is a plain network", 1),
         (["summary", "--shortcut", "B", "--json"], "plain18 is a plain network", 1),
-        (["summary", "resnet18", "--width", "0.001"], "at least one channel", 1),
-        (["summary", "resnet18", "--in-channels", "0"], "in_channels must be at least 1", 1),
         (["summary", "resnet18", "--num-classes", "0"], "num_classes must be at least 1", 1),
         (["summary", "plian*"], "no network matches 'plian*'", 1),
         (["summary", "--layers"], "name it", 1),
-        (["train", "--batch_size", "0"], "batch_size must be at least 1, got 0", 1),
         (["train", "--seed", "-1"], "seed must be at least 0", 1),
         (["train", "-c", "quikc"], "did you mean quick", 1),
         (["train", "nowhere"], "does not exist", 1),
@@ -249,15 +234,8 @@ def test_wrong_words(tmp_path, monkeypatch, capsys, argv, message, status):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_checkpoint_of_other_classes(trained, image_folder, capsys):
-    for part in ("train", "test"):
-        (image_folder / part / "left").rename(image_folder / part / "middle")
-    assert "the network knows left, right" in refused(capsys, "evaluate")
-
-
-@pytest.mark.parametrize(("sign", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_ends_the_step_saves_and_has_its_own_status(image_folder, tmp_path, capsys, sign, status):
-    """A real one, in the middle of an epoch; then the run goes on."""
+def test_a_signal_ends_the_step_saves_and_has_its_own_status(image_folder, tmp_path, capsys):
+    """A real one, in the middle of an epoch."""
     argv = ["train", str(image_folder), "--model", "resnet8", "--epochs", "500", "--batch-size", "8"]
     process = subprocess.Popen(
         [sys.executable, "-m", "resnet_tutorial", *argv],
@@ -268,10 +246,10 @@ def test_a_signal_ends_the_step_saves_and_has_its_own_status(image_folder, tmp_p
     )
     for line in process.stdout:
         if line.startswith("epoch   1"):
-            process.send_signal(sign)
+            process.send_signal(signal.SIGTERM)
             break
     _, err = process.communicate(timeout=60)
-    assert process.returncode == status
+    assert process.returncode == 143
     assert "error: interrupted: the run is saved after" in err and "--resume" in err and "Traceback" not in err
     folder = tmp_path / "runs" / "resnet8-corners-seed0"
     assert not [path for path in folder.iterdir() if path.name.startswith(".")]

@@ -1,5 +1,6 @@
 """The commands that use a trained network, as a user runs them."""
 
+import csv
 import json
 import os
 import re
@@ -61,12 +62,9 @@ def test_evaluate_agrees_with_the_record(trained, capsys):
     assert answer["loss"] == pytest.approx(record.test["loss"], rel=1e-5)
     assert answer["data"]["fingerprint"] == record.data["test_fingerprint"] and answer["notes"] == []
     assert sum(map(sum, answer["confusion"])) == 8 and answer["top5"] is None
-    assert [entry["name"] for entry in answer["classes"]] == ["left", "right"]
-
-
-def test_evaluate_flipped(trained, capsys):
     _, out, _ = run(capsys, "evaluate", "--flip")
     assert "8 images, each also mirrored" in out and re.search(r"calibration error \d+\.\d\d %", out)
+    assert [entry["name"] for entry in answer["classes"]] == ["left", "right"]
 
 
 def test_evaluate_weights(weights, image_folder, capsys):
@@ -81,20 +79,18 @@ def test_evaluate_weights(weights, image_folder, capsys):
 def test_a_guessed_mean_is_called_one_by_every_command(image_folder, tmp_path, capsys, own_cache):
     state = export_weights(create_model("resnet8", num_classes=10, shortcut="B"), "chenyaofo")
     torch.save(state, tmp_path / "a.pt")
-    for kind in ("train", "test"):
-        for i in range(8):  # eight classes more, as the guess is one for ten
-            (tmp_path / "ten" / kind / f"class{i}").mkdir(parents=True)
-            Image.new("RGB", (32, 32)).save(tmp_path / "ten" / kind / f"class{i}" / "0.png")
-        shutil.copytree(image_folder / kind, tmp_path / "ten" / kind, dirs_exist_ok=True)
+    images = np.zeros((10, 32, 32, 3), dtype=np.uint8)
+    labels = np.arange(10)  # the guess is one for ten classes
+    np.savez(tmp_path / "ten.npz", x_train=images, y_train=labels, x_test=images, y_test=labels)
     numbers = ["--mean", "0.4", "0.4", "0.4", "--std", "0.2", "0.2", "0.2"]
     for command in (
-        ["evaluate", tmp_path / "a.pt", tmp_path / "ten"],
-        ["evaluate", tmp_path / "a.pt", tmp_path / "ten", "--json"],
+        ["evaluate", tmp_path / "a.pt", tmp_path / "ten.npz", "--json"],
         ["predict", image_folder / "test/left/000.png", "--checkpoint", tmp_path / "a.pt", "--json"],
         ["export", tmp_path / "b.safetensors", tmp_path / "a.pt"],
     ):
         code, out, err = run(capsys, *command)
         assert code == 0 and err.count("note: mean and std assumed") == 1 and "give --mean --std" in err
+        assert "export" not in command or "note: the file says so, too: mean and std assumed" in out
         if "--json" in command:
             answer = json.loads(out)
             assert "predict" in command or "assumed" in answer["notes"][-1]
@@ -147,13 +143,33 @@ def test_a_run_keeps_its_share_for_the_test_and_what_it_left_out(numbers, tmp_pa
     assert "test_share must be between 0 and 1, got 1" in refused(capsys, *argv, "--test-share", "1")
 
 
+def test_evaluate_reads_the_part_that_it_needs(numbers, tmp_path, capsys):
+    run(capsys, "train", numbers, "--model", "resnet8", "--epochs", "1", "--ckpt-dir", tmp_path / "run")
+    shutil.rmtree(numbers / "train")
+    record = read_record(tmp_path / "run" / "record.json")
+    for data in (numbers, numbers / "test"):
+        answer = json.loads(run(capsys, "evaluate", tmp_path / "run", data, "--json")[1])
+        assert answer["accuracy"] == record.test["accuracy"] and answer["notes"] == []
+    next((numbers / "test" / "9").iterdir()).write_bytes(b"")
+    assert "--skip-unreadable" in refused(capsys, "evaluate", tmp_path / "run", numbers)
+    _, out, _ = run(capsys, "evaluate", tmp_path / "run", numbers, "--skip-unreadable")
+    assert "note: images that cannot be read, and were left out: 1" in out
+
+
+def test_a_single_class_is_nothing_to_learn(numbers, tmp_path, capsys):
+    for part in ("train", "test"):
+        shutil.rmtree(numbers / part / "9")
+    told = refused(capsys, "train", numbers, "--model", "resnet8", "--ckpt-dir", tmp_path / "run")
+    assert "has one class, '10'" in told and not (tmp_path / "run").exists()
+
+
 def test_a_new_run_starts_from_the_weights_of_another(trained, image_folder, tmp_path, capsys):
     argv = ["train", image_folder, "--model", "resnet8", "--epochs", "1", "--ckpt-dir", tmp_path / "on"]
-    message = refused(capsys, "train", "--resume", "--ckpt-dir", trained, "--epochs", "4")
-    assert "epochs was 1, now it is 4" in message and f"start from these weights (--pretrained {trained})" in message
+    message = refused(capsys, "train", "--resume", "--ckpt-dir", trained, "--lr", "0.01")
+    assert "lr was 0.3, now it is 0.01" in message and f"start from these weights (--weights {trained})" in message
     still = ["--lr", "1e-12", "--lr-scheduler", "none", "--momentum", "0", "--weight-decay", "0", "--pretrained"]
     code, out, _ = run(capsys, *argv, *still, trained)
-    assert code == 0 and f"note: the weights at the start are those of {trained}\n" in out
+    assert code == 0 and f"note: the weights at the start are those of {trained}; images are normalized by" in out
     old, new = (load_trained(folder).model.state_dict() for folder in (trained, tmp_path / "on"))
     assert all(torch.allclose(old[name], new[name], atol=1e-6) for name in old if name.endswith(("weight", "bias")))
     record = read_record(tmp_path / "on" / "record.json")
@@ -258,17 +274,13 @@ def test_exported_weights_need_no_flags(trained, tmp_path, image_folder, capsys)
     assert "the suffix says the format" in refused(capsys, "export", tmp_path / "net.onxx")
 
 
-@pytest.mark.parametrize("name", ["curves.png", "curves.svg"])
-def test_compare(trained, tmp_path, capsys, name):
-    code, out, _ = run(capsys, "compare", trained, trained / "record.json", "--plot", tmp_path / name)
+def test_compare(trained, tmp_path, capsys):
     accuracy = read_record(trained / "record.json").test["accuracy"]
-    assert code == 0 and out.startswith("corners: 8 test images") and f"{accuracy:.2f} %" in out
-    assert (tmp_path / name).read_bytes()[:4] in (b"\x89PNG", b"<?xm") and f"curves: {tmp_path / name}" in out
-
-
-def test_compare_for_programs(trained, capsys):
-    _, out, _ = run(capsys, "compare", trained, "--json")
-    (row,) = json.loads(out)["experiments"]
+    for name, start in (("curves.png", b"\x89PNG"), ("curves.svg", b"<?xm")):
+        code, out, _ = run(capsys, "compare", trained, trained / "record.json", "--plot", tmp_path / name)
+        assert code == 0 and out.startswith("corners: 8 test images") and f"{accuracy:.2f} %" in out
+        assert (tmp_path / name).read_bytes().startswith(start) and f"curves: {tmp_path / name}" in out
+    (row,) = json.loads(run(capsys, "compare", trained, "--json")[1])["experiments"]
     assert row["network"] == "resnet8" and row["seeds"] == [0]
 
 
@@ -321,3 +333,67 @@ def test_bench(capsys, monkeypatch):
     assert "--all estimates" in run(capsys, "bench")[1]
     assert "--all" not in run(capsys, "bench", "--all")[1] and given["others"] is True
     assert "batch_size must be at least 1" in refused(capsys, "bench", "--batch-size", "0")
+
+
+def table(path):
+    with open(path, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_predictions_as_a_table(trained, image_folder, weights, tmp_path, capsys):
+    pictures = image_folder / "test"
+    code, out, _ = run(capsys, "predict", pictures, "--checkpoint", trained, "--csv", tmp_path / "new" / "p.csv")
+    assert code == 0 and out == f"the answers for 8 images are in {tmp_path / 'new' / 'p.csv'}\n"
+    answers = json.loads(run(capsys, "predict", pictures, "--checkpoint", trained, "--json")[1])
+    rows = table(tmp_path / "new" / "p.csv")
+    assert [row["path"] for row in rows] == [answer["path"] for answer in answers]
+    for row, answer in zip(rows, answers, strict=True):
+        assert row["class"] == answer["classes"][0]["class"] and list(row) == ["path", "class", "probability"]
+        assert float(row["probability"]) == pytest.approx(answer["classes"][0]["probability"], abs=1e-6)
+    numbers = ["--mean", "0.4", "0.4", "0.4", "--std", "0.2", "0.2", "0.2", "--checkpoint", weights]
+    (tmp_path / "names.txt").write_text("links\nrechts\n")
+    for names in ("links,rechts", tmp_path / "names.txt"):
+        argv = ["predict", pictures, *numbers, "--classes", names, "--all", "--csv", tmp_path / "all.csv"]
+        assert run(capsys, *argv)[0] == 0
+        row = table(tmp_path / "all.csv")[0]
+        assert list(row) == ["path", "class", "probability", "links", "rechts"]
+        assert row["probability"] == row[row["class"]]
+        assert float(row["links"]) + float(row["rechts"]) == pytest.approx(1, abs=1e-5)
+    assert "2 classes, and 3 names are given" in refused(capsys, "predict", pictures, *numbers, "--classes", "a,b,c")
+    assert "leave out --classes" in refused(capsys, "predict", pictures, "--checkpoint", trained, "--classes", "a,b")
+
+
+@pytest.mark.parametrize("command", ["predict", "evaluate"])
+def test_a_table_that_cannot_be_written(trained, image_folder, tmp_path, capsys, command):
+    (tmp_path / "file").write_text("in the way")
+    words = [image_folder / "test", "--checkpoint", trained] if command == "predict" else [trained]
+    message = refused(capsys, command, *words, "--csv", tmp_path / "file" / "p.csv")
+    assert "cannot write" in message and sorted(p.name for p in tmp_path.iterdir()) == ["file"]
+
+
+def test_each_answer_of_an_evaluation(trained, tmp_path, capsys):
+    code, out, _ = run(capsys, "evaluate", trained, "--csv", tmp_path / "e.csv", "--all")
+    rows = table(tmp_path / "e.csv")
+    accuracy = read_record(trained / "record.json").test["accuracy"]
+    assert code == 0 and "balanced" not in out and len(rows) == 8
+    assert 100 * sum(row["class"] == row["answer"] for row in rows) / 8 == accuracy
+    assert list(rows[0]) == ["image", "class", "answer", "probability", "left", "right"]
+
+
+def test_training_takes_network_options_and_size_from_where_it_starts(image_folder, tmp_path, own_cache, capsys):
+    """A network that --model would have to describe, at another size, fine-tuned, scored and asked without a word."""
+    start = ["--model", "resnet8", "--shortcut", "B", "--width", "0.5", "--image-size", "16"]
+    numbers = ["--mean", "0.5", "0.5", "0.5", "--std", "0.25", "0.25", "0.25"]
+    argv = ["train", image_folder, "--epochs", "1", "--batch-size", "16"]
+    assert run(capsys, *argv, *start, *numbers, "--ckpt-dir", tmp_path / "a")[0] == 0
+    record = read_record(tmp_path / "a" / "record.json")
+    assert record.data["image_size"] == 16 and record.data["mean"] == [0.5] * 3
+    assert "--image-size 16" in record.command and "--mean 0.5 0.5 0.5" in record.command
+    assert json.loads(run(capsys, "evaluate", tmp_path / "a", "--json")[1])["accuracy"] == record.test["accuracy"]
+    assert run(capsys, "export", tmp_path / "a.safetensors", tmp_path / "a")[0] == 0
+    again = json.loads(run(capsys, "evaluate", tmp_path / "a.safetensors", image_folder, "--json")[1])
+    assert again["accuracy"] == record.test["accuracy"]
+    for k, weights in enumerate((tmp_path / "a", tmp_path / "a.safetensors")):
+        code, out, _ = run(capsys, *argv, "--weights", weights, "--ckpt-dir", tmp_path / f"b{k}")
+        assert code == 0 and "resnet8 (" in out
+        assert load_trained(tmp_path / f"b{k}").model.arch == load_trained(tmp_path / "a").model.arch

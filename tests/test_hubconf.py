@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from resnet_tutorial import InputError, create_model, list_models
+from resnet_tutorial import InputError, create_model, list_models, list_pretrained
 
 ROOT = Path(__file__).parents[1]
 SMALL = ["resnet20", "plain32", "preact44", "resnet18"]
@@ -41,6 +41,12 @@ def test_other_depths_and_wrong_options():
     assert load("create_model", "resnet8", 5).arch.depth == 8
     with pytest.raises(InputError, match="shortcut must be"):
         load("resnet20", shortcut="D")
+
+
+def test_trained_networks_come_trained():
+    network, tag = next(iter(list_pretrained())).split(".")
+    model = load(network, pretrained=True)
+    assert torch.equal(model.conv1.weight, create_model(network, pretrained=tag).conv1.weight)
 
 
 def test_list_and_help(cached_repository):

@@ -98,17 +98,3 @@ def test_every_public_name_is_there_when_asked_for(package):
         module.reset  # noqa: B018
     with pytest.raises(ImportError, match="cannot import name 'reset'"):
         exec(f"from {package} import reset")
-
-
-@pytest.mark.parametrize(
-    ("lower", "higher"), [("models", "data"), ("models", "training"), ("data", "models"), ("data", "training")]
-)
-def test_data_flows_downwards(lower, higher):
-    for path in (ROOT / "resnet_tutorial" / lower).glob("*.py"):
-        assert not re.search(rf"from \.\.{higher}|resnet_tutorial\.{higher} import", path.read_text()), path.name
-
-
-def test_nothing_imports_the_command_line():
-    for path in (ROOT / "resnet_tutorial").rglob("*.py"):
-        if path.name != "__main__.py" and path.parent.name != "cli":
-            assert not re.search(r"from \.+cli|from \.+ import cli", path.read_text()), path.name

@@ -1,10 +1,14 @@
-from resnet_tutorial.text import duration, natural, text_table
+from resnet_tutorial.text import count, duration, natural, text_table
 
 
 def test_columns_stand_below_each_other():
     rows = [("network", "size", "note"), ("resnet8", "1,000", "small"), ("b", "2", "")]
     assert text_table(rows, "<><").splitlines() == ["network   size  note", "resnet8  1,000  small", "b            2"]
     assert text_table(rows, gap=" ").splitlines()[1] == "resnet8 1,000 small" and text_table([]) == ""
+
+
+def test_numbers_of_things():
+    assert [count(n, "epoch") for n in (0, 1, 1000)] == ["0 epochs", "1 epoch", "1,000 epochs"]
 
 
 def test_durations():

@@ -1,16 +1,20 @@
 """A site that needs nothing from elsewhere: no other host, no kernel, no server. And one that loads quickly.
 
-Formulas become MathML when the book is built, so no page loads a script for them. The search works from `file://`, too.
-Buttons that need the repository's address appear when `_config.yml` names it. Pictures are packed tighter, without
-loss, and wait until they are scrolled to. Of the theme's two thousand icons only those in use are kept.
+Formulas become MathML when the book is built, so no page loads a script for them; the letters that they use come with
+the site. The search works from `file://`, too. What needs the repository's address, or the site's, appears when
+`_config.yml` names it. Pictures are packed tighter, without loss, and wait until they are scrolled to. Of the theme's
+two thousand icons only those in use are kept.
 """
 
 import base64
 import hashlib
+import html
 import re
 from pathlib import Path
 
+import ziamath
 from docutils import nodes
+from fontTools import subset
 from latex2mathml.converter import convert
 from PIL import Image
 from sphinx.application import Sphinx
@@ -22,6 +26,9 @@ from sphinx.writers.html5 import HTML5Translator
 LOG = logging.getLogger(__name__)
 ICON = re.compile(r'"?([\w-]+)"?:\[\d+,\d+,\[([^\]]*)\],"[^"]*",(?:"[^"]*"|\["[^"]*","[^"]*"\])\],?')
 EMBEDDED = re.compile(r'src="data:image/png;base64,([^"]{2000,})"')
+CHAPTER = re.compile(r'<span id="document-([^"]+)"></span>')
+ID = re.compile(r'\bid="([^"]+)"')
+MATH = re.compile(r"<math\b.*?</math>", re.DOTALL)
 # A page that was opened from a folder may not read the pages that hold the words around a hit.
 SEARCH = "if (location.protocol === 'file:') DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;"
 
@@ -57,6 +64,9 @@ def choose_buttons(app: Sphinx, config: Config) -> None:
     options["use_repository_button"] = options["use_issues_button"] = known
     if not known:
         options["launch_buttons"] = {}
+    # A card, shown where someone shares a page, needs the site's address, too.
+    config.ogp_site_url = config.html_baseurl
+    config.ogp_social_cards = {"enable": bool(config.html_baseurl)}
 
 
 def drop_thebe(app: Sphinx, pagename: str, templatename: str, context: dict, doctree: nodes.document | None) -> None:
@@ -78,11 +88,34 @@ def finish(app: Sphinx, error: Exception | None) -> None:
         text = page.read_text(encoding="utf-8")
         text = EMBEDDED.sub(lambda match, root=root: f'src="{root}_images/{store(match[1], site)}"', text)
         if single:  # all is on this page: Sphinx misses that for names of the package
-            text = text.replace(f'href="{app.config.root_doc}.html#', 'href="#').replace('"../whole.html"', '"#"')
-            text = text.replace('href="../slides/', 'href="slides/')
+            text = re.sub(rf'href="({re.escape(app.config.root_doc)}|\w+)\.html#', 'href="#', text)
+            text = text.replace('"../whole.html"', '"#"')
+            text = unique_ids(text.replace('href="../slides/', 'href="slides/'))
+        else:  # the footer's link, which the theme writes as it stands in the settings
+            text = text.replace('href="index.html#', f'href="{root}book/index.html#')
         page.write_text(text.replace("<img ", '<img loading="lazy" '), encoding="utf-8")
     pack_pictures(site)
     keep_used_icons(site)
+    ship_math_font(site)
+    if app.config.html_baseurl:
+        pages = [path.relative_to(site).as_posix() for path in sorted(site.glob("book/*.html"))]
+        addresses = "".join(f"<url><loc>{html.escape(app.config.html_baseurl + page)}</loc></url>" for page in pages)
+        head = '<?xml version="1.0" encoding="utf-8"?>\n<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">'
+        (site / "sitemap.xml").write_text(f"{head}{addresses}</urlset>\n", encoding="utf-8")
+
+
+def unique_ids(text: str) -> str:
+    """The single page without ids that stand twice: what an earlier chapter has gets this chapter's name in front."""
+    first, *chapters = CHAPTER.split(text)
+    seen, parts = set(ID.findall(first)), [first]
+    for name, chapter in zip(chapters[::2], chapters[1::2], strict=True):
+        ids = set(ID.findall(chapter))
+        for one in ids & seen:
+            new = f"{Path(name).name}-{one}"
+            chapter = chapter.replace(f'id="{one}"', f'id="{new}"').replace(f'href="#{one}"', f'href="#{new}"')
+        seen |= ids
+        parts += [f'<span id="document-{name}"></span>', chapter]
+    return "".join(parts)
 
 
 def store(data: str, site: Path) -> str:
@@ -107,6 +140,17 @@ def pack_pictures(site: Path) -> None:
         text = page.read_text(encoding="utf-8")
         new = re.sub(r"(?<=_images/)[\w.-]+\.png", lambda match: smaller.get(match[0], match[0]), text)
         page.write_text(new, encoding="utf-8")
+
+
+def ship_math_font(site: Path) -> None:
+    """The glyphs of STIX Two Math that the formulas use: not every machine has a font for mathematics."""
+    formulas = [text for page in site.glob("**/*.html") for text in MATH.findall(page.read_text(encoding="utf-8"))]
+    options = subset.Options(flavor="woff", layout_features=["*"])
+    font = subset.load_font(Path(ziamath.__file__).parent / "fonts" / "STIXTwoMath-Regular.ttf", options)
+    subsetter = subset.Subsetter(options)
+    subsetter.populate(text=html.unescape(re.sub(r"<[^>]+>", "", "".join(formulas))))
+    subsetter.subset(font)
+    subset.save_font(font, site / "_static" / "math.woff", options)
 
 
 def keep_used_icons(site: Path) -> None:

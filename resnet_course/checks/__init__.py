@@ -13,6 +13,7 @@ from .loop import accuracy, cosine, evaluate, precision, resume, schedule, train
 from .names import yours
 from .numbers import both, numbers, when_graded
 from .pipeline import augmentation, batches, normalize, split, statistics
+from .probe import behavior, draw, probe
 from .report import Finding, Report, Result, forget, report
 from .study import difference, interval, mean, runs, standard_deviation, verdict
 from .variant import Variant, variant
@@ -27,6 +28,7 @@ __all__ = [
     "augmentation",
     "basic_block",
     "batches",
+    "behavior",
     "both",
     "bottleneck",
     "contained",
@@ -36,6 +38,7 @@ __all__ = [
     "cosine",
     "depth",
     "difference",
+    "draw",
     "evaluate",
     "forget",
     "identity_start",
@@ -45,6 +48,7 @@ __all__ = [
     "numbers",
     "output_size",
     "precision",
+    "probe",
     "receptive_field",
     "report",
     "resnet",

@@ -40,6 +40,11 @@ def is_student(cell: Any) -> bool:
     return "student" in cell.metadata.get("tags", [])
 
 
+def is_probe(cell: Any) -> bool:
+    """Whether the cell asks an answer once more when it is graded. It stands in a source alone."""
+    return cell.cell_type == "code" and "probe" in cell.metadata.get("tags", [])
+
+
 def ends_in_value(source: str) -> bool:
     """Whether the last statement is an expression, so that the cell shows a value."""
     try:
@@ -61,7 +66,7 @@ def secrets(source: Any) -> set[frozenset[str]]:
     cell shows the same line: then it is a line that everyone writes.
     """
     regions = [region for cell in source.cells for region in SOLUTION.findall(cell.source) or _whole(cell)]
-    regions += [region for cell in source.cells for region in HIDDEN.findall(cell.source)]
+    regions += _hidden(source)
     common = _common(source)
     groups = set()
     for region in regions:
@@ -74,13 +79,13 @@ def secrets(source: Any) -> set[frozenset[str]]:
 
 def hidden_regions(source: Any) -> set[str]:
     """The hidden tests, squeezed, each region as a whole."""
-    found = {squeezed(region) for cell in source.cells for region in HIDDEN.findall(cell.source)}
+    found = {squeezed(region) for region in _hidden(source)}
     return {region for region in found if len(region) >= TELLING}
 
 
 def hidden_pieces(source: Any) -> set[str]:
     """Squeezed lines and regions of the hidden tests, without lines that everyone writes."""
-    lines = {line for cell in source.cells for region in HIDDEN.findall(cell.source) for line in _telling(region)}
+    lines = {line for region in _hidden(source) for line in _telling(region)}
     common = _common(source)
     return hidden_regions(source) | {line for line in lines if line not in common}
 
@@ -97,6 +102,12 @@ def strings(value: Any) -> Iterator[str]:
             yield from strings(item)
 
 
+def _hidden(source: Any) -> list[str]:
+    """Hidden regions of tests, and probes."""
+    found = [[cell.source] if is_probe(cell) else HIDDEN.findall(cell.source) for cell in source.cells]
+    return [region for regions in found for region in regions]
+
+
 def _whole(cell: Any) -> list[str]:
     """nbgrader takes a solution cell without markers for a solution as a whole."""
     return [cell.source] if is_solution(cell) and "BEGIN SOLUTION" not in cell.source else []
@@ -104,7 +115,8 @@ def _whole(cell: Any) -> list[str]:
 
 def _common(source: Any) -> str:
     """What students see in code cells, squeezed."""
-    shown = [cell.source for cell in source.cells if cell.cell_type == "code" and not _whole(cell)]
+    code = [cell for cell in source.cells if cell.cell_type == "code" and not is_probe(cell)]
+    shown = [cell.source for cell in code if not _whole(cell)]
     return "\n".join(squeezed(HIDDEN.sub("", SOLUTION.sub("", text))) for text in shown)
 
 

@@ -20,7 +20,7 @@ TAGS = TABLE | {"b", "br", "code", "div", "em", "i", "li", "ol", "p", "pre", "sp
 ATTRIBUTES = {"*": ["role", "style"], "td": ["colspan", "rowspan"], "th": ["colspan", "rowspan", "scope"]}
 STYLES = CSSSanitizer(allowed_css_properties=["border-left", "padding-left", "text-align"])
 DROPPED = re.compile(r"<(script|style|title|template)\b.*?(</\1\s*>|\Z)", re.IGNORECASE | re.DOTALL)
-PICTURES = {"image/png": b"\x89PNG\r\n\x1a\n", "image/jpeg": b"\xff\xd8\xff"}
+PICTURE_SIGNATURES = {"image/png": b"\x89PNG\r\n\x1a\n", "image/jpeg": b"\xff\xd8\xff"}
 TAG = re.compile(r"<(?=[^\s=])")
 LINK = re.compile(r"\]\s?(?=[(:\[])(?!\(attachment:[\w.-]+\))")  # [text](target), [name]: target, [text][name]
 COMMAND = re.compile(
@@ -87,7 +87,7 @@ def _pictures(data: Any) -> dict[str, str]:
             picture = base64.b64decode(_text(encoded), validate=False)
         except (binascii.Error, ValueError):
             continue
-        if kind in PICTURES and picture.startswith(PICTURES[kind]):
+        if kind in PICTURE_SIGNATURES and picture.startswith(PICTURE_SIGNATURES[kind]):
             kept[kind] = base64.b64encode(picture).decode()
     return kept
 

@@ -14,17 +14,23 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from resnet_tutorial.data.cache import cache_folder
-from resnet_tutorial.data.shapes import GENERATOR_VERSION, load_shapes10
+from resnet_tutorial.data.cache import cache_file
+from resnet_tutorial.data.shapes import NAME, load_shapes10
 from resnet_tutorial.errors import InputError
 
-from .cells import ends_in_value, hidden_pieces, is_test, squeezed, strings
+from .cells import ends_in_value, grade_id, hidden_pieces, is_test, squeezed, strings
 from .course import Course
+from .probes import Probes, odd_names
 from .release import for_student
 from .sandbox import SOURCE_TIMES, Limits, error_output, execute
 
 SLOWER = 6  # a student may take this many times what the source's own answers take
 LEAST_CELL, LEAST_WALL = 30, 180  # seconds
+UNCONFIRMED = "NotConfirmed"
+UNCONFIRMED_WHY = (
+    "The test gave all points. Asked again, with other inputs, the answer gives something else than the solution. "
+    "So these points wait for your instructor."
+)
 WITHHELD = "An output was withheld: it held text of the tests."
 
 
@@ -38,6 +44,7 @@ class Grade:
         possible: points of a right answer.
         waits: whether a written part waits for someone to read it.
         problem: why there is no grade, if so.
+        notes: what an instructor should look at.
     """
 
     student: str
@@ -45,6 +52,7 @@ class Grade:
     possible: float
     waits: bool = False
     problem: str = ""
+    notes: tuple[str, ...] = ()
 
 
 def grade_assignment(
@@ -77,15 +85,17 @@ def grade_assignment(
     for slot in range(jobs):
         slots.put(slot)
 
+    probes = Probes(source)
     with _shapes10(source) as data:
-        limits = _with_times(limits or Limits(), source, threads, course.root, data)
+        limits = _with_times(limits or Limits(), source, threads, course.root, data, probes)
 
         def run(student: str) -> Any:
             slot = slots.get()
             try:
                 ready = _tests_written_in(course, assignment, student)
-                executed = execute(ready, limits, slot, threads, (course.root,), data)
-                return seal(executed, hidden_pieces(source))
+                executed = execute(probes.put_in(ready), limits, slot, threads, (course.root,), data)
+                differing = probes.differing(probes.take_out(executed))
+                return _without_unconfirmed(seal(executed, hidden_pieces(source)), differing)
             except Exception as error:
                 return error
             finally:
@@ -94,7 +104,11 @@ def grade_assignment(
 
         with ThreadPoolExecutor(jobs) as pool:
             executed = dict(zip(students, pool.map(run, students), strict=True))
-    return [_record(course, assignment, student, notebook) for student, notebook in executed.items()]
+    grades = []
+    for student, notebook in executed.items():
+        notes = () if isinstance(notebook, Exception) else _notes(notebook, source)
+        grades.append(replace(_record(course, assignment, student, notebook), notes=notes))
+    return grades
 
 
 def submitters(course: Course, assignment: str) -> list[str]:
@@ -110,15 +124,15 @@ def submitters(course: Course, assignment: str) -> list[str]:
     return students
 
 
-def _with_times(limits: Limits, source: Any, threads: int, root: Path, data: Path | None) -> Limits:
-    """Limits with times that follow from those of the source's own answers, executed here.
+def _with_times(limits: Limits, source: Any, threads: int, root: Path, data: Path | None, probes: Probes) -> Limits:
+    """Limits with times that follow from those of the source's own answers, executed here; what these give is right.
 
     Raises:
         InputError: they do not earn all points on this machine, so nobody's would.
     """
-    if limits.cell is not None and limits.wall is not None:
-        return limits
-    executed = seal(execute(source, replace(limits, **SOURCE_TIMES), 0, threads, (root,), data), set())
+    executed = execute(probes.put_in(source), replace(limits, **SOURCE_TIMES), 0, threads, (root,), data)
+    probes.learn(probes.take_out(executed))
+    executed = seal(executed, set())
     short = [cell.metadata["nbgrader"]["grade_id"] for cell in executed.cells if is_test(cell) and not _is_full(cell)]
     if short:
         raise InputError(f"nothing is graded: on this machine the source's own answers fail {', '.join(short)}")
@@ -136,6 +150,24 @@ def _is_full(test: Any) -> bool:
     return all(points >= float(test.metadata["nbgrader"]["points"]) for points in shown)
 
 
+def _without_unconfirmed(notebook: Any, differing: set[str]) -> Any:
+    """Take the points of a sealed test that gave all of them, if the answer gives something else when asked again."""
+    for cell in notebook.cells:
+        if is_test(cell) and grade_id(cell) in differing and _is_full(cell):
+            cell.outputs = [output for output in cell.outputs if output.output_type != "execute_result"]
+            cell.outputs.append(error_output(UNCONFIRMED, UNCONFIRMED_WHY))
+    return notebook
+
+
+def _notes(executed: Any, source: Any) -> tuple[str, ...]:
+    """What an instructor should look at in one student's executed notebook."""
+    sealed = [(cell, output) for cell in executed.cells for output in cell.get("outputs", [])]
+    taken = [grade_id(cell) for cell, output in sealed if output.get("ename") == UNCONFIRMED]
+    notes = [f"{test} gave all points, but asked again its answer gives something else: none count" for test in taken]
+    odd = odd_names(executed, source)
+    return (*notes, *(f"{cell} uses {', '.join(names)}, which no answer needs" for cell, names in odd.items()))
+
+
 def _seconds(cell: Any) -> float:
     """How long a cell ran."""
     times = [time for name, time in cell.metadata.get("execution", {}).items() if name.startswith("iopub.status")]
@@ -151,7 +183,8 @@ def _shapes10(source: Any) -> Iterator[Path | None]:
         return
     load_shapes10()  # draws it into the cache, if it is not there yet
     with tempfile.TemporaryDirectory(prefix="rt-data-") as folder:
-        for path in cache_folder().glob(f"shapes10-v{GENERATOR_VERSION}.cache"):
+        path = cache_file(NAME, NAME)
+        if path.exists():  # else it could not be written
             shutil.copyfile(path, Path(folder) / path.name)
             (Path(folder) / path.name).chmod(0o644)
         Path(folder).chmod(0o755)

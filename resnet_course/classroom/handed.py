@@ -248,7 +248,7 @@ def _members(archive: zipfile.ZipFile, at: str = "", left: list[int] | None = No
     """Files of a zip file; of one within another (``left``: how many files and bytes at most), notebooks alone."""
     for info in archive.infolist():
         path = at + _path(_name(info))
-        if info.is_dir() or _is_ignored(path) or (left and not path.lower().endswith((".ipynb", ".zip"))):
+        if info.filename.endswith("/") or _is_ignored(path) or (left and not path.lower().endswith((".ipynb", ".zip"))):
             continue
         if stat.S_ISLNK(info.external_attr >> 16):
             yield path, b"", "it is a link, not a file: put the file itself there", not left
@@ -319,7 +319,20 @@ def _path(name: str) -> str:
 
 
 def _submitters(path: str, data: bytes) -> dict[str, list[list[str]]]:
-    """For each number in Gradescope's metadata, who handed in: for each person name, number and email address."""
+    """For each number in Gradescope's metadata, who handed in: for each person name, number and email address.
+
+    A damaged entry names nobody; the others are read.
+    """
+    content = _yaml(data)
+    if folder := re.search(r"submission_([0-9]+)/[^/]*$", path):
+        return {folder[1]: _people(content)}
+    for entry in [] if content else re.split(rb"^(?=\W?submission_[0-9])", data, flags=re.MULTILINE):
+        content |= _yaml(entry)
+    return {re.sub(r"\D", "", str(key)): _people(block) for key, block in content.items()}
+
+
+def _yaml(data: bytes) -> dict:
+    """A mapping in YAML; empty if it is none, or damaged."""
     import yaml
 
     class Plain(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
@@ -328,15 +341,17 @@ def _submitters(path: str, data: bytes) -> dict[str, list[list[str]]]:
     Plain.add_multi_constructor("!", lambda loader, suffix, node: None)
     try:
         content = yaml.load(data, Plain)
-        folder = re.search(r"submission_([0-9]+)/[^/]*$", path)
-        blocks = {folder[1]: content} if folder else {re.sub(r"\D", "", str(key)): content[key] for key in content}
-        return {number: _people(block) for number, block in blocks.items()}
     except Exception:  # whatever it is, it names nobody
         return {}
+    return content if isinstance(content, dict) else {}
 
 
 def _people(block: Any) -> list[list[str]]:
-    bare = {str(key).strip(":"): value for key, value in block.items()}
-    people = bare.get("submitters") or [bare]
-    fields = [{str(key).strip(":"): str(value) for key, value in one.items() if value} for one in people]
-    return [[one[name] for name in ("name", "sid", "email") if name in one] for one in fields]
+    people = _bare(block).get("submitters") or [block]
+    fields = [_bare(one) for one in people] if isinstance(people, list) else []
+    texts = [[str(one[name]) for name in ("name", "sid", "email") if one.get(name)] for one in fields]
+    return [one for one in texts if one]
+
+
+def _bare(entry: Any) -> dict[str, Any]:
+    return {str(key).strip(":"): value for key, value in entry.items()} if isinstance(entry, dict) else {}

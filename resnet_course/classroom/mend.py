@@ -8,6 +8,7 @@ from typing import Any
 
 from .cells import grade_id, is_locked, is_solution, is_student
 from .clean import clean_cell
+from .handed import shown
 
 DEFINITION = ast.FunctionDef | ast.ClassDef
 # What Python says to a text that it cannot read; the last two to one that is nested too deeply, such as a long sum.
@@ -47,7 +48,7 @@ def mend(notebook: Any, release: Any) -> tuple[Any, tuple[str, ...]]:
     said += _told(empty, "The cell for your answer {} was deleted; the empty one was put back.")
     said += _told(deleted, "The cell {} was deleted; it was put back.")
     said += _told(changed, "The cell {} was changed; the one that you were given was put back.")
-    return mended, (*_other_title(notebook, release), *said)
+    return mended, tuple(map(shown, (*_other_title(notebook, release), *said)))
 
 
 def _told(names: list[str], said: str) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from resnet_tutorial.errors import InputError, first_line
 
-from .cells import MARKERS, is_student, secrets, squeezed, strings
+from .cells import MARKERS, is_probe, is_student, secrets, squeezed, strings
 from .course import Course
 
 # In the sources: a chapter of the book, and another assignment.
@@ -107,4 +107,6 @@ def _generate(course: Course, assignment: str) -> Any:
         GenerateAssignment(coursedir=directory, config=course.config(), force=True).start()
     except NbGraderException as error:
         raise InputError(f"nbgrader cannot release {assignment}: {first_line(error)}") from None
-    return nbformat.read(course.root / "generated" / assignment / f"{assignment}.ipynb", as_version=4)
+    notebook = nbformat.read(course.root / "generated" / assignment / f"{assignment}.ipynb", as_version=4)
+    notebook.cells = [cell for cell in notebook.cells if not is_probe(cell)]
+    return notebook

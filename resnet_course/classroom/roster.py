@@ -10,6 +10,7 @@ from .class_list import Student
 SUFFIX = re.compile(r"(\.(ipynb|txt|json|zip|py|pdf|html?|docx?|md))+$", re.IGNORECASE)
 COPIED = "copy|kopie|copie|copia|cópia|kopia|kopi|копия|副本|コピー"  # what computers add to the name of a copy
 COPY = re.compile(rf"( ?\(\d+\)| - ({COPIED})( ?\(\d+\))?| ({COPIED})( \d+)?)+$", re.IGNORECASE)
+MOST_WORDS = 8  # of a name that is known in every order
 SHORT = re.compile("[0-9]{1,4}")  # within a text such a number is a sheet, an attempt or a year, and no id
 
 # Letters that are no other letter with an accent, and two ways to write a language's own.
@@ -40,12 +41,13 @@ class Roster:
     def __init__(self, students: Iterable[Student], assignments: Iterable[str] = ()) -> None:
         students = list(students)
         self.numbers = {one.number: one.id for one in students if one.number}  # Canvas's
-        self._names: list[dict[str, set[str]]] = [{} for _ in range(5)]
+        self._names: list[list[dict[str, set[str]]]] = [[{} for _ in range(5)] for _ in range(2)]
         for one in students:
-            for text in {f"{one.first_name} {one.last_name}", f"{one.last_name} {one.first_name}"}:
-                for level, ways in zip(self._names, (*_spellings(text), _dropped(text)), strict=True):
-                    for way in ways - {""}:
-                        level.setdefault(way, set()).add(one.id)
+            for levels, texts in zip(self._names, _orders(one.first_name, one.last_name), strict=True):
+                for text in texts:
+                    for level, ways in zip(levels, (*_spellings(text), _dropped(text)), strict=True):
+                        for way in ways - {""}:
+                            level.setdefault(way, set()).add(one.id)
         self._ids: dict[str, set[str]] = {}
         for known in ("id", "email"):
             _add(self._ids, {one.id: getattr(one, known) for one in students})
@@ -55,15 +57,19 @@ class Roster:
         self.assignments = rf"(?<![^\W_])({names or '(?!)'})(?![^\W_])"  # a pattern
 
     def named(self, text: str) -> frozenset[str]:
-        """Students of this full name, in the most exact spelling that finds one.
+        """Students of this full name, in the most usual order and the most exact spelling that find one.
 
         A text without accents may have lost them: to it, a student without accents is no nearer than one with them.
         """
-        for level, ways in enumerate(_spellings(text)):
-            found = set().union(*(self._names[level].get(way, ()) for way in ways))
-            if found and not (level in (0, 2) and text.isascii()):
-                return frozenset(found)
-        return frozenset(self._names[4].get("".join(words_of(text)), ()))
+        spellings, joined = _spellings(text), "".join(words_of(text))
+        for *levels, dropped in self._names:
+            for i, (level, ways) in enumerate(zip(levels, spellings, strict=True)):
+                found = set().union(*(level.get(way, ()) for way in ways))
+                if found and not (i in (0, 2) and text.isascii()):
+                    return frozenset(found)
+            if joined in dropped:
+                return frozenset(dropped[joined])
+        return frozenset()
 
     def known(self, text: str, logins: bool = True) -> frozenset[str]:
         """The student of this id or email address; or login, which is the part of the address before the @."""
@@ -77,8 +83,13 @@ class Roster:
         return None if not told or len(found) > 1 else found
 
     def whole(self, parts: Iterable[str]) -> list[Evidence]:
-        """What the pieces of a path's parts are, each as a whole."""
-        return _counted(self._read(piece, logins=True) for part in parts for piece in self.pieces(part))
+        """What the pieces of a path's parts are, each as a whole. A full name with blanks in it ends at "_", too."""
+        found = []
+        for piece in (piece for part in parts for piece in self.pieces(part)):
+            names = [self._read(text, logins=False) for text in piece.split("_") if " " in text.strip()]
+            one = self._read(piece, logins=True)
+            found += [one] if one.students else [name for name in names if name.is_name]
+        return _counted(found)
 
     def within(self, parts: Iterable[str]) -> list[Evidence]:
         """What stands in the pieces of a path's parts, as words of their own; from the left, the longest first."""
@@ -86,20 +97,26 @@ class Roster:
         for piece in (piece for part in parts for piece in self.pieces(part)):
             words, start = words_of(piece)[:40], 0
             while start < len(words):
-                ends = range(min(len(words), start + 8), start, -1)
+                ends = range(min(len(words), start + MOST_WORDS), start, -1)
                 runs = (self._read(" ".join(words[start:end]), logins=False) for end in ends)
                 found.append(next((run for run in runs if run.students), Evidence(frozenset(), False, ("",))))
                 start += len(found[-1].words)
         return _counted(found)
 
-    def short(self, part: str) -> list[Evidence]:
-        """A part that begins with a short id of digits and holds nothing else but the assignment's name.
+    def short(self, parts: list[str]) -> list[Evidence]:
+        """A short id of digits in front of a path, or behind the assignment's name in a folder's, as GitHub writes it.
 
-        Behind that name it tells of a later attempt, deeper in a path of anything.
+        Nothing but that name stands beside it there. In a file's name it tells of a later attempt, else of anything.
         """
-        pieces = self.pieces(part)
-        is_number = len(pieces) == 1 and SHORT.fullmatch(pieces[0]) and part.startswith(pieces[0])
-        return _counted([Evidence(self.known(pieces[0]), False, (pieces[0],))]) if is_number else []
+        found = []
+        for i, part in enumerate(parts):
+            pieces, is_folder = self.pieces(part), i + 1 < len(parts)
+            if len(pieces) != 1 or not SHORT.fullmatch(pieces[0]):
+                continue
+            behind = is_folder and re.fullmatch(f"{self.assignments}-{pieces[0]}", part, re.IGNORECASE)
+            if behind or (i == 0 and part.startswith(pieces[0])):
+                found.append(Evidence(self.known(pieces[0]), False, (pieces[0],)))
+        return _counted(found)
 
     def pieces(self, part: str) -> list[str]:
         """A part without suffix, mark of a copy and assignment's name, parted at " - " and brackets."""
@@ -132,6 +149,19 @@ def _counted(found: Iterable[Evidence]) -> list[Evidence]:
     found = [one for one in found if one.students]
     told = {word for one in found if one.is_name for word in one.words}
     return [one for one in found if one.is_name or not told.issuperset(one.words)]
+
+
+def _orders(first: str, last: str) -> tuple[set[str], set[str]]:
+    """A full name in its two usual orders, and in others: with particles as in "Berg, Joost van der" anywhere."""
+    first_words, last_words = words_of(first), words_of(last)
+    usual = {" ".join(first_words + last_words), " ".join(last_words + first_words)}
+    others = set()
+    if len(first_words + last_words) <= MOST_WORDS:
+        for one, other in ((first_words, last_words), (last_words, first_words)):
+            for i in range(len(one)):
+                words = [*one[:i], *other, *one[i:]]
+                others |= {" ".join(words[k:] + words[:k]) for k in range(len(words))}
+    return usual, others - usual
 
 
 def words_of(text: str) -> list[str]:

@@ -91,7 +91,7 @@ class Isolation:
         }
         user = "They run as users that own nothing. " if self.user else ""
         user += "System calls that no notebook needs are refused. " if self.filtered else ""
-        rest = "Not held off: code that rewrites the tests in its own kernel. Read what earns full marks oddly."
+        rest = "Not held off: code that forges a part of a test's points in its own kernel. Read what is named below."
         if self.walls == "limits":
             rest = f"Grade in a container or a virtual machine if you do not trust the class. {rest}"
         return f"{lines[self.walls]} {user}{rest}"

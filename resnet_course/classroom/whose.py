@@ -121,16 +121,19 @@ def whose(path: str, says: Iterable[str], delivery: Delivery) -> Claim:
         rank, evidence = SYSTEM, []
     elif evidence := roster.whole(behind):
         rank = PATH
-    elif evidence := within or ([] if written else roster.short(parts[0])):
+    elif evidence := within or ([] if written else roster.short(parts)):
         rank = PART
     else:
         rank, evidence = CELL, [Evidence(cell, True, ())] if cell else []
 
     sender = written.sender if written else (_without_mark(path)[0],) if rank == CELL else ()
     claim = Claim(None, rank, sender, (written.attempt if written else (), *_order(path)))
+    notes = []
+    if is_hidden and written.sender[0] == "Gradescope":
+        notes.append("whose it is should stand in submission_metadata.yml, which is missing, or damaged there")
     if not evidence:
-        return claim
-    students, others, notes = evidence[0].students, frozenset(), []
+        return replace(claim, problem=notes[0] if notes else "")
+    students, others = evidence[0].students, frozenset()
     for one in evidence[1:]:
         if students & one.students:
             students &= one.students
@@ -151,6 +154,8 @@ def whose(path: str, says: Iterable[str], delivery: Delivery) -> Claim:
             return replace(claim, problem=f"tells of {student}, but its STUDENT cell of somebody else")
         rank = PATH
     others = others.union(*(one.students for one in within if student not in one.students))
+    if rank == PART and not within and cell is None:
+        notes.append(f"only the number {evidence[0].words[0]} in its path says whose it is")
     if claim.rank == CELL:
         notes.append("only its STUDENT cell says whose it is")
     if others:
@@ -189,7 +194,9 @@ def _read(system: str, wrote: dict[str, str], behind: list[str], delivery: Deliv
         words = roster.bare(who).strip("- _").split("_")
         people, user = [["_".join(words[i:]) for i in range(len(words))]], words[-1].casefold()
     elif system == "GitHub":
-        people, user = [[] if SHORT.fullmatch(who) else [who]], who.casefold()
+        if SHORT.fullmatch(who):  # an id, or a copy
+            return None
+        people, user = [[who, NUMBERED.sub("", who)]], who.casefold()
     elif system == "Gradescope":
         people = delivery.submitters.get(user, [])
     each = (next(filter(None, (way(text) for text in texts for way in ways)), frozenset()) for texts in people)

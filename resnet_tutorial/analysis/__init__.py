@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from .calibration import ConfidenceBin, reliability
     from .features import block_names, feature_maps, recorded
     from .gradients import BlockGradient, block_gradients, gradient_similarity
-    from .landscape import filter_normalized_direction, loss_surface
     from .uncertainty import (
         Estimate,
         PairedCounts,
@@ -36,10 +35,8 @@ __all__ = [
     "droppable_blocks",
     "dropped_blocks",
     "feature_maps",
-    "filter_normalized_direction",
     "grad_cam",
     "gradient_similarity",
-    "loss_surface",
     "mean_interval",
     "recorded",
     "reliability",

@@ -14,10 +14,10 @@ from pathlib import Path
 from ..architectures import get_architecture
 from ..errors import InputError
 from ..models.cost import BYTES_IN_FLOAT32, summarize_architecture, total, total_activations
-from ..text import duration, text_table
+from ..text import count, duration, text_table
 from ..training.bench import FORWARD_AND_BACKWARD, format_rate, nearest
 from ..training.recipe import recipe_from_dict
-from ..training.record import RunRecord, read_record
+from ..training.record import RunRecord, name_device, read_record
 
 BYTES = {"fp32": 4, "bf16": 2, "fp16": 2}  # of an activation
 STATES = {"SGD": 1, "AdamW": 2}  # numbers that an optimizer keeps for each weight: momentum; two running averages
@@ -121,7 +121,7 @@ class Plan:
         sizes = {name: format_bytes(value) for name, value in asdict(self.memory).items()}
         title, whole = get_architecture(self.model).title, format_bytes(self.memory.total)
         return {
-            "summary": f"{title}, {_count(self.epochs, 'epoch')}: {duration(self.seconds)} and {whole}.",
+            "summary": f"{title}, {count(self.epochs, 'epoch')}: {duration(self.seconds)} and {whole}.",
             "basis": self._basis(title),
             "time": duration(self.seconds),
             "images per second": format_rate(self.images_per_second),
@@ -288,7 +288,7 @@ def _from_record(record: RunRecord) -> Machine | None:
     epochs = recipe.total_epochs(math.ceil(record.data["train"] / recipe.batch_size))
     full_size = zip(record.history, recipe.arithmetic(epochs), strict=False)  # a run may have been broken off
     rate = statistics.median(row["images_per_second"] * share for row, share in full_size)
-    source = f"in a run of {_count(len(record.history), 'epoch')} on {record.data['name']}"
+    source = f"in a run of {count(len(record.history), 'epoch')} on {record.data['name']}"
     extra = [f"{record.processes} processes"] if record.processes > 1 else []
     extra += ["compiled"] if record.compiled else []
     measured = Measurement(record.model, 1 / rate, 0.0, recipe.batch_size, source)
@@ -308,9 +308,7 @@ def _from_ladder(ladder: dict) -> Machine | None:
 
 
 def _name(machine: dict, *settings: str) -> str:
-    on_cpu = machine["accelerator"] == "cpu"
-    where = [machine["processor"], f"{machine['threads']} threads"] if on_cpu else [machine["accelerator"]]
-    return ", ".join([*where, *settings])
+    return ", ".join([name_device(machine, threads=True), *settings])
 
 
 def _merge(one: Machine, other: Machine) -> Machine:
@@ -326,7 +324,3 @@ def _merge(one: Machine, other: Machine) -> Machine:
 def format_bytes(n: int) -> str:
     """Bytes as MB (a million) or GB."""
     return f"{n / 1e9:,.2f} GB" if n >= 1e9 else f"{n / 1e6:,.2f} MB"
-
-
-def _count(n: int, word: str) -> str:
-    return f"{n:,} {word}" if n == 1 else f"{n:,} {word}s"

@@ -11,7 +11,7 @@ from importlib.metadata import entry_points, version
 
 from ..errors import InputError
 from ..version import __version__
-from .arguments import COMMANDS
+from .arguments import COMMANDS, EVERYDAY
 from .common import fail
 from .parser import choose, parse
 from .start import first_settings
@@ -44,7 +44,8 @@ def _run(argv: list[str]) -> None:
         return
     if argv[:1] and argv[0] in COMMANDS:
         name = argv[0]
-        args = parse(COMMANDS[name], name, argv[1:], first_settings if name == "train" else None)
+        start = first_settings if name == "train" else None
+        args = parse(COMMANDS[name], name, argv[1:], start, EVERYDAY.get(name, ""))
         import_module(f".{name}", __package__).run(args)
     else:
         more = {each.name: each.load() for each in entry_points(group=GROUP)}

@@ -19,7 +19,7 @@ class TrainArgs:
     data: Annotated[Path | None, "[DATA]"] = None
     """Data folder, as --root; without one, Shapes-10."""
     config: str = "quick"
-    """Recipe: the name of a shipped one, or a YAML file. If it was made for one network, --model need not be given."""
+    """Recipe: one that is shipped, or a YAML file."""
     seeds: tuple[int, ...] = ()
     """Train with several seeds, each in a folder of its own, and print mean and deviation: how many, counted from
     --seed on, or which, as in 0 1 2. What is finished is skipped, what was broken off goes on."""
@@ -36,6 +36,8 @@ class WeightsArgs:
     """Mean of red, green and blue, on the scale 0 to 1, for a file of weights that does not say it."""
     std: tuple[float, float, float] | None = None
     """Standard deviation of red, green and blue, likewise."""
+    classes: str | None = None
+    """Names of the classes, for a file of weights that does not say them: cat,dog,ship, or a file with one a line."""
 
 
 @dataclass(frozen=True)
@@ -48,11 +50,17 @@ class EvaluateArgs:
     """Data folder, as --root; that of the run if not given."""
     root: Path | None = None
     """Data folder."""
+    skip_unreadable: bool = False
+    """Leave out images that cannot be read, as a run does that was trained with it."""
     flip: bool = False
     """Show the network each image and its mirror image, and take the mean of the two answers."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Device; auto takes the GPU if there is one."""
     weights: WeightsArgs = field(default_factory=WeightsArgs)
+    csv: Path | None = None
+    """Write a table into this file, too: number of the image, its class, the answer, and its probability."""
+    all: bool = False
+    """In the table, the probability of every class as well."""
     json: bool = False
     """Print JSON, for programs."""
 
@@ -67,6 +75,10 @@ class PredictArgs:
     """Folder or checkpoint of a run, file of weights, or a name as resnet20.cifar10; else the newest run."""
     top: int = 3
     """Number of classes to print for each image."""
+    all: bool = False
+    """Every class: print all, and write a column for each into the table."""
+    csv: Path | None = None
+    """Write a table into this file and print none: path, class, probability."""
     weights: WeightsArgs = field(default_factory=WeightsArgs)
     json: bool = False
     """Print JSON, for programs: a list with an object for each image that could be read."""
@@ -166,6 +178,12 @@ class RecipesArgs:
     name: Annotated[str | None, "[RECIPE]"] = None
     """Recipe to print, a shipped one or a YAML file: as a start for one's own, for train -c FILE."""
 
+
+# What the help of a command explains, if it would not fit a screen with all of it.
+EVERYDAY = {
+    "train": "data config image_size test_share ckpt_dir resume model pretrained epochs batch_size lr freeze "
+    "backbone_lr",
+}
 
 COMMANDS = {
     "train": TrainArgs,

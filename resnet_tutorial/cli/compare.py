@@ -9,13 +9,13 @@ from ..figures.results import compare
 from ..files import write_atomic
 from .arguments import CompareArgs
 
-PICTURES = (".png", ".svg", ".pdf")
+PLOT_SUFFIXES = (".png", ".svg", ".pdf")
 
 
 def run(args: CompareArgs) -> None:
     if not args.runs:
         raise InputError("no runs named: give folders of runs or records (.json), as in runs/*")
-    if args.plot and args.plot.suffix not in PICTURES:
+    if args.plot and args.plot.suffix not in PLOT_SUFFIXES:
         raise InputError(f"a plot is written as .png, .svg or .pdf, not {args.plot.name}")
     comparison = compare(args.runs)
     print(json.dumps(comparison.as_dict(), indent=2, ensure_ascii=False) if args.json else comparison)

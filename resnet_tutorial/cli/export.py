@@ -10,4 +10,6 @@ def run(args: ExportArgs) -> None:
     exported = export(trained, args.file, input=args.input)
     checked = exported.note or f"its answers differ from the network's by at most {exported.difference:.1g}"
     print(f"{trained.describe()}, is in {exported.path}: {checked}")
+    if trained.guess:
+        print(f"note: the file says so, too: {trained.guess}")
     print(exported.usage)

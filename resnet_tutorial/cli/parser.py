@@ -21,14 +21,28 @@ FLAGS = {
     "config": ["-c", "--config"],
     "epochs": ["--epochs", "--num-epochs"],
     "model": ["--model", "--model-name"],
+    "pretrained": ["--weights", "--pretrained"],
     "seed": ["--seed", "--random-seed"],
 }
-METAVARS = {"checkpoint": "RUN", "config": "RECIPE", "mirror": "URL", "model": "NETWORK"}
+METAVARS = {
+    "checkpoint": "RUN",
+    "classes": "NAMES",
+    "csv": "FILE",
+    "config": "RECIPE",
+    "mirror": "URL",
+    "model": "NETWORK",
+    "freeze": "PARTS",
+    "pretrained": "WEIGHTS",
+}
 WIDEST = 40  # characters of the choices behind a flag; where there are more, they stand in the help text
 
 
 def parse(
-    args_class: type, command: str, argv: list[str], start: Callable[[dict[str, Any]], dict[str, Any]] | None = None
+    args_class: type,
+    command: str,
+    argv: list[str],
+    start: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
+    everyday: str = "",
 ) -> Any:
     """Fill a dataclass, and those within it, from the words behind a command.
 
@@ -40,19 +54,20 @@ def parse(
         command: name of the command, for help and errors.
         argv: the words.
         start: receives what was typed, by field, and returns what takes the place of the class's defaults.
+        everyday: fields that the help explains; the other flags are only listed, until ``--help all``. All if empty.
 
     Raises:
         InputError: if a value is out of its range.
         SystemExit: with status 0 after the help, with 2 if the words make no sense.
     """
     settings = list(_settings(args_class))
-    parser = _Parser(command, args_class.__doc__, settings)
+    parser = _Parser(command, args_class.__doc__, settings, everyday.split())
     typed = parser.read(argv)
     help_asked = typed.pop("help", False)
     defaults = {setting.name: setting.default for setting in settings if setting.default is not MISSING}
     defaults |= start(typed) if start else {}
     if help_asked:
-        parser.show_help(defaults)
+        parser.show_help(defaults, everything=help_asked == "all")
     values = defaults | typed
     missing = [setting.place or setting.flags[0] for setting in settings if setting.name not in values]
     if missing:
@@ -153,20 +168,25 @@ def _options(setting: _Setting) -> dict[str, Any]:
 class _Parser(argparse.ArgumentParser):
     """argparse's parser, which tells what was typed from the defaults, and has one line for an error."""
 
-    def __init__(self, command: str, about: str, settings: list[_Setting]):
+    def __init__(self, command: str, about: str, settings: list[_Setting], everyday: list[str]):
+        self.everyday = everyday
         self.places = [setting for setting in settings if setting.place]
         super().__init__(
             prog=f"resnet-tutorial {command}",
             usage=" ".join(["%(prog)s [OPTIONS]", *(setting.place for setting in self.places)]),
             description=about,
             add_help=False,
+            formatter_class=_Help,
             allow_abbrev=False,
             argument_default=argparse.SUPPRESS,  # only what was typed is in the answer
         )
         # Older versions of Python take -1e-3 for a flag.
         self._negative_number_matcher = re.compile(r"-\.?\d[\d.]*(e[-+]?\d+)?$", re.I)
         self.left: list[str] = []  # words behind a flag that are not for it
-        self.add_argument("-h", "--help", action="store_true", help="Print this.")
+        words = {"action": _OrWord, "nargs": "?", "metavar": "all"} if everyday else {"action": "store_true"}
+        self.add_argument(
+            "-h", "--help", **words, help="Print this; all explains all flags." if everyday else "Print this."
+        )
         groups = {"": self}
         for setting in settings:
             if setting.group not in groups:
@@ -193,15 +213,32 @@ class _Parser(argparse.ArgumentParser):
             typed |= {name: value for name, value in vars(placed).items() if value not in (None, [])}
         return {name: tuple(value) if isinstance(value, list) else value for name, value in typed.items()}
 
-    def show_help(self, defaults: dict[str, Any]) -> NoReturn:
+    def show_help(self, defaults: dict[str, Any], everything: bool) -> NoReturn:
         """Print the help, with the defaults that say something, and exit."""
+        listed = "" if everything or not self.everyday else self._list_rare(defaults)
         for flag in self._actions:
             default = defaults.get(flag.dest) if flag.option_strings else None
-            if default is not None and default is not False and default not in ("", ()):
+            told = flag.help != argparse.SUPPRESS
+            if told and default is not None and default is not False and default not in ("", ()):
                 shown = " ".join(map(str, default)) if isinstance(default, tuple) else str(default)
                 flag.help += f" (default: {shown})".replace("%", "%%")
-        print(self.format_help(), end="", flush=True)
+        print(self.format_help() + listed, end="", flush=True)
         sys.exit(0)
+
+    def _list_rare(self, defaults: dict[str, Any]) -> str:
+        """Leave the flags that are not for every day out of the help; return their names, by group."""
+        lines = ["", "more, which --help all explains:"]
+        for group in self._action_groups:
+            rare = [flag for flag in group._group_actions if flag.dest not in (*self.everyday, "help")]
+            rare = [flag for flag in rare if flag.option_strings]
+            for flag in rare:
+                flag.help = argparse.SUPPRESS
+            names = " ".join(flag.option_strings[-1 if defaults.get(flag.dest) is True else 0] for flag in rare)
+            if names:
+                lines += textwrap.wrap(
+                    f"{group.title}: {names}", 98, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False
+                )
+        return "\n".join(lines) + "\n"
 
     def error(self, message: str) -> NoReturn:
         """One line, and the status 2."""
@@ -214,6 +251,21 @@ class _Parser(argparse.ArgumentParser):
         if unknown:
             near = difflib.get_close_matches(unknown, self._option_string_actions, n=1)
             self.error(f"unknown option {unknown}" + (f": did you mean {near[0]}?" if near else ""))
+
+
+class _Help(argparse.HelpFormatter):
+    """What follows a flag stands once, behind all its spellings."""
+
+    def __init__(self, prog: str):
+        super().__init__(prog, max_help_position=36)
+
+    def _format_action_invocation(self, action: argparse.Action) -> str:
+        names = action.option_strings
+        if isinstance(action, argparse.BooleanOptionalAction):
+            return f"--[no-]{names[0].removeprefix('--')}"
+        if not names or action.nargs == 0:
+            return super()._format_action_invocation(action)
+        return f"{', '.join(names)} {self._format_args(action, self._get_default_metavar_for_optional(action))}"
 
 
 class _Numbers(argparse.Action):

@@ -11,7 +11,7 @@ from ..errors import InputError
 from ..files import expand
 from ..training import predict
 from .arguments import PredictArgs
-from .common import fail, load
+from .common import csv_writer, fail, load
 
 
 def run(args: PredictArgs) -> None:
@@ -21,17 +21,24 @@ def run(args: PredictArgs) -> None:
         raise InputError(f"--top must be at least 1, got {args.top}")
     errors: list[InputError] = []
     trained = load(args.checkpoint, args.weights)
-    files = _files(expand(args.images), errors.append)
-    answers = predict(trained, files, on_error=errors.append)
-    best = [
-        (str(answer.path), [*zip(answer.classes, answer.probabilities, strict=True)][: args.top]) for answer in answers
-    ]
+    names = trained.class_names
+    with csv_writer(args.csv, ["path", "class", "probability", *(names if args.all else ())]) as add:
+        files = _files(expand(args.images), errors.append)
+        answers = predict(trained, files, on_error=errors.append)
+        for answer in answers:
+            of = dict(zip(answer.classes, answer.probabilities, strict=True))
+            every = [f"{of[name]:.6f}" for name in names] if args.all else []
+            add([answer.path, answer.classes[0], f"{answer.probabilities[0]:.6f}", *every])
+    top = len(names) if args.all else args.top
+    best = [(str(answer.path), [*zip(answer.classes, answer.probabilities, strict=True)][:top]) for answer in answers]
     if args.json:
         keys = ("class", "probability")
         listed = [
             {"path": path, "classes": [dict(zip(keys, pair, strict=True)) for pair in pairs]} for path, pairs in best
         ]
         print(json.dumps(listed, indent=2, ensure_ascii=False))
+    elif args.csv:
+        print(f"the answers for {len(answers):,} images are in {args.csv}")
     else:
         for path, pairs in best:
             print(f"{path}: {', '.join(f'{name} {100 * p:.1f} %' for name, p in pairs)}")

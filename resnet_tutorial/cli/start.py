@@ -28,7 +28,11 @@ def first_settings(typed: dict[str, Any]) -> dict[str, Any]:
         card = load_card(typed.get("config", TrainArgs.config))
         # Somebody who names epochs means them, also where the recipe counts steps.
         steps = None if "epochs" in typed else card.recipe.steps
-        return vars(card.recipe) | {"steps": steps, "model": card.model or TrainConfig.model, "root": data}
+        network = {"model": card.model or TrainConfig.model}
+        if "pretrained" in typed and "model" not in typed:
+            weights = training.find_weights(typed["pretrained"], network["model"])
+            network = training.network_of(weights)
+        return vars(card.recipe) | network | {"steps": steps, "root": data}
     checkpoint = training.checkpoint
     folder = checkpoint.run_folder(typed.get("ckpt_dir") or checkpoint.newest_checkpoint(RUNS).parent)
     state = checkpoint.load_checkpoint(folder, log=lambda line: None)  # the trainer reads it again, and tells

@@ -1,19 +1,20 @@
 """Data sets that were read once, kept in a file of the user's cache folder, so that the next start is quick."""
 
 import hashlib
+import json
 import logging
 import os
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
-import numpy as np
 import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 
 from ..errors import InputError
-from ..files import open_atomic
+from ..files import replacing
 from .dataset import ImageDataset
 from .pictures import unreadable
 
@@ -51,52 +52,10 @@ def cache_folder() -> Path:
     return Path(user_cache_dir("resnet_tutorial"))
 
 
-def read_arrays(path: Path) -> dict[str, np.ndarray] | None:
-    """Return the arrays of a cache file, or None if it is missing or damaged."""
-    try:
-        with path.open("rb") as file:
-            names = np.load(file, allow_pickle=False).tolist()
-            arrays = {name: _read_array(file) for name in names}
-            sums = np.load(file, allow_pickle=False)
-        return arrays if np.array_equal(sums, _checksums(arrays)) else None
-    except Exception:  # a damaged file can fail in many ways, and making it anew mends them all
-        return None
-
-
-def _read_array(file: BinaryIO) -> np.ndarray:
-    """Read one array; map images into memory, so that several processes share them and nothing is copied."""
-    start = file.tell()
-    np.lib.format.read_magic(file)
-    shape, _, dtype = np.lib.format.read_array_header_1_0(file)
-    if dtype != np.uint8:
-        file.seek(start)
-        return np.load(file, allow_pickle=False)
-    # A private map: a change to the images stays in this process.
-    start = file.tell()
-    images = np.memmap(file, dtype, "c", start, shape)
-    file.seek(start + images.nbytes)
-    return np.asarray(images)
-
-
-def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write a cache file, whole or not at all: names, arrays, checksums, each as NumPy's ``.npy``.
-
-    Unlike an ``.npz``, this can be mapped into memory, and is written without a second copy of the arrays.
-
-    Raises:
-        InputError: if the file cannot be written.
-    """
-    with open_atomic(path, sync=False) as file:  # what a power cut damages, the checksums show
-        for array in (np.array(list(arrays)), *arrays.values(), _checksums(arrays)):
-            np.save(file, np.ascontiguousarray(array), allow_pickle=False)
-
-
-def _checksums(arrays: Mapping[str, np.ndarray]) -> np.ndarray:
-    """CRC-32 of each array with its name, type and shape."""
-    heads = [f"{name} {array.dtype.str} {array.shape}".encode() for name, array in arrays.items()]
-    contents = [np.ascontiguousarray(array).data for array in arrays.values()]
-    sums = [zlib.crc32(content, zlib.crc32(head)) for head, content in zip(heads, contents, strict=True)]
-    return np.array(sums, dtype=np.uint32)
+def cache_file(place: str, name: str) -> Path:
+    """The cache file of what is read from a place."""
+    words = "".join(c if c.isascii() and c.isalnum() else "-" for c in name.lower())[:40]
+    return cache_folder() / f"{words}-{hashlib.sha256(os.fsencode(place)).hexdigest()[:16]}.safetensors"
 
 
 def cached(place: str, key: str, name: str, read: Callable[[], Reading], skip_unreadable: bool = False) -> Parts:
@@ -112,19 +71,18 @@ def cached(place: str, key: str, name: str, read: Callable[[], Reading], skip_un
     Raises:
         InputError: if images cannot be read and shall not be left out: all of them, or the first.
     """
-    digest = hashlib.sha256(os.fsencode(place)).hexdigest()[:16]
-    path = cache_folder() / f"{_file_name(name)}-{digest}.cache"
+    path = cache_file(place, name)
     key = f"{READER_VERSION} {key}"
-    reading = kept = _from_arrays(read_arrays(path), key, name)
+    reading = kept = read_cache(path, key, name)
     if reading is None:
         reading = read()
     if reading.failures and not skip_unreadable:
         raise InputError(
-            f"{unreadable(reading.failures)}: repair or remove them, or train with --skip-unreadable, without them"
+            f"{unreadable(reading.failures)}: repair or remove them, or leave them out with --skip-unreadable"
         )
     if kept is None:
         try:
-            write_arrays(path, _to_arrays(reading, key))
+            write_cache(path, key, reading)
         except InputError as error:
             logger.warning("%s is not cached and will be read again next time: %s", name, error)
     left_out = [f"{name}: left out, as {unreadable(reading.failures)}"] if reading.failures else []
@@ -133,42 +91,53 @@ def cached(place: str, key: str, name: str, read: Callable[[], Reading], skip_un
     return reading.parts
 
 
-def _file_name(name: str) -> str:
-    return "".join(c if c.isascii() and c.isalnum() else "-" for c in name.lower())[:40]
+def write_cache(path: Path, key: str, reading: Reading) -> None:
+    """Write a cache file, whole or not at all: the tensors, and in the header all else, with a checksum.
+
+    Raises:
+        InputError: if the file cannot be written.
+    """
+    parts = dict(zip(("train", "test"), reading.parts, strict=True))
+    tensors = {f"{split}_images": part.images.contiguous() for split, part in parts.items()}
+    tensors |= {f"{split}_labels": part.labels.contiguous() for split, part in parts.items()}
+    facts = {"key": key, "classes": reading.parts[0].classes, "left_out": [part.left_out for part in reading.parts]}
+    about = json.dumps(facts | {"notices": reading.notices, "failures": reading.failures})
+    with replacing(path) as temporary:
+        temporary.touch()
+        mode = temporary.stat().st_mode
+        try:
+            save_file(tensors, temporary, {"about": about, "checksum": _checksum(tensors, about)})
+        except SafetensorError as error:
+            raise OSError(f"{error}") from None
+        temporary.chmod(mode)  # safetensors lets nobody else read its files, but several users may share a cache
 
 
-def _to_arrays(reading: Reading, key: str) -> dict[str, np.ndarray]:
-    train, test = reading.parts
-    return {
-        "key": np.array([key]),
-        "notices": np.array(reading.notices, dtype=str),
-        "failures": np.array(reading.failures, dtype=str),
-        "left_out": np.array([train.left_out, test.left_out]),
-        "classes": np.array(train.classes, dtype=str),
-        "train_images": train.images.numpy(),
-        "train_labels": train.labels.numpy(),
-        "test_images": test.images.numpy(),
-        "test_labels": test.labels.numpy(),
-    }
+def read_cache(path: Path, key: str, name: str) -> Reading | None:
+    """What ``write_cache`` wrote, or None if it is missing, damaged or was made from other data.
 
-
-def _from_arrays(arrays: dict[str, np.ndarray] | None, key: str, name: str) -> Reading | None:
-    """What ``_to_arrays`` packed, or None if it is damaged or was made from other data."""
+    The images are mapped into memory: several processes share them, and a change stays in the process that makes it.
+    """
     try:
-        if arrays is None or arrays["key"].tolist() != [key]:
+        with safe_open(path, "pt") as file:
+            header, tensors = file.metadata(), {tensor: file.get_tensor(tensor) for tensor in file.keys()}  # noqa: SIM118
+        about = json.loads(header["about"])
+        if about["key"] != key or header["checksum"] != _checksum(tensors, header["about"]):
             return None
-        classes = tuple(arrays["classes"].tolist())
         train, test = (
             ImageDataset(
-                torch.from_numpy(arrays[f"{split}_images"]),
-                torch.from_numpy(arrays[f"{split}_labels"]),
-                classes,
-                name,
-                split,
-                left_out,
+                tensors[f"{split}_images"], tensors[f"{split}_labels"], tuple(about["classes"]), name, split, left_out
             )
-            for split, left_out in zip(("train", "test"), arrays["left_out"].tolist(), strict=True)
+            for split, left_out in zip(("train", "test"), about["left_out"], strict=True)
         )
-        return Reading((train, test), tuple(arrays["notices"].tolist()), tuple(arrays["failures"].tolist()))
-    except (KeyError, TypeError, ValueError):
+        return Reading((train, test), tuple(about["notices"]), tuple(about["failures"]))
+    except Exception:  # a damaged file can fail in many ways, and making it anew mends them all
         return None
+
+
+def _checksum(tensors: Mapping[str, torch.Tensor], about: str) -> str:
+    """CRC-32 of what is said about the tensors, and of each with its name, type and shape."""
+    total = zlib.crc32(about.encode())
+    for name, tensor in sorted(tensors.items()):
+        total = zlib.crc32(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode(), total)
+        total = zlib.crc32(tensor.numpy(), total)
+    return str(total)

@@ -216,7 +216,7 @@ def load_cifar(name: str, root: Path) -> Parts:
             stat = place.stat()
             key = f"{layout.md5} {stat.st_size} {stat.st_mtime_ns}"
             where = f"{place.resolve()} {name}"
-            return cached(where, key, kind.title, lambda: Reading(_read_archive(place, layout, kind)))
+            return cached(where, key, kind.title, lambda: _read_archive(place, layout, kind))
     except ValueError as error:
         raise InputError(f"{place} is damaged or was changed ({error}): delete it and run {download}") from None
 
@@ -246,17 +246,19 @@ def _check_sum(name: str, file: BinaryIO, layout: Layout) -> None:
         raise ValueError(f"the MD5 of {name} is not {layout.md5s[name]}")
 
 
-def _read_archive(archive: Path, layout: Layout, kind: Kind) -> Parts:
-    """Read the archive in memory after its sum was checked, or, if somebody packed it anew, those of its files."""
+def _read_archive(archive: Path, layout: Layout, kind: Kind) -> Reading:
+    """Read the archive in memory after its sum was checked, or, if somebody packed it anew, those of its files.
+
+    Of the files in the binary version no sums are known.
+    """
     with open(archive, "rb") as file:
         found = _md5(file)
         if found == layout.md5:
-            return _read_packed(file, layout, kind)
+            return Reading(_read_packed(file, layout, kind))
         wrong = f"its MD5 is {found}, not {layout.md5}"
-        if not layout.md5s:
-            raise ValueError(f"{wrong}; packed anew, the binary version cannot be checked, but it is read unpacked")
+        anew = f"{archive.name}: {wrong}: it was packed anew, so whether its images are the published ones is not known"
         try:
-            return _read_packed(file, layout, kind, check=True)
+            return Reading(_read_packed(file, layout, kind, check=True), () if layout.md5s else (anew,))
         except ValueError as error:
             raise ValueError(f"{wrong}, and {error}") from None
 

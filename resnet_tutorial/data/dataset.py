@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from ..errors import InputError
+from .augment import Transform
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,11 +127,12 @@ class ImageDataset:
         held, rest = self._stratified(n, seed)
         return self.take(rest, "train"), self.take(held, "validation")
 
-    def as_torch(self, transform: Callable[[torch.Tensor], Any] | None = None) -> "TorchView":
+    def as_torch(self, transform: Transform | Callable[[torch.Tensor], Any] | None = None) -> "TorchView":
         """A view for ``torch.utils.data.DataLoader``, one image at a time.
 
         Args:
-            transform: applied to each image, uint8 3 × H × W; any of ``torchvision.transforms.v2`` will do.
+            transform: applied to each image, uint8 3 × H × W; any of ``torchvision.transforms.v2`` will do. A
+                `Transform` gives what a network takes, but for MixUp and CutMix, which need a batch.
         """
         return TorchView(self, transform)
 
@@ -155,7 +157,7 @@ class TorchView(torch.utils.data.Dataset):
     Made by `ImageDataset.as_torch`.
     """
 
-    def __init__(self, dataset: ImageDataset, transform: Callable[[torch.Tensor], Any] | None = None):
+    def __init__(self, dataset: ImageDataset, transform: Transform | Callable[[torch.Tensor], Any] | None = None):
         self.dataset = dataset
         self.transform = transform
 
@@ -163,7 +165,10 @@ class TorchView(torch.utils.data.Dataset):
         return len(self.dataset)
 
     def __getitem__(self, index: int) -> tuple[Any, int]:
+        label = int(self.dataset.labels[index])
+        if isinstance(self.transform, Transform):
+            # The generator of the process: a DataLoader seeds that of each worker.
+            return self.transform(self.dataset.images[index, None], torch.default_generator)[0], label
         # A copy: a view would drag the whole data set along when a worker sends the image to its parent.
         image = self.dataset.images[index].permute(2, 0, 1).clone(memory_format=torch.contiguous_format)
-        label = int(self.dataset.labels[index])
         return (image if self.transform is None else self.transform(image)), label

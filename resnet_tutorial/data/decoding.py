@@ -71,6 +71,8 @@ def decode(source: str | Path | bytes, image_size: int) -> Picture:
     except UnidentifiedImageError:
         empty = not (source if isinstance(source, bytes) else os.path.getsize(source))
         raise ValueError("it is empty" if empty else "no picture of a known format") from None
+    except FileNotFoundError:
+        raise ValueError("a link that leads nowhere") from None
     except Exception as error:  # damaged images make Pillow's decoders fail in many ways
         reason = getattr(error, "strerror", None) or str(error).partition("\n")[0] or type(error).__name__
         raise ValueError(reason) from None

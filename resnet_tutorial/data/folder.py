@@ -59,7 +59,12 @@ def find_parts(root: Path) -> dict[str, Path]:
 
 
 def load_image_folder(
-    root: Path, image_size: int = 32, *, train_alone: bool = False, skip_unreadable: bool = False
+    root: Path,
+    image_size: int = 32,
+    *,
+    train_alone: bool = False,
+    test_alone: bool = False,
+    skip_unreadable: bool = False,
 ) -> Parts:
     """Read the train and the test part of an image folder. Class names are the names of the folders, sorted.
 
@@ -71,22 +76,28 @@ def load_image_folder(
         root: a folder with ``train/<class>/*`` and ``test/<class>/*``, or ``val/<class>/*`` for want of ``test``.
         image_size: images of another size are scaled (shorter side) and cropped at the center to this many pixels.
         train_alone: give an empty test part where there is none.
+        test_alone: do not read the train part, which is empty then. A folder without parts is taken for the test part.
         skip_unreadable: leave out the images that cannot be read.
 
     Raises:
         InputError: if a part or a class is missing or empty, the classes of the parts differ, or files cannot be read
             as images: all of them, or the first.
     """
-    parts = {split: _with_class_folders(part) for split, part in find_parts(root).items()}
-    for split in ("train",) if train_alone else ("train", "test"):
+    parts = find_parts(root) or ({"test": root} if test_alone else {})
+    if test_alone and "test" in parts:
+        parts = {"test": parts["test"]}
+    parts = {split: _with_class_folders(part) for split, part in parts.items()}
+    needed = ("test",) if test_alone and "train" not in parts else ("train",) if train_alone else ("train", "test")
+    for split in needed:
         if split not in parts:
-            share = "" if split == "train" else "; to train all the same, --test-share 0.2 splits a test part off"
+            share = "; to train all the same, --test-share 0.2 splits a test part off"
+            share = "" if split == "train" or test_alone else share
             raise InputError(
                 f"no folder {root / split}: an image folder needs train/<class>/* and test/<class>/*{share}"
             )
     folders = {split: _class_folders(part) for split, part in parts.items()}
-    classes = _in_order(folders["train"])
-    if "test" in folders:
+    classes = _in_order(next(iter(folders.values())))
+    if len(folders) > 1:
         _check_same_classes(parts, folders)
     name = shown(root.resolve().name)
     listings = {split: _list_part(parts[split], folders[split], classes) for split in parts}
@@ -94,7 +105,7 @@ def load_image_folder(
     for notice in _passed_over(root, parts, listings):
         logger.warning("%s, %s", name, notice)
     found = cached(
-        f"{root.resolve()} at {image_size} pixels",
+        f"{root.resolve()} at {image_size} pixels{', test alone' * ('train' not in parts)}",
         state.hexdigest(),
         name,
         lambda: _read(listings, classes, name, image_size),
@@ -215,11 +226,9 @@ def _list_part(part: Path, folders: dict[str, Path], classes: tuple[str, ...]) -
             entries, found, inside = _list_folder(homes[0])
         others, astray = others + found, astray + inside
         for entry in entries:
-            stat = _stat(entry)
             paths.append(entry.path)
             labels.append(label)
-            times = f"{stat.st_mtime_ns}\0{stat.st_ctime_ns}"
-            state.append(f"{part.name}/{name}{entry.path.removeprefix(str(part))}\0{stat.st_size}\0{times}\n")
+            state.append(f"{part.name}/{name}{entry.path.removeprefix(str(part))}\0{_state(entry)}\n")
     if empty:
         more = f"; {len(empty) - 1:,} more class folders have none, either" if len(empty) > 1 else ""
         raise InputError(f"{empty[0]}{more}")
@@ -260,7 +269,7 @@ def _passed_over(root: Path, parts: dict[str, Path], listings: dict[str, _Listin
     notices += [
         f"{split}: the classes are read from {place}" for split, place in places.items() if len(place.parts) > 1
     ]
-    serves = places["test"].parts[0] if "test" in places else None
+    serves = places["test"].parts[0] if "test" in places and places["test"].parts else None
     if serves in validation:
         notices.append(f"test: {serves} serves as the test part, as there is no test/<class>/*")
     elif validation:
@@ -284,11 +293,13 @@ def _passed_over(root: Path, parts: dict[str, Path], listings: dict[str, _Listin
     return notices
 
 
-def _stat(entry: os.DirEntry) -> os.stat_result:
+def _state(entry: os.DirEntry) -> str:
+    """Size and times of change of a file; of a link that leads nowhere, nothing, as the decoder complains of it."""
     try:
-        return entry.stat()
+        stat = entry.stat()
     except FileNotFoundError:
-        raise InputError(f"{entry.path} is a link that leads nowhere: repair it or remove it") from None
+        return ""
+    return f"{stat.st_size}\0{stat.st_mtime_ns}\0{stat.st_ctime_ns}"
 
 
 def _read(listings: dict[str, _Listing], classes: tuple[str, ...], name: str, image_size: int) -> Reading:

@@ -19,7 +19,7 @@ from .folder import find_parts, load_image_folder
 from .npz import find_npz, load_npz
 from .parquet import find_parquet, load_parquet
 from .pictures import is_image
-from .shapes import CLASSES, load_shapes10
+from .shapes import load_shapes10
 
 logger = logging.getLogger(__name__)
 
@@ -32,9 +32,10 @@ def load_dataset(
     root: str | Path | None = None,
     *,
     download: bool = False,
-    image_size: int = 32,
+    image_size: int | None = None,
     test_share: float | None = None,
     skip_unreadable: bool = False,
+    test_alone: bool = False,
 ) -> tuple[ImageDataset, ImageDataset]:
     """Load the train part and the test part of a data set.
 
@@ -51,10 +52,13 @@ def load_dataset(
         root: the folder of the data, or the folder above it if it is the only one there; without one, the environment
             variable ``RESNET_TUTORIAL_DATA``. An archive or an ``.npz`` file can be named itself.
         download: fetch CIFAR-10 or CIFAR-100 first if it is not in ``root``; nothing else can be fetched.
-        image_size: height and width in pixels of the images of ``folder`` and ``parquet``; the others stay as they are.
-        test_share: of ``folder`` and ``parquet`` without a test part, the share of the training images to split off
-            as one, with the classes in proportion; always the same images.
+        image_size: height and width to which all images are scaled, in pixels. If not given, those of ``folder`` and
+            ``parquet`` get 32, and the others stay as they are.
+        test_share: of ``folder``, ``npz`` and ``parquet`` without a test part, the share of the training images to
+            split off as one, with the classes in proportion; always the same images.
         skip_unreadable: of ``folder`` and ``parquet``, leave out the images that cannot be read.
+        test_alone: of ``folder``, ``npz`` and ``parquet``, read the test part and give an empty train part; a folder of
+            class folders is then taken for the test part.
 
     Returns:
         The train part and the test part.
@@ -64,13 +68,14 @@ def load_dataset(
     """
     if name not in DATASETS:
         raise InputError(f"no data set is called {name!r}: choose from {', '.join(DATASETS)}")
-    if image_size < 1:
+    if image_size is not None and image_size < 1:
         raise InputError(f"images cannot be {image_size} pixels high: choose at least 1")
     if test_share is not None and not 0 < test_share < 1:
-        raise InputError(f"test_share must be between 0 and 1, got {test_share:g}")
+        hint = f": for {test_share:g} %, give {test_share / 100:g}" if 1 < test_share < 100 else ""
+        raise InputError(f"test_share must be between 0 and 1, got {test_share:g}{hint}")
     root = root or os.environ.get(DATA_VARIABLE) or None
     if name == "shapes10" or (name == "auto" and root is None):
-        return _shapes10()
+        return _scaled(load_shapes10(), image_size)
     if root is None:
         raise InputError(f"{name} needs a folder: name it, or set {DATA_VARIABLE}")
     root = Path(root).expanduser()
@@ -79,20 +84,20 @@ def load_dataset(
     with reading(root):
         if not root.exists():
             raise InputError(f"the data folder {root} does not exist: check the path")
-    name, place = _find(name, root)
+    name, place = _find(name, root, test_alone)
     if place != root:
         logger.warning("%s: the data set in the folder %s is read", root, place.name)
-    options = {"train_alone": test_share is not None, "skip_unreadable": skip_unreadable}
+    alone = {"train_alone": test_share is not None, "test_alone": test_alone}
     if name == "folder":
-        parts = load_image_folder(place, image_size, **options)
+        parts = load_image_folder(place, image_size or 32, **alone, skip_unreadable=skip_unreadable)
     elif name == "parquet":
-        parts = load_parquet(place, image_size, **options)
+        parts = load_parquet(place, image_size or 32, **alone, skip_unreadable=skip_unreadable)
     else:
-        parts = load_npz(place) if name == "npz" else load_cifar(name, place)
+        parts = _scaled(load_npz(place, **alone) if name == "npz" else load_cifar(name, place), image_size)
     return parts if test_share is None else _split(parts, test_share)
 
 
-def _find(name: str, root: Path) -> tuple[str, Path]:
+def _find(name: str, root: Path, test_alone: bool = False) -> tuple[str, Path]:
     """The name of the data set in a folder, and where it is: there, or in the only folder in it that has one.
 
     A name other than ``auto`` is kept, and ``root`` with it if there is no such data set: its reader says what it
@@ -116,6 +121,13 @@ def _find(name: str, root: Path) -> tuple[str, Path]:
         raise InputError(f"no data set in {root} itself, but in {names}: name one of these folders")
     with reading(root):
         classes = [folder.name for folder in inside if any(is_image(path.name) for path in folder.iterdir())]
+    if test_alone and classes:
+        return "folder", root
+    if root.is_file():
+        raise InputError(
+            f"{root} is no data set that is read here: name an archive of CIFAR, an .npz file, or the folder that "
+            "holds train/<class>/* and test/<class>/*"
+        )
     hint = f"; it has {', '.join(classes[:3])} with images: move them into {root / 'train'}" if classes else ""
     raise InputError(
         f"no data set found in {root}: it should hold CIFAR-10 or CIFAR-100 (unpacked or as the archive), "
@@ -147,14 +159,34 @@ def _split(parts: Parts, share: float) -> Parts:
     if len(test):
         logger.warning("%s has a test part, so none is split off", train.name)
         return parts
-    train, test = train.hold_out(round(share * len(train)))
+    whole, n = train, min(round(share * len(train)), len(train) - 1)
+    if n:
+        train, test = whole.hold_out(n)
+    for part, split, more in ((train, "train", "smaller"), (test, "test", "larger")):
+        if not part.counts().all():
+            k = int(part.counts().argmin())
+            raise InputError(
+                f"with test_share {share:g}, none of the images of class {whole.classes[k]!r} would be in the {split} "
+                f"part; there are {whole.counts()[k]}: choose a {more} share, or add images"
+            )
     return train, replace(test, split="test", left_out=0)
 
 
-def _shapes10() -> tuple[ImageDataset, ImageDataset]:
-    parts = zip(("train", "test"), load_shapes10(), strict=True)
+def _scaled(parts: Parts, image_size: int | None) -> Parts:
+    """Scale the images to squares of this size, as the readers of image files do: cropped at the center first."""
+    if image_size is None or parts[0].images.shape[1:3] == (image_size, image_size):
+        return parts
     train, test = (
-        ImageDataset(torch.from_numpy(images), torch.from_numpy(labels), CLASSES, "Shapes-10", split)
-        for split, (images, labels) in parts
+        replace(part, images=torch.cat([_resize(images, image_size) for images in part.images.split(1000)]))
+        for part in parts
     )
     return train, test
+
+
+def _resize(images: torch.Tensor, size: int) -> torch.Tensor:
+    height, width = images.shape[1:3]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    square = images[:, top : top + side, left : left + side].permute(0, 3, 1, 2).float()
+    scaled = torch.nn.functional.interpolate(square, size=(size, size), mode="bicubic", antialias=True)
+    return scaled.round().clamp(0, 255).byte().permute(0, 2, 3, 1).contiguous()

@@ -24,16 +24,18 @@ class BatchLoader:
 
     Several processes share each batch without overlap: process ``rank`` of ``world_size`` gets its part, and all parts
     together hold the images that one process would get; crops, and which images are mixed, are drawn part by part. All
-    processes get the same number of batches, and none is empty:
-    a last batch of fewer images than processes is joined to the one before. No image is dropped or shown twice, so sums
-    over the processes score every image once. The order does not depend on the number of processes, so another number
-    can go on from a saved position; only its crops are other ones.
+    processes get the same number of batches, and none is empty: a last batch of fewer images than processes is joined
+    to the one before. Unless it is ``balanced``, no image is dropped or shown twice, so sums over the processes score
+    every image once. The order does not depend on the number of processes, so another number can go on from a saved
+    position; only its crops are other ones.
 
     Args:
         dataset: the images.
         batch_size: images in a batch, over all processes.
         transform: from uint8 images to the network's input.
         shuffle: whether to visit the images in a new random order each epoch.
+        balanced: whether an epoch, of as many images, has the classes in equal numbers, for training: images of small
+            classes come several times, and of large ones others in each epoch.
         seed: seed of order and augmentation, the same in all processes.
         num_workers: threads that prepare batches ahead; 0 prepares each batch when it is asked for.
         pin_memory: put batches into page-locked memory, from which copies to a GPU need not wait; nothing to do if
@@ -62,6 +64,7 @@ class BatchLoader:
         transform: Transform,
         *,
         shuffle: bool = False,
+        balanced: bool = False,
         seed: int = 0,
         num_workers: int = 0,
         pin_memory: bool = False,
@@ -90,6 +93,7 @@ class BatchLoader:
         self.batch_size = batch_size
         self.transform = transform
         self.shuffle = shuffle
+        self.balanced = balanced
         self.seed = seed
         self.num_workers = num_workers
         self.device = torch.device(device)
@@ -159,9 +163,25 @@ class BatchLoader:
         return torch.Generator().manual_seed(int(state[0]))
 
     def _order(self, epoch: int) -> torch.Tensor:
+        if self.balanced:
+            return self._balanced_order(self._generator(epoch, 0))
         if self.shuffle:
             return torch.randperm(len(self.dataset), generator=self._generator(epoch, 0))
         return torch.arange(len(self.dataset))
+
+    def _balanced_order(self, generator: torch.Generator) -> torch.Tensor:
+        """As many indices as images, the classes in equal numbers; none comes again before all of its class came."""
+        classes = [torch.nonzero(self.dataset.labels == label)[:, 0] for label in self.dataset.labels.unique()]
+        share, more = divmod(len(self.dataset), len(classes))
+        larger = set(torch.randperm(len(classes), generator=generator)[:more].tolist())
+        drawn = []
+        for k, members in enumerate(classes):
+            wanted = share + (k in larger)
+            rounds = -(-wanted // len(members))
+            places = torch.cat([torch.randperm(len(members), generator=generator) for _ in range(rounds)])
+            drawn.append(members[places[:wanted]])
+        order = torch.cat(drawn)
+        return order[torch.randperm(len(order), generator=generator)]
 
     def _prepare(self, epoch: int, i: int, indices: torch.Tensor) -> Batch:
         generator = self._generator(epoch, i + 1, self.rank)  # number 0 is the order's

@@ -2,7 +2,7 @@
 
 import contextlib
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from .dataset import ImageDataset
 _KEYS = (("x_train", "y_train", "x_test", "y_test"), ("train_images", "train_labels", "test_images", "test_labels"))
 _PART_KEYS = ("images", "labels")
 _CLASS_KEYS = ("classes", "class_names")
+_WANTED = {key for keys in (*_KEYS, _PART_KEYS, _CLASS_KEYS) for key in keys}
 Arrays = tuple[np.ndarray, np.ndarray]  # images and labels
 _EXPANSION = 1100  # zip's compression makes nothing smaller than by this factor
 
@@ -29,7 +30,7 @@ def find_npz(root: Path) -> list[Path]:
     return parts if all(part.is_file() for part in parts) else sorted(root.glob("[!.]*.npz"))
 
 
-def load_npz(root: Path) -> Parts:
+def load_npz(root: Path, *, train_alone: bool = False, test_alone: bool = False) -> Parts:
     """Read the train and the test part from one ``.npz`` file, or from ``train.npz`` and ``test.npz``.
 
     One file holds ``x_train``, ``y_train``, ``x_test``, ``y_test``, or ``train_images``, ``train_labels``,
@@ -39,6 +40,8 @@ def load_npz(root: Path) -> Parts:
 
     Args:
         root: the file, or the folder that it is in.
+        train_alone: give an empty test part where there is none. One file may then hold ``images`` and ``labels``, too.
+        test_alone: likewise for the train part.
 
     Raises:
         InputError: if there is no such file, or several; or it is damaged or holds something else.
@@ -49,34 +52,51 @@ def load_npz(root: Path) -> Parts:
     two = [path.name for path in paths] == ["train.npz", "test.npz"]
     if len(paths) > 1 and not two:
         raise InputError(f"{root} holds {len(paths)} .npz files: name the one to read, such as {paths[0]}")
-    files = [_read_file(path) for path in paths]
-    keys = _PART_KEYS * 2 if two else _keys_of(files[0], paths[0])
-    images, labels = _images_and_labels(paths[0], files[0], keys[:2])
-    test_images, test_labels = _images_and_labels(paths[-1], files[-1], keys[2:])
-    name = root.resolve().name if two else paths[0].stem
-    with _about(paths[0]):
-        classes = _classes(files[0], labels)
-        return make_parts((images, labels), (test_images, test_labels), classes, name)
+    found = _find_splits(paths, test_alone)
+    needed = {"train"} if train_alone else {"train", "test"}
+    if test_alone and ("test" in found or not train_alone):
+        needed = {"test"}
+    if not needed <= found.keys():
+        choices = " or ".join(", ".join(keys) for keys in _KEYS)
+        share = "; to split a test part off, give --test-share 0.2" if "train" in found else ""
+        raise InputError(f"{paths[0]} holds {_held(paths[0])}: it should hold {choices}{share}")
+    parts = {split: _images_and_labels(path, arrays, keys) for split, (path, arrays, keys) in found.items()}
+    (path, arrays, _), part = next(iter(found.values())), next(iter(parts.values()))
+    with _about(path):
+        name = root.resolve().name if two else path.stem
+        train, test = make_parts(parts.get("train", part), parts.get("test", part), _classes(arrays, part[1]), name)
+    none = torch.arange(0)
+    return train if "train" in parts else train.take(none), test if "test" in parts else test.take(none)
 
 
-def _keys_of(arrays: Mapping[str, np.ndarray], path: Path) -> tuple[str, ...]:
+def _find_splits(paths: list[Path], test_alone: bool) -> dict[str, tuple[Path, dict[str, np.ndarray], tuple[str, ...]]]:
+    """For each part that is there: its file, what that holds, and the keys of images and labels."""
+    files = [(path, read_npz(path, _WANTED)) for path in paths]
+    if len(files) == 2:
+        return {split: (*file, _PART_KEYS) for split, file in zip(("train", "test"), files, strict=True)}
+    (path, arrays), found = files[0], {}
     for keys in _KEYS:
-        if set(keys) <= set(arrays):
-            return keys
-    choices = " or ".join(", ".join(keys) for keys in _KEYS)
-    raise InputError(f"{path} holds {', '.join(arrays) or 'nothing'}: it should hold {choices}")
+        for split, pair in (("train", keys[:2]), ("test", keys[2:])):
+            if set(pair) <= arrays.keys():
+                found.setdefault(split, (path, arrays, pair))
+    if not found and set(_PART_KEYS) <= arrays.keys():
+        found["test" if test_alone else "train"] = path, arrays, _PART_KEYS
+    return found
 
 
-def _read_file(path: Path) -> dict[str, np.ndarray]:
-    """The arrays that are wanted in a file; others are not read."""
-    wanted = {key for keys in (*_KEYS, _PART_KEYS, _CLASS_KEYS) for key in keys}
+def read_npz(path: Path, wanted: Collection[str] | None = None) -> dict[str, np.ndarray]:
+    """The arrays in a file, or those that are wanted.
+
+    Raises:
+        InputError: if it cannot be read, is damaged, or holds Python objects.
+    """
     with reading(path):
         size = path.stat().st_size
         try:
             with zipfile.ZipFile(path) as archive:
                 _check_sizes(archive, size)
             with np.load(path, allow_pickle=False) as arrays:
-                found = {key: arrays[key] for key in arrays.files if key in wanted}
+                found = {key: arrays[key] for key in arrays.files if wanted is None or key in wanted}
             if not all(isinstance(array, np.ndarray) for array in found.values()):  # raw bytes, where the start differs
                 raise ValueError("it holds something else than arrays")
             return found
@@ -84,6 +104,12 @@ def _read_file(path: Path) -> dict[str, np.ndarray]:
             raise
         except Exception as error:  # a damaged file can fail in many ways
             raise InputError(f"{path} cannot be read ({first_line(error)}): write it anew with np.savez") from None
+
+
+def _held(path: Path) -> str:
+    """The names of all arrays in a file."""
+    with reading(path), zipfile.ZipFile(path) as archive:
+        return ", ".join(name.removesuffix(".npy") for name in archive.namelist())[:200] or "nothing"
 
 
 def _check_sizes(archive: zipfile.ZipFile, size: int) -> None:
@@ -98,7 +124,7 @@ def _check_sizes(archive: zipfile.ZipFile, size: int) -> None:
 def _images_and_labels(path: Path, arrays: Mapping[str, np.ndarray], keys: tuple[str, ...]) -> Arrays:
     for key in keys:
         if key not in arrays:
-            raise InputError(f"{path} holds {', '.join(arrays) or 'nothing'}, but no {key}: write it with np.savez")
+            raise InputError(f"{path} holds {_held(path)}, but no {key}: write it with np.savez")
     with _about(path):
         return to_rgb_batch(arrays[keys[0]]), to_labels(arrays[keys[1]])
 

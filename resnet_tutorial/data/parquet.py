@@ -51,7 +51,12 @@ def _by_split(folder: Path) -> dict[str, list[Path]]:
 
 
 def load_parquet(
-    root: Path, image_size: int = 32, *, train_alone: bool = False, skip_unreadable: bool = False
+    root: Path,
+    image_size: int = 32,
+    *,
+    train_alone: bool = False,
+    test_alone: bool = False,
+    skip_unreadable: bool = False,
 ) -> Parts:
     """Read the train and the test part from Parquet files, such as ``train-00000-of-00001.parquet``.
 
@@ -63,6 +68,7 @@ def load_parquet(
         root: the folder of the files, or the folder above it.
         image_size: images of another size are scaled (shorter side) and cropped at the center to this many pixels.
         train_alone: give an empty test part where there is none.
+        test_alone: do not read the train part, which is empty then.
         skip_unreadable: leave out the images that cannot be read.
 
     Raises:
@@ -71,8 +77,10 @@ def load_parquet(
     folders, name = _by_folder(root), shown(root.resolve().name)
     found = next(iter(folders.values()), {})
     paths = {"train": found.get("train", []), "test": found.get("test") or found.get("val", [])}
+    if test_alone and paths["test"]:
+        paths["train"] = []
     for split, files in paths.items():
-        if not files and not (split == "test" and train_alone):
+        if not files and not (test_alone and paths["test"]) and not (split == "test" and train_alone):
             share = "" if split == "train" else "; to train all the same, --test-share 0.2 splits a test part off"
             raise InputError(f"no {split}*.parquet in {root}: there should be train*.parquet and test*.parquet{share}")
     if "test" not in found and "val" in found:
@@ -83,7 +91,7 @@ def load_parquet(
     with reading(root):
         stats = [(str(path.relative_to(root)), path.stat()) for files in paths.values() for path in files]
     state = hashlib.sha256(repr([(name, s.st_size, s.st_mtime_ns) for name, s in stats]).encode()).hexdigest()
-    place = f"{root.resolve()} parquet at {image_size} pixels"
+    place = f"{root.resolve()} parquet at {image_size} pixels{', test alone' * (not paths['train'])}"
     return cached(place, state, name, lambda: _read(paths, name, image_size), skip_unreadable)
 
 
@@ -98,7 +106,7 @@ class _Rows:
 
 
 def _read(paths: dict[str, list[Path]], name: str, image_size: int) -> Reading:
-    arrays, notices, failures, left_out, classes = [], [], (), {"test": 0}, None
+    arrays, notices, failures, left_out, classes = [], [], (), {"train": 0, "test": 0}, None
     for split, found in paths.items():
         if not found:
             continue
@@ -119,9 +127,9 @@ def _read(paths: dict[str, list[Path]], name: str, image_size: int) -> Reading:
         train, test = make_parts(arrays[0], arrays[-1], classes or numbered_classes(arrays[0][1]), name)
     except ValueError as error:
         more = f"; {unreadable(failures)}" if failures else ""
-        raise InputError(f"{paths['train'][0].parent}: {error}{more}") from None
-    if not paths["test"]:
-        test = test.take(torch.arange(0))
+        raise InputError(f"{(paths['train'] or paths['test'])[0].parent}: {error}{more}") from None
+    none = torch.arange(0)
+    train, test = train if paths["train"] else train.take(none), test if paths["test"] else test.take(none)
     parts = replace(train, left_out=left_out["train"]), replace(test, left_out=left_out["test"])
     return Reading(parts, tuple(notices), failures)
 

@@ -5,19 +5,18 @@ function*: the distance in pixels from a point to the outline, negative inside t
 filled shape, its outline of any thickness, and smooth (anti-aliased) edges.
 """
 
-import logging
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.random import PCG64, Generator, SeedSequence
 
-from ..errors import InputError
-from .cache import cache_folder, read_arrays, write_arrays
+from .cache import Parts, Reading, cached
+from .dataset import ImageDataset
 
-logger = logging.getLogger(__name__)
+NAME = "Shapes-10"
 
 CLASSES: tuple[str, ...] = (
     "circle",
@@ -251,42 +250,23 @@ def draw_shapes(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 # --- The data set: a fixed training and test set, kept in a cache file ---
 
 
-def _read_cache(path: Path) -> dict[str, np.ndarray] | None:
-    """Return the arrays of a cache file, or None if it is missing or damaged."""
-    arrays = read_arrays(path)
-    wanted = {}
-    for split, size in (("train", TRAIN_SIZE), ("test", TEST_SIZE)):
-        wanted[f"{split}_images"] = (size, _SIDE, _SIDE, 3), np.uint8
-        wanted[f"{split}_labels"] = (size,), np.int64
-    found = {name: (array.shape, array.dtype) for name, array in (arrays or {}).items()}
-    return arrays if found == wanted else None
-
-
-def load_shapes10(
-    cache_dir: Path | None = None,
-) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+def load_shapes10() -> Parts:
     """Return the Shapes-10 training and test sets, drawn on the first call and read from a cache file afterwards.
 
-    Args:
-        cache_dir: Folder for the cache file (about 185 MB).  None means the folder that the environment variable
-            ``RESNET_TUTORIAL_CACHE`` names, or else the user's cache folder.
-
     Returns:
-        ``((train_images, train_labels), (test_images, test_labels))``: images (50000, 32, 32, 3) and
-        (10000, 32, 32, 3) uint8 RGB, 0 to 255; labels (50000,) and (10000,) int64, indices into ``CLASSES``.
+        50,000 and 10,000 images of 32 × 32 pixels. The cache file (about 185 MB) lies in the folder that the
+        environment variable ``RESNET_TUTORIAL_CACHE`` names, or else in the user's cache folder.
 
     Raises:
         Nothing of its own: a damaged cache file is drawn again, and one that cannot be written is logged.
     """
-    folder = Path(cache_dir) if cache_dir is not None else cache_folder()
-    path = folder / f"shapes10-v{GENERATOR_VERSION}.cache"
-    arrays = _read_cache(path)
-    if arrays is None:
-        arrays = {}
-        for split, size, seed in (("train", TRAIN_SIZE, TRAIN_SEED), ("test", TEST_SIZE, TEST_SEED)):
-            arrays[f"{split}_images"], arrays[f"{split}_labels"] = draw_shapes(size, seed)
-        try:
-            write_arrays(path, arrays)
-        except InputError as error:
-            logger.warning("Shapes-10 is not cached and will be drawn again next time: %s", error)
-    return (arrays["train_images"], arrays["train_labels"]), (arrays["test_images"], arrays["test_labels"])
+    return cached(NAME, str(GENERATOR_VERSION), NAME, _draw)
+
+
+def _draw() -> Reading:
+    drawn = draw_shapes(TRAIN_SIZE, TRAIN_SEED), draw_shapes(TEST_SIZE, TEST_SEED)
+    train, test = (
+        ImageDataset(torch.from_numpy(images), torch.from_numpy(labels), CLASSES, NAME, split)
+        for split, (images, labels) in zip(("train", "test"), drawn, strict=True)
+    )
+    return Reading((train, test))

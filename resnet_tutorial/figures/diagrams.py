@@ -8,9 +8,10 @@ import torch
 from torch import fx, nn
 
 from ..models import ResNet, ZeroPadShortcut
+from .colors import COLORS
 
 ROW, COLUMN, BOX = 36, 190, 130  # px: distance of two steps, width of a chart, width of a box
-TINTS = {"ReLU": "#56B4E955", "BatchNorm": "#88888844", "+": "#E69F0066"}
+TINTS = {"ReLU": f"{COLORS[5]}55", "BatchNorm": "#88888844", "+": f"{COLORS[4]}66"}
 STYLE = """
 .rt-diagram { display: flex; flex-wrap: wrap; gap: 0.5rem 1rem; }
 .rt-diagram svg { flex: 0 1 auto; max-width: 100%; height: auto; overflow: visible; }
@@ -172,7 +173,7 @@ def _read_block(block: nn.Module) -> tuple[list[str], tuple[int, str] | None]:
     sums = [node for node in path if _is_sum(node)]
     if not sums:
         return steps, None
-    beside = _path_to_input(_shortcut_argument(sums[0]))
+    beside = min(map(_path_to_input, sums[0].all_input_nodes), key=len)
     shared = [node for node in beside if node in path]
     before = [text for node in shared if (text := _step_name(block, node))]
     own = [text for node in beside if node not in path and (text := _step_name(block, node))]
@@ -180,25 +181,13 @@ def _read_block(block: nn.Module) -> tuple[list[str], tuple[int, str] | None]:
 
 
 def _path_to_input(node: fx.Node) -> list[fx.Node]:
-    """The way from the input to a node; at an addition it follows the branch."""
-    path = [node]
-    while path[0].all_input_nodes:
-        before = path[0]
-        path.insert(0, _branch_argument(before) if _is_sum(before) else before.all_input_nodes[0])
-    return path
+    """The way from the input to a node; at an addition it follows the branch, which is the longer way."""
+    before = node.all_input_nodes if _is_sum(node) else node.all_input_nodes[:1]
+    return [*max(map(_path_to_input, before), key=len, default=[]), node]
 
 
 def _is_sum(node: fx.Node) -> bool:
     return node.op == "call_function" and node.target in (operator.add, operator.iadd, torch.add)
-
-
-def _branch_argument(node: fx.Node) -> fx.Node:
-    """Of the two things that are added, the one with the longer way behind it."""
-    return max(node.all_input_nodes, key=lambda argument: len(_path_to_input(argument)))
-
-
-def _shortcut_argument(node: fx.Node) -> fx.Node:
-    return min(node.all_input_nodes, key=lambda argument: len(_path_to_input(argument)))
 
 
 def _step_name(block: nn.Module, node: fx.Node) -> str:

@@ -1,9 +1,11 @@
-"""Where a figure comes from: a line below it, with all runs that it shows."""
+"""Where a figure comes from, a line below it with all runs that it shows; and what a difference of runs is worth."""
 
+import statistics
 from collections.abc import Iterable
 from html import escape
 
-from ..training.record import RunRecord
+from ..analysis.uncertainty import seed_difference
+from ..training.record import RunRecord, name_device
 from .results import recipe_in_short
 from .tables import Cell, html_table, scrolling
 
@@ -61,15 +63,26 @@ def trained(records: Iterable[RunRecord]) -> Source:
     return Source(records, here=True)
 
 
+def difference(first: Iterable[float], second: Iterable[float]) -> str:
+    """How much higher figures of equal runs are on average than others, in words.
+
+    Args:
+        first, second: one figure for each run, in percent, such as its error.
+
+    Returns:
+        Points of the second minus the first, with their 95 % interval where both have several seeds.
+    """
+    first, second = tuple(first), tuple(second)
+    if min(len(first), len(second)) < 2:
+        return f"{statistics.fmean(second) - statistics.fmean(first):+.1f} points (one seed, no interval)"
+    gap = seed_difference(first, second)
+    return f"{gap.value:+.1f} points (95 % interval {gap.low:+.1f} to {gap.high:+.1f})"
+
+
 def _all(values: Iterable[str], word: str = " and ") -> str:
     return word.join(dict.fromkeys(values))
 
 
 def _machine(run: RunRecord) -> str:
-    machine = run.machine
-    device = machine["accelerator"]
-    if device == "cpu":
-        threads = machine.get("threads", machine["cores"])
-        device = f"{machine['processor']}, {threads} {'thread' if threads == 1 else 'threads'}"
     beside = f", {run.side_by_side} runs side by side" if run.side_by_side > 1 else ""
-    return f"{device}, {run.precision}{beside}"
+    return f"{name_device(run.machine, threads=True)}, {run.precision}{beside}"

@@ -7,11 +7,12 @@ from html import escape
 from ..architectures import get_architecture
 from ..models.cost import summarize_architecture, total
 from ..text import duration
-from ..training.record import RunRecord
+from ..training.record import RunRecord, name_device
 from .results import Experiment, experiments
 from .tables import COVERED, Cell, columns_of, html_table, plain_table, scrolling
 
 DATA = "CIFAR-10"  # the data set of all published figures
+PAPER, REPRODUCTION = f"paper, {DATA}", f"reproduction, {DATA}"  # headings
 LEAST_EPOCHS = 5  # shorter runs were made for their speed
 
 DEEP = "He et al. 2016, table 6"
@@ -181,12 +182,16 @@ def ledger(records: Iterable[RunRecord]) -> Ledger:
     Args:
         records: any runs, such as those of `resnet_tutorial.figures.results.read_records`.
     """
+
+    def images_seen(each: Experiment) -> int:
+        return len(each.first.history) * each.first.data["train"]
+
     finished = [record for record in records if record.test is not None and len(record.history) >= LEAST_EPOCHS]
     measured: dict[str, list[Experiment]] = {name: [] for name in PUBLISHED}
     for each in experiments(finished):
         measured.setdefault(each.first.network, []).append(each)
     return Ledger(
-        Entry(name, PUBLISHED.get(name, NOWHERE), tuple(sorted(found, key=_images_seen, reverse=True)))
+        Entry(name, PUBLISHED.get(name, NOWHERE), tuple(sorted(found, key=images_seen, reverse=True)))
         for name, found in measured.items()
     )
 
@@ -206,7 +211,10 @@ def _measured_first(measured: list[dict], others: list[dict], label: str) -> str
     """The lines of networks that were measured here, and the others behind a line to open."""
 
     def table(rows: list[dict]) -> str:
-        return scrolling(html_table(columns_of(rows), merged=rows[0].keys() - HERE.keys() - IN_SHORT.keys()), label)
+        columns = columns_of(rows)
+        wide = {name: 'class="rt-wide"' for name in (PAPER, REPRODUCTION) if REPRODUCTION in columns}
+        merged = columns.keys() - MEASURED.keys() - IN_SHORT.keys()
+        return scrolling(html_table(columns, attributes=wide, merged=merged), label)
 
     if not measured or not others:
         return table(measured + others)
@@ -218,17 +226,16 @@ def _row(entry: Entry, each: Experiment | None) -> dict[str, object]:
     """One row of the ledger, by the headings."""
     published = entry.published
     if each:
-        here = {name: value(each) for name, value in HERE.items()}
+        here = {name: value(each) for name, value in MEASURED.items()}
     else:
         missing = f"not measured yet: <code>{escape(entry.command)}</code>"
-        here = dict.fromkeys(HERE, COVERED) | {next(iter(HERE)): Cell("–", missing, f'colspan="{len(HERE)}"')}
+        across = Cell("–", missing, f'colspan="{len(MEASURED)}"')
+        here = dict.fromkeys(MEASURED, COVERED) | {next(iter(MEASURED)): across}
     return {
         "network": entry.name,
-        f"paper, {DATA}": _paper(published),
+        PAPER: _paper(published),
         **here,
-        f"reproduction, {DATA}": f"{published.elsewhere} ({published.elsewhere_source})"
-        if published.elsewhere
-        else "–",
+        REPRODUCTION: f"{published.elsewhere} ({published.elsewhere_source})" if published.elsewhere else "–",
         "parameters: paper": f"{published.parameters} M" if published.parameters else "–",
         "parameters: here": f"{entry.parameters:,}",
     }
@@ -238,10 +245,10 @@ def _overview_row(entry: Entry) -> dict[str, object]:
     _, macs = total(summarize_architecture(get_architecture(entry.name)))
     published, here = entry.published, dict.fromkeys(IN_SHORT, "–")
     if entry.measured:
-        here = {heading: HERE[name](entry.measured[0]) for heading, name in IN_SHORT.items()}
+        here = {heading: MEASURED[name](entry.measured[0]) for heading, name in IN_SHORT.items()}
     return {
         "network": entry.name,
-        f"paper, {DATA}": _paper_in_short(published),
+        PAPER: _paper_in_short(published),
         f"reproduced, {DATA}": published.elsewhere.split(" last epoch")[0] or "–",
         **here,
         "parameters": f"{entry.parameters:,}",
@@ -281,24 +288,18 @@ def _by_kind_and_depth(entry: Entry) -> tuple[int, str, int]:
     return ("resnet", "plain", "preact").index(arch.kind), arch.family, arch.depth
 
 
-def _images_seen(each: Experiment) -> int:
-    return len(each.first.history) * each.first.data["train"]
-
-
 def _best(each: Experiment) -> str:
     chosen = ", ".join(str(row["epoch"]) for row in each.best)
     return f"{each.validation} (epoch {chosen})" if chosen else "–"
 
 
 def _time(each: Experiment) -> str:
-    machine = each.first.machine
-    device = machine["processor"] if machine["accelerator"] == "cpu" else machine["accelerator"]
-    device += f", {each.first.precision}"
+    device = f"{name_device(each.first.machine)}, {each.first.precision}"
     return f"{duration(each.seconds.mean)} ({device})" if each.seconds else f"not timed ({device}, shared)"
 
 
 # What the ledger says of an experiment, by the headings.
-HERE = {
+MEASURED = {
     "here, last epoch (test)": lambda each: str(each.test),
     "measured on": lambda each: each.first.data["name"],
     "training images": lambda each: f"{each.first.data['train']:,}",

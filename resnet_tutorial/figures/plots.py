@@ -1,10 +1,14 @@
 """The book's figures, in one style: matplotlib, colors that color-blind readers can tell apart, never color alone.
 
-What draws numbers makes a frame of them, draws that, and returns both as a `Chart`.
+What draws numbers makes a frame of them, draws that, and returns both as a `Chart`. What is black takes the color of
+the page's text; what must stay dark in the dark, as letters on a light ground of their own, is `DARK`.
 """
 
+import io
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from html import escape
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -19,12 +23,13 @@ from ..architectures import get_architecture
 from ..data import ImageDataset
 from ..training import Recipe, RunRecord
 from ..training.optim import learning_rates
+from .colors import COLORS
 from .results import epochs, group_runs, last_epochs
 from .tables import DataTable
 
-# Okabe and Ito's palette (2008), with a marker for each color.
-COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+# A marker for each color.
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+DARK = "#111111"
 KINDS = {"plain": ("plain", "--"), "resnet": ("residual", "-"), "preact": ("pre-activation", "-.")}
 VALIDATION, TRAINING = {"linestyle": "-"}, {"linestyle": ":", "markerfacecolor": "white"}
 HISTORY = {  # the columns of `epochs`, as a table calls them
@@ -41,7 +46,8 @@ MOST_ROWS = 40  # of the table of a long curve, which lists evenly spaced points
 class Chart:
     """A figure with the frames that it was drawn from.
 
-    In a notebook it shows the picture, and below it the numbers, in tables that open on a click.
+    In a notebook it shows the picture, as SVG in the colors of the page, and below it the numbers, in tables that open
+    on a click.
 
     Attributes:
         figure: of matplotlib.
@@ -60,10 +66,39 @@ class Chart:
     def __repr__(self) -> str:
         return "\n\n".join(map(repr, self.tables))
 
-    def _ipython_display_(self) -> None:
-        from IPython.display import display
+    def _repr_html_(self) -> str:
+        panels, tables = "".join(_panels(self.figure)), "".join(table._repr_html_() for table in self.tables)
+        return f'<div class="rt-chart" style="display: flex; flex-wrap: wrap; gap: 0.5rem">{panels}</div>{tables}'
 
-        display(self.figure, *self.tables)
+
+def _panels(figure: Figure) -> list[str]:
+    """The panels of a figure as SVG, which stand below each other where the page is narrow."""
+    axes = figure.axes
+    found = []
+    for panel in [axes] if figure.legends else [[axis] for axis in axes]:
+        for axis in axes:
+            axis.set_visible(axis in panel)
+        file = io.StringIO()
+        with plt.rc_context({"svg.fonttype": "none"}):
+            figure.savefig(file, format="svg", transparent=True, bbox_inches="tight", metadata={"Date": None})
+        svg = re.sub(r"<metadata>.*?</metadata>", "", file.getvalue().partition("<svg ")[2], flags=re.DOTALL)
+        # Nothing refers to a group, and a page has many figures with the same ones. Black letters have no color at all.
+        svg = re.sub(r'<g id="[^"]*">', "<g>", svg).replace("#000000", "currentColor")
+        words = escape("; ".join(map(_in_words, panel)))
+        width = re.search(r'width="(.*?)"', svg)[1]
+        look = f'style="flex: 1 1 16rem; min-width: 0; max-width: {width}; height: auto" fill="currentColor"'
+        found.append(f'<svg role="img" aria-label="{words}" {look} {svg}')
+    for axis in axes:
+        axis.set_visible(True)
+    return found
+
+
+def _in_words(axis: plt.Axes) -> str:
+    """What a panel shows, for those who hear it."""
+    title = f"{axis.get_title()}: " if axis.get_title() else ""
+    drawn = [label for label in axis.get_legend_handles_labels()[1] if label]
+    lines = f", for {', '.join(drawn)}" if drawn else ""
+    return f"{title}{axis.get_ylabel() or 'a chart'} against {axis.get_xlabel() or 'its rows'}{lines}"
 
 
 def finished(figure: Figure, pad: float = 1.08) -> Figure:
@@ -207,12 +242,13 @@ def show_degradation(records: Sequence[RunRecord], own: Mapping[str, RunRecord] 
             axis.fill_between(band[x], band["min"], band["max"], color=look["color"], alpha=0.2)
         for i, (name, frame) in enumerate(own.items()):
             axis.plot(frame[x], frame["train_error"], label=name, **_look(i) | {"color": "black", "markersize": 7})
-        style(axis, "images seen" if own else "epoch", "training error (%)" if axis is axes[0, 0] else "")
+        style(axis, "images seen" if own else "epoch", "training error (%)")
         if own:
             axis.set_xscale("log")
         axis.set_title(KINDS[kind][0], fontsize=10)
+        axis.tick_params(labelleft=True)  # also where the panels stand below each other
         if axis.lines:
-            axis.legend(frameon=False, fontsize=8, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.15))
+            axis.legend(frameon=False, fontsize=9, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.15))
     columns = {name: errors.loc[name]["mean"] for name in archs}
     columns |= {name: frame.set_index("epoch")["train_error"] for name, frame in own.items()}
     return Chart(finished(figure), {"training error (%)": DataFrame(columns).rename_axis("epoch").reset_index()})
@@ -326,7 +362,7 @@ def show_confusion(confusion: torch.Tensor, classes: tuple[str, ...]) -> Chart:
                 ha="center",
                 va="center",
                 fontsize=8,
-                color="white" if value > 50 else "black",
+                color="white" if value > 50 else DARK,
             )
     frame.insert(0, "true ↓ predicted →", classes)
     return Chart(finished(figure), frame)
@@ -387,7 +423,7 @@ def show_offsets(counts: torch.Tensor, titles: list[str]) -> Chart:
         axis.imshow(frame, cmap="Blues", vmin=0, vmax=2 * counts.double().mean().item())
         for row, values in enumerate(frame.to_numpy()):
             for column, value in enumerate(values):
-                axis.text(column, row, str(value), ha="center", va="center", fontsize=8)
+                axis.text(column, row, str(value), ha="center", va="center", fontsize=8, color=DARK)
         axis.set_xticks(range(columns), right)
         axis.set_yticks(range(rows), down)
         axis.set_title(title, fontsize=10)
@@ -550,31 +586,6 @@ def show_heat(images: torch.Tensor, maps: torch.Tensor, titles: list[str], colum
         if heat.max() > heat.min():
             below.contour(heat.numpy(), levels=[heat.max().item() / 2], colors="white", linewidths=1.5)
     return finished(figure, pad=0.3)
-
-
-def show_surfaces(surfaces: dict[str, torch.Tensor], along: list[float]) -> Chart:
-    """Loss surfaces as contour lines that carry their value, a panel each, with the same levels; + is the network.
-
-    Args:
-        surfaces: for each title the losses, in nats, first direction × second direction.
-        along: places on both directions.
-    """
-    low = min(surface.min().item() for surface in surfaces.values())
-    high = max(surface.max().item() for surface in surfaces.values())
-    # Equal factors: the valley is shown as well as the walls.
-    levels = [low * (high / low) ** (k / 9) for k in range(10)]
-    frames = {title: DataFrame(surface.tolist(), columns=along) for title, surface in surfaces.items()}
-    figure, axes = plt.subplots(1, len(surfaces), figsize=(4.4 * len(surfaces), 4.2), squeeze=False, sharey=True)
-    for axis, (title, frame) in zip(axes[0], frames.items(), strict=True):
-        axis.contourf(along, along, frame.T, levels=levels, cmap="Blues", norm="log", extend="both")
-        lines = axis.contour(along, along, frame.T, levels=levels, colors="black", linewidths=0.7)
-        axis.clabel(lines, fontsize=8, fmt="%.2g")
-        axis.plot(0, 0, marker="+", markersize=12, color=COLORS[1])
-        axis.set_title(title, fontsize=10)
-        axis.set_aspect("equal")
-        frame.insert(0, "first direction ↓ second →", along)
-        style(axis, "first direction", "second direction" if axis is axes[0, 0] else "")
-    return Chart(finished(figure), frames)
 
 
 def show_reliability(panels: dict[str, list[ConfidenceBin]]) -> Chart:

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from .config import TrainConfig
     from .device import Device
     from .engine import Step, train_epoch, validate
+    from .fine_tuning import find_weights
     from .optim import make_optimizer, make_scheduler
     from .parts import Parts, make_parts, pick_device
     from .prediction import Prediction, predict
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from .scores import Scores, collect_logits, evaluate, score
     from .signals import Stopped
     from .sums import Sums
-    from .trained import TrainedModel, load_trained
+    from .trained import TrainedModel, load_trained, network_of
     from .trainer import Trainer, train, train_from
 
 __getattr__, __dir__ = lazy_imports(__name__)
@@ -41,6 +42,7 @@ __all__ = [
     "collect_logits",
     "describe_machine",
     "evaluate",
+    "find_weights",
     "list_recipes",
     "load_card",
     "load_checkpoint",
@@ -50,6 +52,7 @@ __all__ = [
     "make_parts",
     "make_scheduler",
     "model_from_checkpoint",
+    "network_of",
     "pick_device",
     "predict",
     "read_record",

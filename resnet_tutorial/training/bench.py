@@ -23,7 +23,7 @@ from .engine import train_epoch
 from .parts import Parts, chosen_kernels, make_parts, pick_device
 from .recipe import Recipe
 from .recipe_text import recipe_summary
-from .record import describe_machine
+from .record import describe_machine, name_device
 
 CLASSES = 10
 PREPARED = 4  # batches that the steps take turns with
@@ -309,7 +309,7 @@ def _measure_loader(parts: Parts, repeats: int) -> float:
 
 def _format(report: Report) -> str:
     machine = report.machine
-    where = machine["processor"] if machine["accelerator"] == "cpu" else machine["accelerator"]
+    where = name_device(machine)
     threads = machine["threads"]
     peak, unit = _flops(report.peak_flops).split()
     measured = [("  peak", peak, f"{unit} in a product of large matrices")]

@@ -37,7 +37,7 @@ class TrainConfig:
     stochastic_depth: float = _kept(0.0, of_model=True)
     """Probability that the last block is left out in a step; earlier blocks have less."""
     pretrained: str | None = _kept(None)
-    """Weights to start from: a run, a file, or a name as resnet20.cifar10. A last layer for other classes is new."""
+    """Weights to start from: cifar10 (in the package), a run, or a file. For other classes, the last layer is new."""
 
     # -- run
     dataset: Literal["auto", "shapes10", "cifar10", "cifar100", "cifar100-coarse", "folder", "npz", "parquet"] = _kept(
@@ -48,8 +48,10 @@ class TrainConfig:
     """Data folder: CIFAR-10 or -100, train/<class>/* and test/<class>/*, an .npz file, or Parquet files."""
     train_size: int | None = _kept(None)
     """Train on a stratified subset of this many images."""
+    image_size: int | None = _kept(None)
+    """Scale images to this height and width; files to 32 if not given."""
     test_share: float | None = _kept(None)
-    """Of an image folder or Parquet files without a test part: split this share of the training images off as one."""
+    """Of data without a test part: split this share off as one, as in 0.2."""
     skip_unreadable: bool = _kept(False)
     """Leave out images that cannot be read; the record says how many."""
     seed: int = 0
@@ -57,14 +59,14 @@ class TrainConfig:
     ckpt_dir: Path | None = None
     """Folder of the run; runs/<model>-<data>-seed<seed> if not given."""
     resume: bool | Literal["auto"] = False
-    """Go on with the run in --ckpt-dir, or with the newest one; auto starts it if there is none."""
+    """Go on with --ckpt-dir or the newest run; auto: or start it."""
     recipe: Recipe = field(default_factory=Recipe)
     """How to train."""
 
     # -- machine
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Device; auto takes the GPU if there is one."""
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = _kept("auto")
     """Precision of the convolutions; auto takes bf16 where the hardware has it."""
     channels_last: bool = _kept(True)
     """Keep images as N x H x W x C in memory."""
@@ -96,12 +98,15 @@ class TrainConfig:
             raise InputError(f"seed must be at least 0, got {self.seed}")
         if self.num_workers is not None and self.num_workers < 0:
             raise InputError(f"num_workers must be at least 0, got {self.num_workers}")
+        if self.image_size is not None and self.image_size < 8:
+            raise InputError(f"image_size must be at least 8, got {self.image_size}")
         if not self.checkpoint_minutes > 0:
             raise InputError(f"checkpoint_minutes must be above 0, got {self.checkpoint_minutes:g}")
 
     def data_options(self) -> dict[str, Any]:
         """The options of `load_dataset`."""
-        return {"test_share": self.test_share, "skip_unreadable": self.skip_unreadable}
+        names = ("image_size", "test_share", "skip_unreadable")
+        return {name: getattr(self, name) for name in names}
 
     @property
     def start(self) -> str | None:
@@ -120,8 +125,7 @@ class TrainConfig:
     def command(self) -> str:
         """The command that repeats the run, with the data folder written as DATA and weights without theirs."""
         words = ["resnet-tutorial", "train", "--model", self.model, "--seed", str(self.seed)]
-        settings = vars(self.recipe) | self.kept() | {"device": self.device, "precision": self.precision}
-        settings["pretrained"] = self.start
+        settings = vars(self.recipe) | self.kept() | {"device": self.device, "pretrained": self.start}
         usual = vars(Recipe()) | vars(TrainConfig())
         for name, value in settings.items():
             if value != usual[name]:

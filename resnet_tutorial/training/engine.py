@@ -28,6 +28,7 @@ class Step:
         model, optimizer, device: what is trained, how, and where.
         scaler: keeps the small gradients of fp16 from vanishing; None for other precisions.
         label_smoothing: share of the target spread over all classes.
+        class_weights: float32, a factor for the loss of each class's images; None for 1.
         clip_grad_norm: longest that the gradient of all parameters together may be; None for any length.
         accumulate: parts in which the batch goes through the network, one after the other, to save memory. Gradients
             are those of the whole batch, but BatchNorm sees the parts.
@@ -39,6 +40,7 @@ class Step:
     device: Device
     scaler: torch.amp.GradScaler | None = None
     label_smoothing: float = 0.0
+    class_weights: torch.Tensor | None = None
     clip_grad_norm: float | None = None
     accumulate: int = 1
     fewest: int = 1
@@ -58,7 +60,9 @@ class Step:
             with no_sync() if i < parts - 1 else contextlib.nullcontext():  # they meet in the last part
                 with self.device.autocast():
                     logits = self.model(x)
-                    loss = F.cross_entropy(logits, y, reduction="sum", label_smoothing=self.label_smoothing)
+                    loss = F.cross_entropy(
+                        logits, y, self.class_weights, reduction="sum", label_smoothing=self.label_smoothing
+                    )
                 scaler.scale(loss / divisor).backward()
             classes = y if y.ndim == 1 else y.argmax(dim=1)  # of mixed images, the larger share
             measured = measured + torch.stack((loss.detach(), (logits.detach().argmax(dim=1) == classes).sum())).float()
@@ -68,6 +72,15 @@ class Step:
         scaler.step(self.optimizer)
         scaler.update()
         return measured
+
+
+def train_mode(model: nn.Module) -> None:
+    """Put a network into training mode, but for its frozen parts: their BatchNorms keep the statistics they have."""
+    model.train()
+    for module in model.modules():
+        parameters = [*module.parameters()]
+        if parameters and not any(parameter.requires_grad for parameter in parameters):
+            module.eval()
 
 
 def train_epoch(
@@ -103,7 +116,7 @@ def train_epoch(
         ``loss``: mean over the images, in nats. ``accuracy``: top-1, in percent, on the augmented images while the
         network changes. ``images_per_second``.
     """
-    model.train()
+    train_mode(model)
     step = step or Step(model, optimizer, device, **options)
     sums = sums or Sums()
     started = time.perf_counter()

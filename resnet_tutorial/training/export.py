@@ -87,7 +87,8 @@ def export(trained: TrainedModel, path: str | Path, *, input: str = "uint8") -> 
         (logits,) = session.run(["logits"], {"images": images})
 
     In the metadata of a program (ONNX: the model's properties; ``.pt2``: the extra file ``metadata.json``) stand
-    ``model``, ``classes``, ``mean``, ``std``, ``input`` and ``image_size``, each as JSON.
+    ``model``, ``classes``, ``mean``, ``std``, ``input`` and ``image_size``, each as JSON; and ``assumed``, a
+    sentence, where mean and std were not stated but assumed.
 
     Args:
         trained: from `load_trained`.
@@ -128,6 +129,7 @@ def _export_weights(trained: TrainedModel, path: Path) -> Exported:
         classes=trained.classes,
         mean=trained.mean,
         std=trained.std,
+        assumed=trained.guess or None,
         recipe=record and record["recipe"],
         record=record,
     )
@@ -173,6 +175,7 @@ def _metadata(trained: TrainedModel, input: str) -> dict[str, str]:
         "std": trained.std,
         "input": input,
         "image_size": trained.image_size,
+        **({"assumed": trained.guess} if trained.guess else {}),
     }
     return {key: json.dumps(value, ensure_ascii=False) for key, value in values.items()}
 
@@ -195,15 +198,12 @@ def _capture(module: nn.Module, example: Tensor) -> torch.export.ExportedProgram
 
 def _export_program(module: nn.Module, path: Path, examples: list[Tensor], metadata: dict[str, str]) -> Exported:
     content = io.BytesIO()
-    torch.export.save(_capture(module, examples[-1]), content, extra_files={"metadata.json": _as_object(metadata)})
+    text = json.dumps({key: json.loads(value) for key, value in metadata.items()}, ensure_ascii=False)
+    torch.export.save(_capture(module, examples[-1]), content, extra_files={"metadata.json": text})
     content.seek(0)
     difference = _check(module, torch.export.load(content).module(), examples, path)
     write_atomic(path, content.getbuffer())
     return Exported(path, difference)
-
-
-def _as_object(metadata: dict[str, str]) -> str:
-    return json.dumps({key: json.loads(value) for key, value in metadata.items()}, ensure_ascii=False)
 
 
 def _export_onnx(module: nn.Module, path: Path, examples: list[Tensor], metadata: dict[str, str]) -> Exported:

@@ -7,6 +7,7 @@ from torch import nn, optim
 from torch.optim import lr_scheduler
 
 from .average import MovingAverage
+from .fine_tuning import head_of
 from .muon import Muon
 from .recipe import Recipe
 
@@ -17,7 +18,8 @@ def make_optimizer(recipe: Recipe, model: nn.Module) -> optim.Optimizer:
     Args:
         recipe: the recipe.
         model: its parameters form one group; without ``decay_norm_and_bias`` two, the second of which does not decay.
-            With Muon the weights of all convolutions but the first come before them, as a group of their own.
+            With Muon the weights of all convolutions but the first come before them, as a group of their own; with
+            ``backbone_lr`` all layers but the last come behind them, as groups of their own. What is frozen is in none.
 
     Returns:
         The optimizer, with the recipe's highest rate.
@@ -27,10 +29,18 @@ def make_optimizer(recipe: Recipe, model: nn.Module) -> optim.Optimizer:
         options["momentum"] = recipe.momentum
     if recipe.optimizer in ("SGD", "Muon"):
         options["nesterov"] = recipe.nesterov and recipe.momentum > 0
+    learning = [p for p in model.parameters() if p.requires_grad]
     if recipe.optimizer != "Muon":
-        return getattr(optim, recipe.optimizer)(_parameter_groups(recipe, list(model.parameters())), **options)
+        groups = _parameter_groups(recipe, learning)
+        if recipe.backbone_lr is not None:
+            head = {id(p) for p in head_of(model).parameters()}
+            groups = _parameter_groups(recipe, [p for p in learning if id(p) in head])
+            slower = _parameter_groups(recipe, [p for p in learning if id(p) not in head])
+            groups += [group | {"lr": recipe.backbone_lr} for group in slower if group["params"]]
+        return getattr(optim, recipe.optimizer)(groups, **options)
     hidden = [m.weight for m in model.modules() if isinstance(m, nn.Conv2d)][1:]
-    rest = [p for p in model.parameters() if all(p is not weight for weight in hidden)]
+    hidden = [weight for weight in hidden if weight.requires_grad]
+    rest = [p for p in learning if all(p is not weight for weight in hidden)]
     turned = {"params": hidden, "muon": True, "average": recipe.momentum, "lr": recipe.lr}
     turned |= {"momentum": 0.0, "nesterov": False, "weight_decay": 0.0}
     return Muon([turned] * bool(hidden) + _parameter_groups(recipe, rest), **options | {"lr": recipe.rest_lr})

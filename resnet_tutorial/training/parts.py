@@ -6,7 +6,6 @@ import io
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import nn
@@ -17,15 +16,15 @@ from ..data import BatchLoader, ImageDataset, Transform
 from ..errors import InputError, first_line
 from ..models import ResNet
 from ..models.cost import count_macs
-from ..weights import create_model, list_pretrained, load_weights, pretrained_file, read_weights
+from ..weights import create_model
 from ..weights.own import build_own, find_own, is_own, own_file
 from ..weights.trace import evaluating
 from . import distributed
-from .checkpoint import load_state
 from .config import TrainConfig
 from .device import Device, choose_device
 from .distributed import World
 from .engine import Step
+from .fine_tuning import find_weights, freeze, load_start
 from .graphs import GraphedStep
 from .optim import make_ema, make_optimizer, make_scheduler
 from .recipe import IMAGENET_MEAN_STD, Recipe
@@ -101,6 +100,7 @@ def make_parts(
     if held:
         train_set, val_set = train_set.hold_out(held, seed=0)  # the same images for every seed
     model = build_model(config, train_set)[0] if model is None else model
+    freeze(model, recipe.freeze)
     numbers, size = torch.get_rng_state(), train_set.images.shape[1]
     smallest = recipe.image_size(size, 0.0)
     macs = check_logits(model, train_set, smallest)
@@ -111,7 +111,7 @@ def make_parts(
     if synced:
         model = distributed.sync_batchnorm(model, device.device.type == "cuda")
     model = device.place(model)
-    mean, std = IMAGENET_MEAN_STD if recipe.normalization == "imagenet" else train_set.mean_std()
+    mean, std = _mean_std(recipe, train_set)
     augmented = augmentation(recipe, mean, std, train_set)
     batches = make_loader(config, device, train_set, augmented, world, train=True, fewest=fewest)
     plain = Transform(mean, std)
@@ -119,7 +119,15 @@ def make_parts(
     scheduler, interval = make_scheduler(recipe, optimizer, len(batches))
     scaler = torch.amp.GradScaler(device.device.type) if device.precision == "fp16" else None
     step = Step(
-        model, optimizer, device, scaler, recipe.label_smoothing, recipe.clip_grad_norm, recipe.accumulate, fewest
+        model,
+        optimizer,
+        device,
+        scaler,
+        label_smoothing=recipe.label_smoothing,
+        class_weights=_class_weights(train_set).to(device.device) if recipe.class_weights else None,
+        clip_grad_norm=recipe.clip_grad_norm,
+        accumulate=recipe.accumulate,
+        fewest=fewest,
     )
     parts = Parts(
         model=model,
@@ -142,6 +150,19 @@ def make_parts(
     if config.compile and world.size == 1:
         _compile(parts)
     return parts
+
+
+def _mean_std(recipe: Recipe, train_set: ImageDataset) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    if recipe.mean is not None:
+        return recipe.mean, recipe.std
+    return IMAGENET_MEAN_STD if recipe.normalization == "imagenet" else train_set.mean_std()
+
+
+def _class_weights(train_set: ImageDataset) -> torch.Tensor:
+    """A weight for each class, float32, in inverse proportion to its images; over all images the mean is 1."""
+    counts = train_set.counts()
+    weights = len(train_set) / (int(counts.count_nonzero()) * counts.clamp(min=1))
+    return weights.float()
 
 
 def connect(parts: Parts, config: TrainConfig, world: World) -> None:
@@ -187,10 +208,11 @@ def pick_device(config: TrainConfig, number: int = 0) -> Device:
     return choose_device(config.device, config.precision, config.channels_last, number)
 
 
-def build_model(config: TrainConfig, data: ImageDataset) -> tuple[nn.Module, torch.Tensor]:
-    """The network that the settings name, and the state of torch's random numbers after its weights were drawn.
+def build_model(config: TrainConfig, data: ImageDataset) -> tuple[nn.Module, torch.Tensor, str]:
+    """The network that the settings name, the state of torch's random numbers after its weights were drawn, and a note.
 
-    The weights are the first draws of the seed. The random numbers of the process stay where they are.
+    The weights are the first draws of the seed, but for those to start from, which the note names. The random numbers
+    of the process stay where they are.
 
     Raises:
         InputError: if there is no such network, or an option does not fit it.
@@ -208,35 +230,21 @@ def build_model(config: TrainConfig, data: ImageDataset) -> tuple[nn.Module, tor
         else:
             model = build_own(config.model, classes, own)
             check_logits(model, data)  # lazy layers draw their weights at the first images
-        if config.pretrained and config.resume is not True:
-            _load_start(model, config.pretrained, data.classes)
-        return model, torch.get_rng_state()
+        starts = config.pretrained and config.resume is not True
+        note = load_start(model, config.pretrained, data.classes) if starts else ""
+        return model, torch.get_rng_state(), note
     finally:
         torch.set_rng_state(before)
 
 
-def _load_start(model: nn.Module, name: str, classes: tuple[str, ...]) -> None:
-    """Load the weights that a run starts from; a last layer for other classes stays as it was drawn."""
-    path = pretrained_file(name) if name in list_pretrained() else Path(name).expanduser()
-    if not isinstance(model, ResNet):
-        load_state(model, read_weights(path).state_dict, f"the run is to start from {path}")
-        return
-    drawn, option = copy.deepcopy(model.fc), model.arch.shortcut
-    loaded = load_weights(model, path, partial=True)
-    if loaded.changed:
-        raise InputError(
-            f"{path} has shortcut option {loaded.shortcut}, not {option}: add --shortcut {loaded.shortcut}"
-        )
-    if (loaded.classes or classes) != classes:
-        model.fc = drawn
-
-
 def check_name(config: TrainConfig) -> None:
-    """Refuse a network that is not there, without building one.
+    """Refuse a network, or weights to start from, that are not there, without building one.
 
     Raises:
         InputError: if there is no such network or file, or the options do not fit.
     """
+    if config.pretrained and config.resume is not True:
+        find_weights(config.pretrained, config.model)
     if is_own(config.model):
         own_file(config.model)
     else:
@@ -351,6 +359,7 @@ def make_loader(
         min(config.recipe.batch_size, len(dataset)) if train else device.eval_batch,
         transform,
         shuffle=train,
+        balanced=train and config.recipe.balanced,
         seed=config.seed,
         num_workers=(2 if copies else 0) if config.num_workers is None else config.num_workers,
         pin_memory=config.pin_memory and copies,

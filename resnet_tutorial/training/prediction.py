@@ -1,17 +1,19 @@
 """What a trained network says about images that it has not seen."""
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from tqdm.auto import tqdm
 
 from ..data import normalize
 from ..data.decoding import Picture
 from ..data.pictures import dark_notice, read_picture
 from ..errors import InputError
+from ..progress import no_bar
 from ..weights import read_weights
 from .engine import Device
 from .trained import TrainedModel, trained_from_checkpoint
@@ -57,8 +59,12 @@ def predict(
     device = device or Device(torch.device("cpu"))
     model = device.place(trained.model).eval()
     answers, tops = [], []
-    for batch in _batches([Path(path) for path in paths]):
+    paths = [Path(path) for path in paths]
+    bar = tqdm(total=len(paths), desc="predicting", unit=" images", delay=1, leave=False, disable=no_bar())
+    for start in range(0, len(paths), BATCH):
+        batch = paths[start : start + BATCH]
         found, pictures = _read_all(batch, trained.image_size, on_error)
+        bar.update(len(batch))
         if not found:
             continue
         tops += [picture.top for picture in pictures]
@@ -66,23 +72,13 @@ def predict(
         images = normalize(torch.from_numpy(pixels).to(device.device), trained.mean, trained.std)
         with device.autocast():
             logits = model(images)
-        answers += _sorted(found, logits.float().softmax(dim=1).cpu(), trained.class_names)
+        values, order = logits.float().softmax(dim=1).cpu().sort(dim=1, descending=True)
+        for path, places, row in zip(found, order.tolist(), values.tolist(), strict=True):
+            answers.append(Prediction(path, tuple(trained.class_names[k] for k in places), tuple(row)))
+    bar.close()
     if notice := dark_notice(np.array(tops)):
         logger.warning(notice)
     return answers
-
-
-def _batches(paths: list[Path]) -> Iterator[list[Path]]:
-    for start in range(0, len(paths), BATCH):
-        yield paths[start : start + BATCH]
-
-
-def _sorted(paths: list[Path], probabilities: torch.Tensor, names: tuple[str, ...]) -> list[Prediction]:
-    values, order = probabilities.sort(dim=1, descending=True)
-    return [
-        Prediction(path, tuple(names[k] for k in places), tuple(row))
-        for path, places, row in zip(paths, order.tolist(), values.tolist(), strict=True)
-    ]
 
 
 def _read_all(
@@ -92,23 +88,17 @@ def _read_all(
     found, pictures = [], []
     for path in paths:
         try:
-            pictures.append(_read(path, image_size))
-        except InputError as error:
+            pictures.append(read_picture(path, image_size))
+        except InputError as unreadable:
+            error = unreadable
+            if path.is_file() and _holds_weights(path):
+                error = InputError(f"{path} holds weights, and no image: name it with --checkpoint {path}")
             if on_error is None:
-                raise
+                raise error from None
             on_error(error)
         else:
             found.append(path)
     return found, pictures
-
-
-def _read(path: Path, image_size: int) -> Picture:
-    try:
-        return read_picture(path, image_size)
-    except InputError:
-        if path.is_file() and _holds_weights(path):
-            raise InputError(f"{path} holds weights, and no image: name it with --checkpoint {path}") from None
-        raise
 
 
 def _holds_weights(path: Path) -> bool:

@@ -21,7 +21,10 @@ SHORT_NAMES = {"onecycle": "OneCycleLR", "multistep": "MultiStepLR", "cosine": "
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to train. A recipe file (YAML) holds these names; what it leaves out keeps the value given here."""
+    """How to train. A recipe file (YAML) holds these names; what it leaves out keeps the value given here.
+
+    The values given here are those of the recipe ``quick``, the default: who changes one changes ``recipes/quick.yml``.
+    """
 
     # -- how long
     epochs: int = 10
@@ -54,6 +57,12 @@ class Recipe:
     """Largest norm of the gradient of all parameters together; longer ones are shortened to it."""
     ema: float = 0.0
     """Decay per step of the moving average of the weights that is evaluated; 0 for none."""
+
+    # -- fine-tuning
+    freeze: str | None = None
+    """Parts that stay as they are: stem,conv2_x; or backbone."""
+    backbone_lr: float | None = None
+    """Highest rate of all layers but the last, which keeps lr."""
 
     # -- schedule of the learning rate
     lr_scheduler: Literal[
@@ -115,6 +124,16 @@ class Recipe:
     """CutMix: parameter alpha; 0 for none."""
     normalization: Literal["dataset", "imagenet"] = "dataset"
     """Mean and deviation: measured on the training images, or ImageNet's."""
+    mean: tuple[float, float, float] | None = None
+    """Mean of red, green and blue to normalize with, on the scale 0 to 1, in place of the above."""
+    std: tuple[float, float, float] | None = None
+    """Standard deviation of red, green and blue, likewise."""
+
+    # -- classes of uneven size
+    balanced: bool = False
+    """Show the images of every class equally often: those of small classes several times in an epoch."""
+    class_weights: bool = False
+    """Weigh the loss of every image by how rare its class is."""
 
     # -- validation
     validation: float = 0.1
@@ -132,6 +151,7 @@ class Recipe:
             ("accumulate", self.batch_size % self.accumulate == 0, f"a divisor of batch_size {self.batch_size}"),
             ("lr", self.lr > 0, "above 0"),
             ("rest_lr", self.rest_lr > 0, "above 0"),
+            ("backbone_lr", self.backbone_lr is None or self.backbone_lr > 0, "above 0"),
             ("momentum", 0 <= self.momentum < 1, "in [0, 1)"),
             ("weight_decay", self.weight_decay >= 0, "at least 0"),
             ("clip_grad_norm", self.clip_grad_norm is None or self.clip_grad_norm > 0, "above 0"),
@@ -160,9 +180,20 @@ class Recipe:
             value = getattr(self, name)
             if not ok or (isinstance(value, float) and not math.isfinite(value)):
                 raise InputError(f"{name} must be {rule}, got {value}")
+        self._check_pairs()
         if until is not None and self.warmup_epochs:
             raise InputError("warmup_epochs and warmup_until_error are two warm-ups: set one of them to 0 or None")
         self.check_warmup(self.length())
+
+    def _check_pairs(self) -> None:
+        if self.backbone_lr is not None and self.optimizer == "Muon":
+            raise InputError("backbone_lr is not for Muon, which has rates of its own: choose another optimizer")
+        if self.balanced and self.class_weights:
+            raise InputError("balanced and class_weights both even out the classes: choose one")
+        if (self.mean is None) != (self.std is None):
+            raise InputError("mean and std belong together: give both or none")
+        if self.mean is not None and not (all(0 <= m <= 1 for m in self.mean) and all(0 < s <= 1 for s in self.std)):
+            raise InputError("mean and std are on the scale 0 to 1, and std is above 0: divide those of bytes by 255")
 
     @property
     def has_warmup(self) -> bool:
@@ -301,7 +332,7 @@ def typed(key: str, kind: Any, value: Any, where: str) -> Any:
 
 def _converted(kind: Any, value: Any) -> Any:
     if get_origin(kind) is tuple:
-        numbers = tuple(_converted(int, v) for v in value) if isinstance(value, list | tuple) else ()
+        numbers = tuple(_converted(get_args(kind)[0], v) for v in value) if isinstance(value, list | tuple) else ()
         if len(numbers) != len(value) or (Ellipsis not in get_args(kind) and len(numbers) != len(get_args(kind))):
             raise ValueError
         return numbers

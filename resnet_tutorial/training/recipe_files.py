@@ -87,7 +87,7 @@ def name_recipe(recipe: Recipe, model: str = "") -> str:
         model: name of the network: of two recipes that are as near, the one made for it counts.
     """
     cards = [load_card(name) for name in list_recipes()]
-    values = asdict(recipe)
+    values = {key: value for key, value in asdict(recipe).items() if key not in ("mean", "std")}  # of the data
     changes = {
         card.name: {key: value for key, value in values.items() if value != getattr(card.recipe, key)} for card in cards
     }

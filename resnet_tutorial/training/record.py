@@ -14,7 +14,8 @@ from typing import Any, get_type_hints
 import torch
 
 from ..errors import InputError
-from ..files import open_atomic, write_atomic
+from ..files import replacing, write_atomic
+from ..text import count
 from ..version import __version__
 
 SCHEMA = 4
@@ -30,7 +31,7 @@ class RunRecord:
         macs: multiply-accumulates of its convolutions and linear layers for one image of the data.
         classes: number of classes.
         data: name and sizes of the data set; mean and deviation used to normalize; fingerprints of the train part as
-            loaded, of what was trained on (after subset and hold-out), and of the test part.
+            loaded, of what was trained on (after subset and hold-out), and of the test part; ``image_size`` if not 32.
         recipe: the whole recipe.
         recipe_name: the shipped recipe that it is, or nearly is, with what was changed (`name_recipe`).
         seed: seed of weights, order and augmentation.
@@ -105,7 +106,8 @@ class RunRecord:
     def add_epoch(self, row: dict) -> bool:
         """Add an epoch to the history; say whether it is the best by validation accuracy so far."""
         self.history.append(row)
-        self.best = _best(self.history)
+        scored = [row for row in self.history if "val_accuracy" in row]
+        self.best = max(scored, key=lambda row: row["val_accuracy"], default=None)
         return self.best is row
 
     def write(self, path: Path) -> None:
@@ -120,8 +122,8 @@ class RunRecord:
         rows = csv.DictWriter(text, list(self.history[0]), lineterminator="\n")
         rows.writeheader()
         rows.writerows(self.history)
-        with open_atomic(path, sync=False) as file:  # the checkpoint holds the history, too
-            file.write(text.getvalue().encode())
+        with replacing(path) as temporary:  # and no waiting for the disk: the checkpoint holds the history, too
+            temporary.write_bytes(text.getvalue().encode())
 
 
 def read_record(path: Path) -> RunRecord:
@@ -163,11 +165,6 @@ def record_from_dict(values: Any, where: object) -> RunRecord:
     return RunRecord(**values)
 
 
-def _best(history: list[dict]) -> dict | None:
-    scored = [row for row in history if "val_accuracy" in row]
-    return max(scored, key=lambda row: row["val_accuracy"], default=None)
-
-
 def _fits(value: Any, kind: Any) -> bool:
     """Whether a value read from JSON has the type of its field."""
     if kind == list[dict]:  # the history: names and numbers
@@ -193,6 +190,13 @@ def describe_machine(device: torch.device | str = "cpu") -> dict:
         "torch": str(torch.__version__),
         "resnet_tutorial": __version__,
     }
+
+
+def name_device(machine: dict, threads: bool = False) -> str:
+    """The accelerator of a machine in a record; of a CPU the processor, with how many threads it had if wanted."""
+    if machine["accelerator"] != "cpu":
+        return machine["accelerator"]
+    return f"{machine['processor']}, {count(machine['threads'], 'thread')}" if threads else machine["processor"]
 
 
 def energy_joules(device: torch.device) -> float | None:

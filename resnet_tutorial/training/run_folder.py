@@ -7,8 +7,7 @@ from pathlib import Path
 import filelock
 
 from ..errors import InputError
-from .checkpoint import NEXT, has_checkpoint, load_checkpoint, save_newest
-from .record import RunRecord
+from .checkpoint import NEXT, has_checkpoint, load_checkpoint
 
 LOCK = ".lock"
 RECORD = "record.json"
@@ -64,18 +63,10 @@ class RunFolder:
             return load_checkpoint(self.path, log)
         if has_checkpoint(self.path):
             raise InputError(
-                f"{self.path} holds a run already: add --resume to go on with it, choose another --ckpt-dir, or "
-                "delete its .pt files to start afresh"
+                f"{self.path} holds a run already: resume it (--resume, or resume=True), choose another folder "
+                "(--ckpt-dir), or delete its .pt files to start afresh"
             )
         return None
-
-    def save(self, state: dict, best: bool) -> None:
-        """Write the newest checkpoint; see `save_newest`."""
-        save_newest(self.path, state, best)
-
-    def write_record(self, record: RunRecord) -> None:
-        """Write ``record.json``."""
-        record.write(self.path / RECORD)
 
     def is_finished(self) -> bool:
         """Whether the run in it has come to its end: a record alone may be that of a run whose checkpoints are gone."""
@@ -88,7 +79,7 @@ class RunFolder:
         if not has_checkpoint(self.path):
             return "nothing is saved yet"
         state = load_checkpoint(self.path, lambda line: None)
-        return f"the run is saved {position(state)} in {self.path}; the same command with --resume goes on"
+        return f"the run is saved {position(state)} in {self.path}; resume=True or --resume goes on with it"
 
 
 def position(state: dict) -> str:

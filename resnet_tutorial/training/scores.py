@@ -46,6 +46,8 @@ class Scores:
         images: number of images, each scored once.
         loss: mean cross-entropy, in nats.
         accuracy: share of images whose class gets the largest logit (top-1), in percent.
+        balanced_accuracy: mean of the classes' accuracies, in which a rare class counts as much as a frequent one, in
+            percent.
         interval: 95 % interval of the accuracy (`wilson_interval`), in percent.
         top5: share of images whose class is among the five largest logits, in percent; None with five classes or fewer.
         calibration_error: expected calibration error (`calibration_error`), in percent.
@@ -56,6 +58,7 @@ class Scores:
     images: int
     loss: float
     accuracy: float
+    balanced_accuracy: float
     interval: tuple[float, float]
     top5: float | None
     calibration_error: float
@@ -65,6 +68,8 @@ class Scores:
     def __repr__(self) -> str:
         low, high = self.interval
         top5 = "" if self.top5 is None else f", top-5 {self.top5:.2f} %"
+        sizes = {each.images for each in self.classes}
+        balanced = f", balanced {self.balanced_accuracy:.2f} % (mean of the classes)" if len(sizes) > 1 else ""
         few = len(self.classes) <= FEW_CLASSES
         mistakes = (f"{true} taken for {said} {n}" for n, true, said in confusions(self))
         rows = [
@@ -77,7 +82,8 @@ class Scores:
             for each, counts in zip(self.classes, self.confusion, strict=True)
         ]
         lines = [
-            f"accuracy {self.accuracy:.2f} % (95 % interval {low:.2f} to {high:.2f}){top5}, loss {self.loss:.4f}",
+            f"accuracy {self.accuracy:.2f} % (95 % interval {low:.2f} to {high:.2f}){balanced}{top5}, "
+            f"loss {self.loss:.4f}",
             f"expected calibration error {self.calibration_error:.2f} % (15 bins)",
             "each class: share recognized, and its images by the answer, in the order of the classes"
             if few
@@ -107,11 +113,22 @@ def evaluate(
     """
     trained = trained if isinstance(trained, TrainedModel) else load_trained(trained)
     test = test.with_classes(trained.classes or test.classes)
+    return score(*answers(trained, test, device=device, flip=flip), test.classes)
+
+
+def answers(
+    trained: TrainedModel, test: ImageDataset, *, device: str = "auto", flip: bool = False
+) -> tuple[Tensor, Tensor]:
+    """The logits of a trained network for a data set, float32 N × classes, and the labels, int64 N; see `evaluate`.
+
+    Raises:
+        InputError: if the data do not fit the network.
+    """
     _check_fit(trained, test)
     exact = trained.run and trained.run["record"]["precision"] == "fp32"  # to give what the record says
     where = pick_device(TrainConfig(device=device, precision="fp32" if exact else "auto"))
     batches = BatchLoader(test, where.eval_batch, trained.transform, num_workers=1)
-    return score(*collect_logits(where.place(trained.model), batches, where, flip=flip), test.classes)
+    return collect_logits(where.place(trained.model), batches, where, flip=flip)
 
 
 @torch.inference_mode()
@@ -162,14 +179,24 @@ def score(logits: Tensor, labels: Tensor, classes: Sequence[str]) -> Scores:
     confusion = torch.bincount(labels * count + answers, minlength=count**2).view(count, count)
     correct = int(confusion.trace())
     low, high = wilson_interval(correct, n)
+    top5 = None
+    if count > TOP:
+        top5 = 100 * (logits.topk(TOP, dim=1).indices == labels[:, None]).any(dim=1).double().mean().item()
+    right, images, given = (t.tolist() for t in (confusion.diagonal(), confusion.sum(dim=1), confusion.sum(dim=0)))
+    by_class = tuple(
+        ClassScore(name, images[k], _percent(right[k], images[k]), _percent(right[k], given[k]))
+        for k, name in enumerate(classes)
+    )
+    shares = [each.accuracy for each in by_class if each.images]
     return Scores(
         images=n,
         loss=F.cross_entropy(logits, labels).item(),
         accuracy=100 * correct / n,
+        balanced_accuracy=sum(shares) / len(shares),
         interval=(100 * low, 100 * high),
-        top5=_top5(logits, labels) if count > TOP else None,
+        top5=top5,
         calibration_error=100 * calibration_error(logits.softmax(dim=1), labels),
-        classes=_by_class(confusion, classes),
+        classes=by_class,
         confusion=tuple(map(tuple, confusion.tolist())),
     )
 
@@ -252,19 +279,6 @@ def some_classes(classes: tuple[str, ...]) -> str:
     """The names, or the first of very many."""
     more = f" and {len(classes) - FEW_CLASSES} more" if len(classes) > FEW_CLASSES else ""
     return f"{', '.join(classes[:FEW_CLASSES])}{more}"
-
-
-def _top5(logits: Tensor, labels: Tensor) -> float:
-    hits = (logits.topk(TOP, dim=1).indices == labels[:, None]).any(dim=1)
-    return 100 * hits.double().mean().item()
-
-
-def _by_class(confusion: Tensor, classes: Sequence[str]) -> tuple[ClassScore, ...]:
-    right, images, answers = (t.tolist() for t in (confusion.diagonal(), confusion.sum(dim=1), confusion.sum(dim=0)))
-    return tuple(
-        ClassScore(name, images[k], _percent(right[k], images[k]), _percent(right[k], answers[k]))
-        for k, name in enumerate(classes)
-    )
 
 
 def _percent(part: int, whole: int) -> float | None:

@@ -49,10 +49,7 @@ def train_seeds(config: TrainConfig, seeds: Sequence[int], log: Callable[[str], 
             trainer.log(
                 f"seed {seed} ({i + 1} of {len(seeds)}){': finished before, nothing to do' if finished else ''}"
             )
-            trainer.log = _silent if finished else trainer.log
+            if finished:
+                trainer.log = lambda line: None
             records.append(trainer.fit())
     return records
-
-
-def _silent(line: str) -> None:
-    """Receives the lines of a run that is over."""

@@ -1,8 +1,9 @@
 """A trained network with all that it takes to use it, from a run or from a file of weights."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
@@ -11,6 +12,7 @@ from ..data import Transform
 from ..errors import InputError
 from ..models import ResNet
 from ..weights import identify, list_pretrained, load_weights, model_from_weights, pretrained_file, read_weights
+from ..weights.factory import options_of
 from ..weights.layouts import get_layout
 from ..weights.own import is_own
 from .checkpoint import LAST, load_checkpoint, model_from_checkpoint
@@ -31,6 +33,7 @@ class TrainedModel:
         path: what it was read from.
         run: the checkpoint of a run; None for a file of weights.
         guess: a sentence on what neither the file says nor the caller gave, and was assumed; empty if nothing was.
+        others: what there is to say of other networks in the file, such as an average or a teacher.
     """
 
     model: nn.Module
@@ -41,6 +44,7 @@ class TrainedModel:
     path: Path
     run: dict | None = None
     guess: str = ""
+    others: tuple[str, ...] = ()
 
     @property
     def transform(self) -> Transform:
@@ -72,6 +76,7 @@ def load_trained(
     model: str | nn.Module | None = None,
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
+    classes: Sequence[str] | None = None,
 ) -> TrainedModel:
     """Load a trained network.
 
@@ -82,6 +87,7 @@ def load_trained(
             network, as a module or as ``FILE.py:CLASS``.
         mean: mean of each color channel, on the scale 0 to 1, for a file that does not say it.
         std: standard deviation of each channel, likewise.
+        classes: names of the classes in the order of the logits, for a file that does not say them.
 
     Raises:
         InputError: if it cannot be read, or network, mean or standard deviation are neither in the file nor given, or
@@ -92,11 +98,27 @@ def load_trained(
         raise InputError("mean and std belong together: give both or none")
     if _is_of_a_run(path):
         state = load_checkpoint(path)
-        _refuse_given(path, model=None if state.get("own") else model, mean=mean, std=std)
+        _refuse_given(path, model=None if state.get("own") else model, mean=mean, std=std, classes=classes)
         return trained_from_checkpoint(state, path, model)
     if isinstance(model, nn.Module) or (model and is_own(model)):
         raise InputError(f"{path} is a file of weights: name a network of the table, or load it with load_state_dict")
-    return _from_weights(path, model, mean, std)
+    return _with_classes(_from_weights(path, model, mean, std), classes)
+
+
+def network_of(path: Path) -> dict[str, Any]:
+    """The network of a run or a file of weights, as settings of a run: ``model``, and options of `create_model`.
+
+    Raises:
+        InputError: if it cannot be read, or holds no network of this package.
+    """
+    if _is_of_a_run(path):
+        state = load_checkpoint(path)
+        if state.get("own"):
+            name = state["model"].rpartition(":")[2]
+            raise InputError(f"{path} is of {name}, code of your own: add --model FILE.py:{name}")
+        return {"model": state["model"], **state.get("options", {})}
+    model = _build(path, None)[0]
+    return {"model": model.arch.name, **(options_of(model) or {})}
 
 
 def trained_from_checkpoint(state: dict, path: Path = Path(), model: str | nn.Module | None = None) -> TrainedModel:
@@ -133,7 +155,7 @@ def _refuse_given(path: Path, **given: object) -> None:
 def _from_weights(
     path: Path, name: str | None, mean: Sequence[float] | None, std: Sequence[float] | None
 ) -> TrainedModel:
-    model = _build(path, name)
+    model, guess = _build(path, name)
     if model.in_channels != 3:
         raise InputError(f"{path} is for images of {model.in_channels} channels: here images have 3 (RGB)")
     loaded = load_weights(model, path)
@@ -142,20 +164,40 @@ def _from_weights(
             f"{path} does not say which mean and standard deviation its network was trained with: give them, "
             "as in --mean 0.4914 0.4822 0.4465 --std 0.2470 0.2435 0.2616"
         )
-    guess = ""
     if mean is None:
         mean, std = loaded.mean, loaded.std
         if loaded.assumed:
             numbers = " and ".join(" ".join(f"{value:g}" for value in values) for values in (mean, std))
             title = get_layout(loaded.layout).title
-            guess = f"mean and std assumed, {numbers} as of {title}; give --mean --std if it was trained with others"
-    _check_numbers(mean, std)
-    size = loaded.metadata.get("image_size", IMAGE_SIZE)
-    return TrainedModel(model.eval(), tuple(mean), tuple(std), loaded.classes, int(size), path, guess=guess)
+            assumed = f"mean and std assumed, {numbers} as of {title}; give --mean --std if it was trained with others"
+            assumed = loaded.metadata.get("assumed") or assumed  # of the file that this one was written from
+            guess = "; ".join(filter(None, [guess, assumed]))
+    if len(mean) != 3 or len(std) != 3 or min(std) <= 0:
+        raise InputError("mean and std are three numbers each, for red, green and blue, and std is above 0")
+    record = loaded.metadata.get("record")
+    data = record.get("data") if isinstance(record, dict) else None
+    recorded = data.get("image_size", IMAGE_SIZE) if isinstance(data, dict) else IMAGE_SIZE
+    size = loaded.metadata.get("image_size") or recorded
+    model, mean, std = model.eval(), tuple(mean), tuple(std)
+    return TrainedModel(model, mean, std, loaded.classes, int(size), path, guess=guess, others=loaded.others)
 
 
-def _build(path: Path, name: str | None) -> ResNet:
-    """The network of a file of weights: the one that it states, or the one that its tensors fit."""
+def _with_classes(trained: TrainedModel, classes: Sequence[str] | None) -> TrainedModel:
+    """The network with names for its classes, where the file has none."""
+    if classes is None or trained.classes == tuple(classes):
+        return trained
+    if trained.classes is not None:
+        raise InputError(f"{trained.path} names its classes, {', '.join(trained.classes)}: leave out --classes")
+    if len(set(classes)) != trained.model.num_classes:
+        raise InputError(
+            f"{trained.path} has {trained.model.num_classes} classes, and {len(set(classes))} names are given: "
+            "give one for each"
+        )
+    return replace(trained, classes=tuple(classes))
+
+
+def _build(path: Path, name: str | None) -> tuple[ResNet, str]:
+    """The network of a file of weights, which it states or its tensors fit, and what was guessed."""
     wanted = name and get_architecture(name).name
     try:
         model = model_from_weights(path)
@@ -163,10 +205,10 @@ def _build(path: Path, name: str | None) -> ResNet:
         return _recognize(path, wanted)
     if wanted not in (None, model.arch.name):
         raise InputError(f"{path} holds {model.arch.name}, not {wanted}: leave out --model")
-    return model
+    return model, ""
 
 
-def _recognize(path: Path, wanted: str | None) -> ResNet:
+def _recognize(path: Path, wanted: str | None) -> tuple[ResNet, str]:
     found = identify(read_weights(path))
     fitting = [arch for arch in found.candidates if wanted in (None, arch.name)]
     if not found.candidates:
@@ -178,11 +220,6 @@ def _recognize(path: Path, wanted: str | None) -> ResNet:
     names = [arch.name for arch in found.candidates]
     if not fitting:
         raise InputError(f"{path} holds {' or '.join(names)}, not {wanted}: leave out --model")
-    if len(fitting) > 1:
-        raise InputError(f"{path} can be {' or '.join(names)}, which have the same tensors: add --model {names[0]}")
-    return ResNet(fitting[0], found.num_classes)
-
-
-def _check_numbers(mean: Sequence[float], std: Sequence[float]) -> None:
-    if len(mean) != 3 or len(std) != 3 or min(std) <= 0:
-        raise InputError("mean and std are three numbers each, for red, green and blue, and std is above 0")
+    likely, *others = (arch.name for arch in fitting)  # the one with shortcuts comes first
+    same = f"the network is taken for {likely}, as {{}} has the same tensors: give --model if it is that one"
+    return ResNet(fitting[0], found.num_classes), same.format(" or ".join(others)) if others else ""

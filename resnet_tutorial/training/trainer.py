@@ -29,9 +29,11 @@ from .checkpoint import (
     random_states_put_back,
     restore_random_states,
     run_folder,
+    save_newest,
 )
 from .config import TrainConfig
 from .engine import train_epoch, validate
+from .fine_tuning import normalized_as_the_start
 from .meter import Meter
 from .optim import report_train_error
 from .parts import augmentation, build_model, check_name, chosen_kernels, connect, make_loader, make_parts, pick_device
@@ -41,9 +43,11 @@ from .recipe_text import recipe_notes, recipe_summary
 from .record import RunRecord, current_commit, describe_machine
 from .reporting import EpochLines, Listener, TensorBoard, headline
 from .resuming import continued_record
-from .run_folder import RunFolder, position
+from .run_folder import RECORD, RunFolder, position
 from .signals import Signals, Stopped
 from .sums import Sums
+from .trained import IMAGE_SIZE
+from .training_on import prolonged
 
 ASK_EVERY = 10  # steps after which several processes agree on whether to stop
 
@@ -82,28 +86,36 @@ class Trainer:
         log: Callable[[str], None] = print,
         listeners: Sequence[Listener] = (),
     ):
-        self.config, self.recipe, self.test_set = config, config.recipe, test_set
-        self.world = distributed.read_world()
+        if len(train_set.classes) < 2:
+            raise InputError(
+                f"{train_set.name} has one class, {train_set.classes[0]!r}: a network learns to tell classes apart, so "
+                "there must be two or more"
+            )
+        self.config, self.test_set, self.world = config, test_set, distributed.read_world()
         self.first = self.world.rank == 0  # of several processes: the one that writes and speaks
         self.log = log if self.first else lambda line: None
-        self.given, self._random_state = model is not None, None
+        self.given, self._random_state, self._start = model is not None, None, ""
         if model is None:
-            model, self._random_state = build_model(config, train_set)
+            model, self._random_state, self._start = build_model(config, train_set)
         elif config.model_options() or config.checkpoint_activations or config.pretrained:
             raise InputError("the options of create_model are for a network by its name: a given one has its own")
-        self.parts = make_parts(config, train_set, model, self.world)
-        self.model = self.parts.model
+        self.model = model
         options = options_of(self.model) if self.given else None if is_own(config.model) else config.model_options()
         self.own, self.options = options is None, options or {}  # own code, which no file may make run
         self.name = self._name()
-        self.folder = run_folder(
-            config.ckpt_dir or Path("runs", f"{self.name}-{_slug(train_set.name)}-seed{config.seed}")
-        )
+        slug = "".join(c if c.isalnum() else "-" for c in train_set.name.lower()).strip("-")
+        self.folder = run_folder(config.ckpt_dir or Path("runs", f"{self.name}-{slug}-seed{config.seed}"))
+        self.recipe = normalized_as_the_start(config, self.folder)
+        if self.recipe != config.recipe and self._start:
+            self._start += "; images are normalized by their mean and std"
+        config = replace(config, recipe=self.recipe)
+        self.parts = make_parts(config, train_set, model, self.world)
+        self.config = replace(config, precision=self.parts.device.precision)  # auto is what it came to
+        self.model = self.parts.model
         self.epochs = self.recipe.total_epochs(len(self.parts.batches))
         self.epoch, self.sums, self.record = 0, Sums(), None
         self.listeners = list(listeners)
         self._loaded_fingerprint = train_set.fingerprint
-        self._files = RunFolder(self.folder)
         self._signals = Signals(patient=self.world.size > 1)
         self._polls, self._asked, self._due, self._saved_at = 0, 0, False, 0.0
 
@@ -120,7 +132,7 @@ class Trainer:
         """
         if self.record is not None:
             raise InputError("this run was started before: make another Trainer, with resume=True to go on")
-        cuda = self.parts.device.device.type == "cuda"
+        cuda, self._files = self.parts.device.device.type == "cuda", RunFolder(self.folder)
         with (
             distributed.joined(self.world, cuda),
             chosen_kernels(self.config.deterministic),
@@ -137,7 +149,7 @@ class Trainer:
             if self.record.test is None:
                 self._test()
             if self.first:
-                self._files.write_record(self.record)
+                self.record.write(self.folder / RECORD)
         self.log(f"test accuracy {self.record.test['accuracy']:.2f} % on {len(self.test_set):,} images")
         self.log(f"checkpoint, log and record are in {self.folder}")
         return self.record
@@ -174,17 +186,20 @@ class Trainer:
         self.log(headline(self.record, self.parts.device.device.type))
         for line in recipe_summary(self.recipe).splitlines():
             self.log(f"recipe: {line}")
-        if self.config.pretrained:
-            self.log(f"note: the weights at the start are those of {self.config.pretrained}")
+        if self._start and not state:
+            self.log(f"note: {self._start}")
         for color, std in zip(("red", "green", "blue"), self.parts.std, strict=True):
             if std == 1:
                 self.log(f"note: the {color} channel of all training images is the same, so its std is taken as 1")
-        for note in recipe_notes(self.recipe, len(self.parts.batches), getattr(self.model, "arch", None)):
+        arch, fresh = getattr(self.model, "arch", None), not self._start
+        for note in recipe_notes(self.recipe, len(self.parts.batches), arch, fresh=fresh):
             self.log(f"note: {note}")
 
     def _new_record(self) -> RunRecord:
         config, parts = self.config, self.parts
         train_set, val_set = parts.train_set, parts.val_set
+        size = train_set.images.shape[1]
+        given = f"resnet_tutorial.train({self.name}, train_set, test_set, …)  # a network as it was given"
         left_out = {part.split: part.left_out for part in (train_set, self.test_set) if part.left_out}
         return RunRecord(
             model=self.name,
@@ -202,11 +217,12 @@ class Trainer:
                 "mean": list(parts.mean),
                 "std": list(parts.std),
                 **({"left_out": left_out} if left_out else {}),
+                **({"image_size": size} if size != IMAGE_SIZE else {}),
             },
             recipe=self.recipe.as_dict(),
             recipe_name=name_recipe(self.recipe, self.name),
             seed=config.seed,
-            command=self._command(),
+            command=given if self.given else config.command(),
             precision=parts.device.precision,
             compiled=config.compile,
             machine=describe_machine(parts.device.device),
@@ -221,11 +237,6 @@ class Trainer:
         if not self.own:
             return self.model.arch.name
         return type(self.model).__name__ if self.given else self.config.model.rpartition(":")[2]
-
-    def _command(self) -> str:
-        if self.given:
-            return f"resnet_tutorial.train({self.name}, train_set, test_set, …)  # a network as it was given"
-        return replace(self.config, precision=self.parts.device.precision).command()
 
     # Training
 
@@ -345,7 +356,7 @@ class Trainer:
         self._meter.read(self.record)
         state = self._state()
         if self.first:
-            self._files.save(state, best)
+            save_newest(self.folder, state, best)
         self._saved_at = time.monotonic()
 
     def _state(self) -> dict:
@@ -369,7 +380,7 @@ class Trainer:
             "loader": parts.batches.state_dict(),
             "sums": self.sums.state_dict(),
             "rng": distributed.gather(random_states()),
-            "run": self.config.kept() | self.options | {"precision": parts.device.precision},
+            "run": self.config.kept() | self.options,
             "root": str(self.config.root.resolve()) if self.config.root else None,
             "record": asdict(self.record),
         }
@@ -435,7 +446,10 @@ def train(
     folder = None if folder is None else Path(folder)
     config = TrainConfig(recipe=recipe, seed=seed, ckpt_dir=folder, resume=resume, **settings)
     if isinstance(model, str):
-        config, model = replace(config, model=model), None
+        config, note = prolonged(replace(config, model=model))
+        model = None
+        if note and distributed.read_world().rank == 0:
+            log(f"note: {note}")
     return Trainer(config, train_set, test_set, model=model, log=log, listeners=listeners).fit()
 
 
@@ -445,7 +459,10 @@ def train_from(config: TrainConfig, log: Callable[[str], None] = print) -> RunRe
     Raises:
         InputError: if a name, the data, the folder or the checkpoint is wrong; the message says what to do.
     """
+    config, note = prolonged(config)
     with data_of(config) as (train_set, test_set):
+        if note and distributed.read_world().rank == 0:
+            log(f"note: {note}")
         return Trainer(config, train_set, test_set, log=log).fit()
 
 
@@ -486,7 +503,3 @@ def _explaining() -> Iterator[None]:
             "out of memory: lower --batch-size; or compute the same batch in parts with --accumulate 2, add "
             "--checkpoint-activations, or use --precision bf16"
         ) from None
-
-
-def _slug(name: str) -> str:
-    return "".join(c if c.isalnum() else "-" for c in name.lower()).strip("-")

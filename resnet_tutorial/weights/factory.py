@@ -16,7 +16,7 @@ def create_model(
     name: str,
     num_classes: int = 10,
     *,
-    pretrained: str | None = None,
+    pretrained: str | bool | None = None,
     shortcut: str | None = None,
     stem: str = "cifar",
     in_channels: int = 3,
@@ -31,7 +31,8 @@ def create_model(
         name: a name from `list_models`, such as ``resnet20``, ``plain20`` or ``preact20``, or one with another depth
             (see `get_architecture`); ``ResNet20`` is accepted too.
         num_classes: number of classes, at least 1.
-        pretrained: None for fresh weights, or what it was trained on, such as ``cifar10``; see `list_pretrained`.
+        pretrained: None or False for fresh weights, or what it was trained on, such as ``cifar10``, or True for the
+            first that there are; see `list_pretrained`.
         shortcut: option ``A``, ``B`` or ``C`` (He et al. 2016, section 3.3); None takes the network's own.
         stem: ``cifar``, a 3×3 convolution, or ``imagenet``, 7×7 with stride 2 and max-pooling.
         in_channels: channels of the images.
@@ -55,12 +56,12 @@ def create_model(
         stochastic_depth=stochastic_depth,
         checkpoint_activations=checkpoint_activations,
     )
-    if pretrained is not None:
+    if pretrained:
         asked = model.arch.shortcut
         load_pretrained(model, pretrained)
         if shortcut is not None and model.arch.shortcut != asked:
             raise InputError(
-                f"{name} trained on {pretrained} has shortcut option {model.arch.shortcut}, not {asked}: leave it out"
+                f"{name} trained before has shortcut option {model.arch.shortcut}, not {asked}: leave it out"
             )
     return model
 

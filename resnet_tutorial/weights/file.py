@@ -1,22 +1,26 @@
 """Reading files of weights, whoever wrote them. No code in a file is ever run."""
 
+import contextlib
 import errno
 import json
 import pickle
 import re
 import warnings
+import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 
+from ..data.npz import read_npz
 from ..errors import InputError
 from . import unpickling
-from .foreign import name_foreign
 from .layouts import Layout, find_networks
+from .other_formats import name_format
 
 FORMAT = 1
 FORMAT_KEY = "resnet_tutorial_format"
@@ -29,6 +33,8 @@ AVERAGES = {"ema", "swa", "avg", "average", "averaged", "shadow", "teacher", "ta
 # Parts of a name that come from wrapping: by DataParallel and DDP, torch.compile, FSDP, activation checkpointing.
 LEADING_PART = "module"
 WRAPPING_PARTS = {"_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}
+TORCH_PICKLE = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # the number that old files of torch begin with
+ANOTHER = "another network"  # so begins a note on what else could have been meant
 COUNTERS = {"total_ops", "total_params"}  # of the profiler thop
 NAMED = 5  # names that a message lists before it only counts the rest
 
@@ -53,14 +59,20 @@ class WeightsFile:
     notes: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
 
+    @property
+    def others(self) -> tuple[str, ...]:
+        """The notes on other networks in the file, such as an average or a teacher."""
+        return tuple(note for note in self.notes if note.startswith(ANOTHER))
+
 
 def read_weights(path: str | Path) -> WeightsFile:
     """Read the tensors of a file, and whatever plain data stands beside them.
 
     Args:
         path: a safetensors file, a file of ``torch.save`` (``.pth``, ``.th``, ``.pt``; what counts is the content, not
-            the name), or the folder of a run. The state dict may lie under any key, as in ``{"state_dict": …}``, with
-            other objects beside it, which are not made.
+            the name) or ``pickle``, an ``.npz`` file, or the folder of a run. The state dict, of tensors or of arrays
+            of NumPy, may lie under any key, as in ``{"state_dict": …}``, with other objects beside it, which are not
+            made.
 
     Returns:
         The state dict and the metadata.
@@ -79,8 +91,10 @@ def read_weights(path: str | Path) -> WeightsFile:
             head = file.read(512)
         if _looks_like_safetensors(head):
             content, metadata, notes = *_read_safetensors(path), ()
-        elif foreign := name_foreign(path, head):
-            raise InputError(f"{path} {foreign}")
+        elif other := name_format(path, head):
+            raise InputError(f"{path} {other}")
+        elif head.startswith(b"PK") and _holds_arrays(path):
+            content, metadata, notes = {key: _to_tensor(value) for key, value in read_npz(path).items()}, {}, ()
         else:
             content, metadata, notes = _unwrap(_unpickle(path, head), path)
     except OSError as error:
@@ -128,8 +142,24 @@ def _parse_metadata(metadata: dict[str, str], path: Path) -> dict:
     return parsed
 
 
+def _holds_arrays(path: Path) -> bool:
+    """Whether it is a zip file of NumPy's."""
+    with contextlib.suppress(zipfile.BadZipFile, ValueError, NotImplementedError), zipfile.ZipFile(path) as archive:
+        return all(name.endswith(".npy") for name in archive.namelist())
+    return False
+
+
+def _to_tensor(array: np.ndarray) -> torch.Tensor | None:
+    """The numbers of an array; None if it holds something else."""
+    kind = array.dtype.newbyteorder("=")
+    return torch.from_numpy(array.astype(kind)) if kind.kind in "biufc" else None
+
+
 def _unpickle(path: Path, head: bytes) -> object:
     try:
+        if head.startswith(b"\x80") and TORCH_PICKLE not in head[:32]:
+            with open(path, "rb") as file:
+                return unpickling.load(file, encoding="latin1")
         try:
             return _torch_load(path, weights_only=True)
         except pickle.UnpicklingError:  # there is more than tensors; not so with TorchScript and archives, never read
@@ -168,21 +198,26 @@ def _damaged(path: Path) -> InputError:
     return InputError(f"{path} is damaged, cut short, or no file of weights: get another copy of it")
 
 
-def _unwrap(content: object, path: Path) -> tuple[Mapping, dict, tuple[str, ...]]:
-    """The state dict of a checkpoint, the plain data beside it and on the way to it, and under which key it lay."""
+def _unwrap(content: object, path: Path, kind: type = torch.Tensor) -> tuple[Mapping, dict, tuple[str, ...]]:
+    """The state dict of a checkpoint, the plain data beside it and on the way to it, and under which key it lay.
+
+    Where there are no tensors, arrays of NumPy are taken for them.
+    """
     found, queue, seen = [], [((), content, {})], set()
     while queue:
         keys, value, metadata = queue.pop(0)
         if isinstance(value, list | tuple):
-            value = {str(i): item for i, item in enumerate(value) if isinstance(item, Mapping)}
-        if not isinstance(value, Mapping) or id(value) in seen:  # a hostile file may wrap itself
+            value = {str(i): item for i, item in enumerate(value) if _is_dict(item)}
+        if not _is_dict(value) or id(value) in seen:  # a hostile file may wrap itself
             continue
         seen.add(id(value))
         entries = {key: entry for key, entry in value.items() if isinstance(key, str)}
         metadata = metadata | {key: entry for key, entry in entries.items() if _is_plain(key, entry)}
-        if any(isinstance(entry, torch.Tensor) for entry in entries.values()):
+        if any(isinstance(entry, kind) and getattr(entry, "value", entry) is not None for entry in entries.values()):
             found.append((keys, entries, metadata))
         queue += [((*keys, key), entry, metadata) for key, entry in entries.items() if "optim" not in key]
+    if not found and kind is torch.Tensor:
+        return _unwrap(content, path, unpickling.Array)
     if not found:
         raise InputError(
             f"{path} holds no weights: it needs a state dict, saved from model.state_dict(), and holds {_held(content)}"
@@ -193,9 +228,18 @@ def _unwrap(content: object, path: Path) -> tuple[Mapping, dict, tuple[str, ...]
         return any(map(_is_average, entry[0])), min(places, default=len(WRAPPERS)), -len(entry[1])
 
     keys, state, metadata = min(found, key=rank)
-    if not keys or set(keys) & set(WRAPPERS):
-        return state, metadata, ()
-    return state, metadata, (f"the state dict lay under the key {'.'.join(keys)[:80]!r}",)
+    others = [each for each, entries, _ in found if each != keys and len(entries) > max(1, len(state) / 2)]
+    notes = [f"{ANOTHER}, under the key {'.'.join(each)[:80]!r}, was left alone" for each in others[:NAMED]]
+    if keys and not set(keys) & set(WRAPPERS):
+        notes.insert(0, f"the state dict lay under the key {'.'.join(keys)[:80]!r}")
+    if kind is not torch.Tensor:
+        arrays = {name: entry.value for name, entry in state.items() if isinstance(entry, kind)}
+        state = {name: _to_tensor(value) for name, value in arrays.items() if value is not None}
+    return state, metadata, tuple(notes)
+
+
+def _is_dict(value: object) -> bool:
+    return isinstance(value, Mapping) and not isinstance(value, unpickling.Array)
 
 
 def _is_plain(key: str, value: object) -> bool:
@@ -213,7 +257,12 @@ def _held(content: object) -> str:
     """What a file holds in place of a state dict."""
     if isinstance(content, Mapping) and content:
         return some(f"{str(key)!r} ({type(value).__name__})" for key, value in content.items())
-    return f"nothing but {type(content).__name__}"
+    if isinstance(content, list | tuple) and content:
+        kinds = sorted({type(value).__name__ for value in content})
+        return f"a {type(content).__name__} without names: {len(content)} × {' or '.join(kinds[:3])}"
+    if isinstance(content, torch.Tensor):
+        return f"a single tensor, of the shape {tuple(content.shape)}"
+    return f"nothing but an object of the class {type(content).__name__}"
 
 
 def some(names: Iterable[str]) -> str:
@@ -229,6 +278,8 @@ def _check_tensors(tensors: dict[str, torch.Tensor], path: Path) -> None:
             raise InputError(f"{path} holds shapes without numbers (meta tensors): save the network from a real device")
         if value.layout != torch.strided or value.is_quantized:
             raise InputError(f"{name} in {path} is sparse or quantized: save it as an ordinary tensor")
+        if value.is_complex():
+            raise InputError(f"{name} in {path} holds complex numbers: save the weights of a network with real ones")
         if value.is_floating_point() and not value.isfinite().all():
             raise InputError(f"{name} in {path} holds nan or inf: its training diverged, so take an earlier checkpoint")
 
@@ -270,11 +321,12 @@ def find_network(
             for name, value in state.items()
             if name not in masks
         }
-    network, prefix, beside = _behind_prefix(state)
+    network, prefix, others, beside = _behind_prefix(state)
     if prefix:
         notes.append(f"the prefix {prefix!r} was taken off")
-    if beside:
-        notes.append(f"{some(beside)} {'was' if len(beside) == 1 else 'were'} left out, being none of the network's")
+    notes += [f"{ANOTHER}, behind the prefix {other!r}, was left alone" for other in others[:NAMED]]
+    if single := [name for name in beside if not name.startswith(others)]:
+        notes.append(f"{some(single)} {'was' if len(single) == 1 else 'were'} left out, being none of the network's")
     return network, tuple(notes), (*left_out, *beside)
 
 
@@ -285,15 +337,19 @@ def _without_wrapping(name: str) -> str:
     return ".".join(parts)
 
 
-def _behind_prefix(state: dict[str, torch.Tensor]) -> tuple[dict[str, torch.Tensor], str, list[str]]:
-    """The tensors of one network without the prefix that they share, the prefix, and the names of all others."""
+def _behind_prefix(
+    state: dict[str, torch.Tensor],
+) -> tuple[dict[str, torch.Tensor], str, tuple[str, ...], list[str]]:
+    """The tensors of one network without the prefix that they share; the prefix, those of other networks as large, and
+    the names of all other tensors.
+    """
     found = find_networks(state)
     if not found:
-        return state, "", []
+        return state, "", (), []
     prefix = max(found, key=lambda prefix: (not _is_average(prefix), found[prefix][0]))
     known, layout = found[prefix]
-    copies = tuple(p for p in found if p != prefix and p.startswith(prefix) and found[p][0] > known / 2)
-    own = {name for name in state if name.startswith(prefix) and not name.startswith(copies)}
+    others = tuple(p for p in found if not prefix.startswith(p) and found[p][0] > known / 2)
+    own = {name for name in state if name.startswith(prefix) and not name.startswith(others)}
     network = {name.removeprefix(prefix): value for name, value in state.items() if name in own}
     beside = {name: value for name, value in state.items() if name not in own}
     # What the network lacks, and only one layer beside it can be, is its own: its head, its stem.
@@ -305,7 +361,7 @@ def _behind_prefix(state: dict[str, torch.Tensor]) -> tuple[dict[str, torch.Tens
         fitting = [name for name in fitting if ndim != 1 or f"{name}running_mean" in beside]
         if f"{place}.weight" not in placed and not inside and len(fitting) == 1:
             network |= {name: beside.pop(name) for name in [*beside] if name.startswith(fitting[0])}
-    return network, prefix, [*beside]
+    return network, prefix, others, [*beside]
 
 
 def _is_loose(name: str, layout: Layout) -> bool:

@@ -1,16 +1,18 @@
 """Which ResNet is this? Networks, or weights alone, named by what they are and not by what they are called."""
 
+import math
 import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 import torch
 from torch import nn
 
-from ..architectures import ARCHITECTURES, CONVS_PER_BLOCK, EXPANSION, Architecture, get_architecture
+from ..architectures import ARCHITECTURES, EXPANSION, Architecture, depth_of, get_architecture
 from ..errors import InputError
+from ..text import count
 from .file import WeightsFile, find_network, some
 from .structure import Block, Net, read_network, read_weights_alone
 
@@ -99,7 +101,8 @@ def identify(
 
 
 def _compare(net: Net, claimed: str, image_size: int) -> Identification:
-    stages = _stages(net.blocks)
+    # Blocks of the same width, one after the other, are a stage.
+    stages = [list(blocks) for _, blocks in groupby(net.blocks, lambda block: block.width)]
     letters = _shortcut_options(net.blocks)
     preact = _is_preact(net)
     stem = "imagenet" if net.stem.kernel == 7 else "cifar"
@@ -124,16 +127,6 @@ def _compare(net: Net, claimed: str, image_size: int) -> Identification:
         departures=tuple(departures),
         unknown=tuple(_unknown(net, letters)),
     )
-
-
-def _stages(blocks: tuple[Block, ...]) -> list[list[Block]]:
-    """Blocks of the same width, one after the other, are a stage."""
-    stages: list[list[Block]] = []
-    for block in blocks:
-        if not stages or stages[-1][0].width != block.width:
-            stages.append([])
-        stages[-1].append(block)
-    return stages
 
 
 def _shortcut_options(blocks: tuple[Block, ...]) -> tuple[str, ...]:
@@ -187,12 +180,8 @@ def _by_blocks(family: str, kind: str, counts: tuple[int, ...]) -> Architecture 
             return arch
     if len(counts) != 3 or len(set(counts)) > 1:
         return None
-    arch = get_architecture(f"{family}{_depth(kind, counts)}")
+    arch = get_architecture(f"{family}{depth_of(kind, counts)}")
     return arch if (arch.block, arch.blocks) == (kind, counts) else None
-
-
-def _depth(kind: str, counts: tuple[int, ...]) -> int:
-    return 2 + CONVS_PER_BLOCK[kind] * sum(counts)
 
 
 def _title(candidates: tuple[Architecture, ...], stages: list[list[Block]]) -> str:
@@ -210,7 +199,7 @@ def _naming(candidates: tuple[Architecture, ...], stages: list[list[Block]], cla
     kinds = {block.kind for stage in stages for block in stage}
     counts = tuple(map(len, stages))
     if kinds == {"bottleneck"} and len(counts) == 3 and len(set(counts)) == 1:
-        n, depth = counts[0], _depth("bottleneck", counts)
+        n, depth = counts[0], depth_of("bottleneck", counts)
         if not candidates or (called and int(called[2]) == 6 * n + 2):
             found.append(
                 f"bottleneck 9n+2: three stages of {n} bottlenecks have {depth} layers: this is ResNet-{depth}, "
@@ -262,9 +251,9 @@ def _shape_departures(net: Net, stages: list[list[Block]]) -> list[str]:
     if groups > 1:
         found.append(f"convolutions in {groups} groups, as in ResNeXt")
     if net.outside and stages:
-        found.append(f"{_count(net.outside, 'convolution')} outside of any block: {_names(net.outside)}")
+        found.append(f"{count(len(net.outside), 'convolution')} outside of any block: {_names(net.outside)}")
     if net.spare:
-        found.append(f"{_count(net.spare, 'parameter')} of no layer that the paper has: {some(net.spare)}")
+        found.append(f"{count(len(net.spare), 'parameter')} of no layer that the paper has: {some(net.spare)}")
     if net.reused:
         found.append(f"weights used more than once: {_names(net.reused)}")
     return found
@@ -273,8 +262,10 @@ def _shape_departures(net: Net, stages: list[list[Block]]) -> list[str]:
 def _stride_departures(stages: list[list[Block]]) -> list[str]:
     found = []
     for i, blocks in enumerate(stages):
-        strides = [_product(block.strides) for block in blocks]
-        if None in strides or strides == [1 if i == 0 else 2] + [1] * (len(blocks) - 1):
+        if None in [stride for block in blocks for stride in block.strides]:
+            continue
+        strides = [math.prod(block.strides) for block in blocks]
+        if strides == [1 if i == 0 else 2] + [1] * (len(blocks) - 1):
             continue
         size = f"{blocks[-1].convs[-1].size}×{blocks[-1].convs[-1].size}"
         name, strided = f"conv{i + 2}_x", [str(k + 1) for k, stride in enumerate(strides) if stride > 1]
@@ -294,15 +285,6 @@ def _stride_departures(stages: list[list[Block]]) -> list[str]:
     return found
 
 
-def _product(strides: tuple[int | None, ...]) -> int | None:
-    product = 1
-    for stride in strides:
-        if stride is None:
-            return None
-        product *= stride
-    return product
-
-
 def _shortcut_departures(net: Net, letters: tuple[str, ...], preact: bool | None) -> list[str]:
     found = []
     if net.blocks and not letters:
@@ -318,7 +300,7 @@ def _shortcut_departures(net: Net, letters: tuple[str, ...], preact: bool | None
     if wide:
         k = wide[0].kernel
         names = _names([conv.name for conv in wide])
-        found.append(f"{_count(wide, 'projection')} by {k}×{k} convolutions ({names}): the paper's are 1×1")
+        found.append(f"{count(len(wide), 'projection')} by {k}×{k} convolutions ({names}): the paper's are 1×1")
     bare = [conv.name for conv in projections if conv.normed is False]
     if bare and not preact:
         found.append(f"projection has no BatchNorm ({_names(bare)}): it adds features of another scale than the branch")
@@ -336,19 +318,21 @@ def _norm_departures(net: Net, preact: bool | None) -> list[str]:
     if biased:
         extra = sum(conv.channels for conv in biased)
         found.append(
-            f"{_count(biased, 'convolution')} with a bias: BatchNorm subtracts it again, {extra:,} idle parameters"
+            f"{count(len(biased), 'convolution')} with a bias: BatchNorm subtracts it again, {extra:,} idle parameters"
         )
     if kept:
-        found.append(f"{_count(kept, 'convolution')} with a bias and no BatchNorm behind: the paper's have no biases")
+        found.append(
+            f"{count(len(kept), 'convolution')} with a bias and no BatchNorm behind: the paper's have no biases"
+        )
     bare = [c.name for c in inside if (c.prenormed if preact else c.normed) is False]
     if bare:
         place = "before" if preact else "behind"
         found.append(
-            f"no BatchNorm {place} {_count(bare, 'convolution')} ({_names(bare)}): their scale is not controlled"
+            f"no BatchNorm {place} {count(len(bare), 'convolution')} ({_names(bare)}): their scale is not controlled"
         )
     layers = [*convs, *net.outside]
     if net.norms > len(layers):
-        found.append(f"{net.norms} normalizations for {_count(layers, 'convolution')}: more than one for some")
+        found.append(f"{net.norms} normalizations for {count(len(layers), 'convolution')}: more than one for some")
     if 0 < len(net.bare_norms) < net.norms:
         found.append(f"normalizations without running statistics, so no BatchNorm: {some(net.bare_norms)}")
     if net.stem.normed is False and preact is False:
@@ -363,14 +347,16 @@ def _relu_departures(net: Net, preact: bool | None) -> list[str]:
     if not preact:
         open_ended = [block for block in net.blocks if block.relu_after is False]
         if open_ended:
-            found.append(f"no ReLU behind the addition in {_count(open_ended, 'block')}: sums pass on with their sign")
+            found.append(
+                f"no ReLU behind the addition in {count(len(open_ended), 'block')}: sums pass on with their sign"
+            )
     early = [block for block in net.blocks if block.relu_before]
     if early:
-        found.append(f"ReLU before the addition in {_count(early, 'block')}: they can only add, never take away")
+        found.append(f"ReLU before the addition in {count(len(early), 'block')}: they can only add, never take away")
     linear = [conv.name for block in net.blocks for conv in block.convs[1:] if conv.activated is False]
     if linear:
         found.append(
-            f"no ReLU before {_count(linear, 'convolution')} ({_names(linear)}): two in a row are one linear map"
+            f"no ReLU before {count(len(linear), 'convolution')} ({_names(linear)}): two in a row are one linear map"
         )
     return found
 
@@ -443,10 +429,6 @@ def _stride_place(blocks: tuple[Block, ...]) -> str:
     if places == {0}:
         return "; stride on the first 1×1, as in the paper"
     return "; stride on the 3×3, as in torchvision (v1.5)" if places == {1} else ""
-
-
-def _count(things: tuple | list, noun: str) -> str:
-    return f"{len(things)} {noun}{'' if len(things) == 1 else 's'}"
 
 
 def _names(names: tuple | list, most: int = 3) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..errors import InputError
-from .state_facts import StateFacts
+from .state_facts import KINDS, StateFacts
 
 MeanStd = tuple[tuple[float, ...], tuple[float, ...]]
 
@@ -18,7 +18,6 @@ MeanStd = tuple[tuple[float, ...], tuple[float, ...]]
 CONVS = ("conv1", "conv2", "conv3")
 NORMS = ("bn1", "bn2", "bn3")
 _FAMILIES = {"three-stage": 3, "four-stage": 4}
-_KINDS = {"resnet": "residual blocks", "plain": "blocks without shortcuts", "preact": "pre-activation blocks"}
 
 
 @dataclass(frozen=True)
@@ -90,7 +89,7 @@ class Layout:
     def misfit(self, facts: StateFacts) -> str | None:
         """Why the code that this layout belongs to has no such network, in words; None if it has."""
         if facts.kind not in self.kinds:
-            return f"{self.title} have {_KINDS[self.kinds[0]]}, it has {_KINDS[facts.kind]}"
+            return f"{self.title} have {KINDS[self.kinds[0]]}, it has {KINDS[facts.kind]}"
         if not set(facts.options) & set(self.shortcuts):
             padding = ", and the code there would have to pad zeros on both sides" if "A" in facts.options else ""
             options = " or ".join(facts.options) or "no known one"
@@ -109,7 +108,7 @@ class Layout:
                 "networks here have them (He et al. 2016b), so it would compute something else"
             )
         if facts.kind not in self.kinds:
-            return f"it has {_KINDS[facts.kind]}, {self.title} have {_KINDS[self.kinds[0]]}"
+            return f"it has {KINDS[facts.kind]}, {self.title} have {KINDS[self.kinds[0]]}"
         if facts.projection_kernel not in (None, 1):
             k = facts.projection_kernel
             return f"its projections are {k}×{k} convolutions, and those of the paper and of networks here 1×1"

@@ -5,7 +5,11 @@ a file holds all that `save_weights` writes, and under ``published`` what a mode
 """
 
 import fnmatch
+import json
 from pathlib import Path
+from typing import Any
+
+from safetensors import safe_open
 
 from ..architectures import get_architecture
 from ..errors import InputError
@@ -16,13 +20,24 @@ from .state_dicts import load_weights
 FOLDER = Path(__file__).parents[1] / "pretrained"
 
 
-def list_pretrained(pattern: str = "*") -> list[str]:
-    """Names of the trained networks in the package that match a wildcard, in alphabetical order.
+def list_pretrained(pattern: str = "*") -> dict[str, dict[str, Any]]:
+    """The trained networks in the package that match a wildcard, in alphabetical order of their names.
 
     ``resnet20.cifar10`` is what ``create_model("resnet20", pretrained="cifar10")`` gives.
+
+    Returns:
+        For each name, the ``data`` that it was trained on, its ``accuracy`` on their test part (top-1, in percent), and
+        what else the model card says.
     """
-    names = sorted(path.stem for path in FOLDER.glob("*.safetensors"))
-    return [name for name in names if fnmatch.fnmatchcase(name, pattern.lower())]
+    files = {path.stem: path for path in sorted(FOLDER.glob("*.safetensors"))}
+    return {name: _card(path) for name, path in files.items() if fnmatch.fnmatchcase(name, pattern.lower())}
+
+
+def _card(path: Path) -> dict[str, Any]:
+    with safe_open(path, framework="pt") as file:  # the tensors are not read
+        told = json.loads((file.metadata() or {}).get("published", "null")) or {}
+    half = {"accuracy": told["accuracy_half"]} if "accuracy_half" in told else {}  # that of the file itself
+    return {key: value for key, value in (told | half).items() if key != "accuracy_half"}
 
 
 def pretrained_file(name: str) -> Path:
@@ -40,17 +55,20 @@ def pretrained_file(name: str) -> Path:
     return FOLDER / f"{name}.safetensors"
 
 
-def load_pretrained(model: ResNet, tag: str) -> None:
+def load_pretrained(model: ResNet, tag: str | bool) -> None:
     """Load the weights that the package has for a network; its shortcut option becomes that of the weights.
 
     Args:
         model: a fresh network.
-        tag: what it was trained on, such as ``cifar10``.
+        tag: what it was trained on, such as ``cifar10``; True for the first that there are.
 
     Raises:
         InputError: if there are no such weights, or they are for other classes or options.
     """
-    name = f"{get_architecture(model.arch.name).name}.{tag}"
+    network = get_architecture(model.arch.name).name
+    if tag is True:
+        tag = next(iter(list_pretrained(f"{network}.*")), f"{network}.*").partition(".")[2]
+    name = f"{network}.{tag}"
     path = pretrained_file(name)
     classes = len(read_weights(path).metadata["classes"])
     if model.num_classes != classes:

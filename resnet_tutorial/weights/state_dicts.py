@@ -18,7 +18,7 @@ from ..models.resnet import ResNet
 from ..version import __version__
 from .file import FORMAT, FORMAT_KEY, WeightsFile, read_weights, some
 from .layouts import LAYOUTS, Layout, get_layout
-from .state_facts import StateFacts, describe_state
+from .state_facts import KINDS, StateFacts, describe_state
 
 __all__ = [
     "LoadedWeights",
@@ -56,6 +56,7 @@ class LoadedWeights:
             published with: a guess.
         left_out: names of the tensors in the file that the network did not take.
         kept: names of the network's tensors that stayed as they were, as the file has none for them.
+        others: what there is to say of other networks in the file, such as an average or a teacher.
     """
 
     layout: str
@@ -70,6 +71,7 @@ class LoadedWeights:
     assumed: bool = False
     left_out: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -130,6 +132,8 @@ def load_weights(model: ResNet, path: str | Path, layout: str = "auto", *, parti
         _replace_shortcuts(model, fit.twin)
     _copy({name: value for name, value in read.state.items() if name not in fit.left_out}, model, fit.kept)
     mean, std, source = _mean_std(read)
+    classes = file.metadata.get("classes")
+    told_classes = isinstance(classes, list | tuple) and len(classes) == facts.num_classes
     left_out = tuple(_named(read, name) for name in fit.left_out)
     told = [*file.notes, _evidence(read, fit.option), source]
     told += [f"left out: {some(left_out)}"] * bool(left_out) + [f"the network's own stay: {some(fit.kept)}"] * bool(
@@ -142,12 +146,13 @@ def load_weights(model: ResNet, path: str | Path, layout: str = "auto", *, parti
         changed=fit.twin is not None,
         mean=mean,
         std=std,
-        classes=None if fit.kept else _classes(file.metadata, facts),
+        classes=tuple(map(str, classes)) if told_classes and not fit.kept else None,
         metadata=file.metadata,
         path=file.path,
         assumed=mean is not None and source != STATED,
         left_out=(*file.left_out, *left_out),
         kept=fit.kept,
+        others=file.others,
     )
 
 
@@ -190,13 +195,14 @@ def save_weights(
     recipe: object = None,
     record: object = None,
     published: dict | None = None,
+    assumed: str | None = None,
     dtype: torch.dtype | None = None,
 ) -> None:
     """Save a network's weights as safetensors, whole or not at all, with the metadata that one needs in a year.
 
     The metadata are strings of JSON: the format's version, the package's and torch's, the whole record of the network
     (``architecture``), ``classes``, ``mean``, ``std``, ``channel_order`` (RGB), ``recipe``, ``record``,
-    ``published``.
+    ``published``, ``assumed``.
 
     Args:
         model: a network from `create_model`.
@@ -206,6 +212,7 @@ def save_weights(
         std: standard deviation of each input channel.
         recipe: how it was trained: a `Recipe` or a dict.
         record: the record of the run: a `RunRecord` or a dict.
+        assumed: a sentence that says so, if mean and std are a guess.
         published: what a model card says beside these, such as the accuracy of the file itself and its license.
         dtype: ``torch.float16`` or ``torch.bfloat16`` for a file of half the size; None keeps the network's dtype.
 
@@ -216,7 +223,9 @@ def save_weights(
     path = Path(path).expanduser()
     if path.suffix != ".safetensors":
         raise InputError(f"weights are saved as safetensors: name a file like {path.stem}.safetensors, not {path.name}")
-    metadata = _metadata(model, classes, mean, std, {"recipe": recipe, "record": record, "published": published})
+    metadata = _metadata(
+        model, classes, mean, std, {"recipe": recipe, "record": record, "published": published, "assumed": assumed}
+    )
     tensors = {name: _to_save(name, value, dtype) for name, value in model.state_dict().items()}
     write_atomic(path, safetensors.torch.save(tensors, metadata))
 
@@ -309,25 +318,21 @@ def _told_by_place(state: dict[str, torch.Tensor], layout: Layout) -> dict[str, 
 
 
 def _stated_architecture(file: WeightsFile) -> Architecture | None:
-    """The network that the metadata name: its whole record, or in a checkpoint its name."""
+    """The network that the metadata name: the whole record that `_metadata` wrote, or in a checkpoint its name."""
     record, name = file.metadata.get("architecture"), file.metadata.get("model")
     try:
-        if isinstance(record, dict):
-            return _architecture(record)
-        return get_architecture(name) if isinstance(name, str) else None
+        if not isinstance(record, dict):
+            return get_architecture(name) if isinstance(name, str) else None
+        values = {each.name: record[each.name] for each in fields(Architecture)}
+        values |= {key: tuple(int(n) for n in values[key]) for key in ("blocks", "widths")}
+        stages = len(values["blocks"])
+        if values["kind"] not in TITLES or values["block"] not in CONVS_PER_BLOCK or stages not in (3, 4):
+            raise ValueError("no network of this package")
+        return Architecture(**values)
     except InputError:
         return None  # somebody else's checkpoint, with a name of its own
     except (KeyError, TypeError, ValueError):
         raise InputError(f"the metadata of {file.path} are damaged: get another copy of it") from None
-
-
-def _architecture(record: dict) -> Architecture:
-    """The record that `_record` wrote."""
-    values = {name.name: record[name.name] for name in fields(Architecture)}
-    values |= {name: tuple(int(n) for n in values[name]) for name in ("blocks", "widths")}
-    if values["kind"] not in TITLES or values["block"] not in CONVS_PER_BLOCK or len(values["blocks"]) not in (3, 4):
-        raise ValueError("no network of this package")
-    return Architecture(**values)
 
 
 def _file_kind(read: _Read) -> str | None:
@@ -345,7 +350,8 @@ def _mean_std(read: _Read) -> tuple[tuple | None, tuple | None, str]:
     stated = [read.file.metadata.get(key) for key in ("mean", "std")]
     if all(_are_numbers(values, facts.in_channels) for values in stated):
         mean, std = (tuple(float(value) for value in values) for values in stated)
-        return mean, std, STATED
+        assumed = read.file.metadata.get("assumed")
+        return mean, std, assumed if assumed and isinstance(assumed, str) else STATED
     if layout.mean_std and not read.theirs and (facts.in_channels, facts.num_classes) == (3, 10):
         return *layout.mean_std, f"mean and std are assumed, as those that {layout.title} were published with"
     return None, None, "mean and std are not known"
@@ -355,12 +361,6 @@ def _are_numbers(values: object, length: int | None) -> bool:
     if not isinstance(values, list | tuple) or len(values) != length:
         return False
     return all(isinstance(value, int | float) and math.isfinite(value) for value in values)
-
-
-def _classes(metadata: dict, facts: StateFacts) -> tuple[str, ...] | None:
-    classes = metadata.get("classes")
-    known = isinstance(classes, list | tuple) and len(classes) == facts.num_classes
-    return tuple(str(name) for name in classes) if known else None
 
 
 def _evidence(read: _Read, option: str) -> str:
@@ -411,8 +411,12 @@ def _fit(read: _Read, model: ResNet, partial: bool = False) -> _Fit:
         held, has = (", ".join(words[key] for key in differ) for words in (theirs, ours))
         raise InputError(f"{file.path} does not fit: it holds {held}, the network has {has}")
     option = _shortcut_option(file, facts, model.arch)
-    twin = None if option == model.arch.shortcut else _twin(model, option)
-    wanted = _wanted(model, twin)
+    twin, wanted = None, model.state_dict()
+    if option != model.arch.shortcut:
+        with torch.device("meta"):
+            twin = ResNet(replace(model.arch, shortcut=option), model.num_classes, in_channels=model.in_channels)
+        wanted = {name: value for name, value in wanted.items() if ".shortcut." not in name}
+        wanted |= {name: value for name, value in twin.state_dict().items() if ".shortcut." in name}
     left_out = _head_in_file(read, wanted) if partial else ()
     state = {name: value for name, value in read.state.items() if name not in left_out}
     kept = tuple(name for name in wanted if partial and name.startswith("fc.") and name not in state)
@@ -436,7 +440,7 @@ def _way_out(read: _Read, model: ResNet) -> str:
     """What does fit a file, for an error: each was tried. Empty if nothing was found."""
     facts, ways = read.facts, ""
     try:
-        base = get_architecture(f"{_file_kind(read) or model.arch.kind}{_depth(facts)}")
+        base = get_architecture(f"{_file_kind(read) or model.arch.kind}{facts.depth}")
         factor = facts.widths[0] / base.widths[0]
         with torch.device("meta"):
             trial = ResNet(
@@ -459,23 +463,18 @@ def _way_out(read: _Read, model: ResNet) -> str:
 
 def _in_words(facts: StateFacts, kind: str | None) -> dict[str, str]:
     """What must agree between a file and a network, as phrases. What is not known is left out."""
-    kinds = {"resnet": "residual blocks", "plain": "no shortcuts (plain)", "preact": "pre-activation blocks"}
     stages = " + ".join(map(str, facts.blocks))
     narrow = facts.widths and facts.stem_channels not in (None, facts.widths[0])
     behind = f" behind a stem of {facts.stem_channels}" if narrow else ""
     words = {
-        "kind": kinds.get(kind),
-        "blocks": f"{stages} {facts.block} blocks (depth {_depth(facts)})",
+        "kind": KINDS.get(kind),
+        "blocks": f"{stages} {facts.block} blocks (depth {facts.depth})",
         "widths": facts.widths and f"stages of {', '.join(map(str, facts.widths))} channels{behind}",
         "stem": facts.kernel and f"a {facts.kernel}×{facts.kernel} stem",
         "in_channels": facts.in_channels and f"{facts.in_channels} image channels",
         "classes": facts.num_classes and f"{facts.num_classes} classes",
     }
     return {key: phrase for key, phrase in words.items() if phrase}
-
-
-def _depth(facts: StateFacts) -> int:
-    return 2 + CONVS_PER_BLOCK[facts.block] * sum(facts.blocks)
 
 
 def _shortcut_option(file: WeightsFile, facts: StateFacts, arch: Architecture) -> str:
@@ -511,20 +510,6 @@ def _alike(one: torch.Tensor, other: torch.Tensor) -> bool:
 
 
 # Changing the network
-
-
-def _twin(model: ResNet, option: str) -> ResNet:
-    """The same network with another shortcut option, without numbers."""
-    with torch.device("meta"):
-        return ResNet(replace(model.arch, shortcut=option), model.num_classes, in_channels=model.in_channels)
-
-
-def _wanted(model: ResNet, twin: ResNet | None) -> dict[str, torch.Tensor]:
-    """The tensors that the network will have: its own, with the shortcuts of the twin."""
-    if twin is None:
-        return model.state_dict()
-    kept = {name: value for name, value in model.state_dict().items() if ".shortcut." not in name}
-    return kept | {name: value for name, value in twin.state_dict().items() if ".shortcut." in name}
 
 
 def _replace_shortcuts(model: ResNet, twin: ResNet) -> None:
@@ -565,26 +550,23 @@ def _metadata(model: ResNet, classes: object, mean: object, std: object, notes: 
         FORMAT_KEY: FORMAT,
         "package_version": __version__,
         "torch_version": str(torch.__version__),
-        "architecture": _record(model.arch, facts),
+        "architecture": {
+            **asdict(model.arch),
+            "depth": model.arch.depth,
+            "in_channels": facts.in_channels,
+            "num_classes": facts.num_classes,
+        },
         "classes": classes,
         "mean": mean,
         "std": std,
         "channel_order": "RGB" if facts.in_channels == 3 else None,
-        **{key: _plain(note) for key, note in notes.items()},
+        **{key: asdict(note) if is_dataclass(note) else note for key, note in notes.items()},
     }
     try:
         text = {key: json.dumps(value, ensure_ascii=False) for key, value in values.items() if value is not None}
     except (TypeError, ValueError) as error:
         raise InputError(f"recipe, record and published must be plain data that JSON can hold: {error}") from None
     return {"format": "pt", **text}  # the one entry that other readers of safetensors look at
-
-
-def _record(arch: Architecture, facts: StateFacts) -> dict:
-    return {**asdict(arch), "depth": arch.depth, "in_channels": facts.in_channels, "num_classes": facts.num_classes}
-
-
-def _plain(value: object) -> object:
-    return asdict(value) if is_dataclass(value) else value
 
 
 def _to_save(name: str, value: torch.Tensor, dtype: torch.dtype | None) -> torch.Tensor:

@@ -5,7 +5,10 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from ..architectures import depth_of
+
 STEM_KERNEL = {3: "cifar", 7: "imagenet"}
+KINDS = {"resnet": "residual blocks", "plain": "blocks without shortcuts", "preact": "pre-activation blocks"}
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,11 @@ class StateFacts:
     def stem(self) -> str | None:
         """``cifar`` or ``imagenet``; None for any other size of the convolution."""
         return STEM_KERNEL.get(self.kernel)
+
+    @property
+    def depth(self) -> int:
+        """Layers with weights, if nothing is missing."""
+        return depth_of(self.block, self.blocks)
 
 
 def describe_state(state: dict[str, Tensor]) -> StateFacts:

@@ -7,13 +7,13 @@ end in the same records, `Conv`, `Block` and `Net`, in which None stands for wha
 import heapq
 import re
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
 
 from ..errors import InputError, first_line
+from ..text import natural
 from .trace import Step, trace
 
 KERNELS = {(3, 3): "basic", (1, 3, 1): "bottleneck"}
@@ -137,10 +137,14 @@ class _Graph:
         inside = {conv.name for block in residual for conv in (*block.convs, block.projection) if conv}
         rest = [self._conv(s) for s in convs[1:] if s.weight not in inside]
         plain = [] if residual else _chain(rest, convs[0].shape[1], "none")
-        blocks = residual or [self._plain(block) for block in plain]
+        blocks = residual
+        for block in plain:  # there is no addition, so its end is the ReLU behind its last convolution
+            preact = all(conv.prenormed for conv in block.convs[1:]) and not block.convs[-1].normed
+            blocks.append(replace(block, preact=preact, relu_after=not preact, relu_before=False))
         behind = [s for s in self.steps[self.end :] if s.kind != "constant"]
         linear = [s for s in behind if s.kind in ("linear", "conv")]
         stem_to_block = self.steps[convs[0].index : convs[1].index] if len(convs) > 1 else []
+        body = [s for s in self.steps[: self.end] if s.kind in ("conv", "norm", "relu", "add")]
         uses = Counter(s.weight for s in convs)
         return Net(
             stem=self._conv(convs[0]),
@@ -148,7 +152,8 @@ class _Graph:
             parameters=self.parameters,
             classes=linear[-1].shape[1] if linear else None,
             max_pool=any(s.kind == "maxpool" for s in stem_to_block),
-            final_norm=self._ends_with_norm(),
+            # BatchNorm and ReLU, with no convolution before them, are the last steps before the head.
+            final_norm=[s.kind for s in body[-3:]] == ["add", "norm", "relu"],
             outside=() if plain else tuple(conv.name for conv in rest),
             head=tuple("linear" if s.kind == "conv" else s.kind for s in behind),
             reused=tuple(name for name, times in uses.items() if times > 1 and name),
@@ -194,11 +199,6 @@ class _Graph:
             zeros_at_end=any(_pads_only_at_end(s, self.steps) for s in skip),
         )
 
-    def _plain(self, block: Block) -> Block:
-        """A block of a plain network: there is no addition, so its end is the ReLU behind its last convolution."""
-        preact = all(conv.prenormed for conv in block.convs[1:]) and not block.convs[-1].normed
-        return replace(block, preact=preact, relu_after=not preact, relu_before=False)
-
     def _sides(self, left: int, right: int) -> tuple[list[Step], list[Step]]:
         """The steps on both sides of an addition, back to where they part, in the order of computation."""
         color = {left: 1}
@@ -217,11 +217,6 @@ class _Graph:
                     heapq.heappush(queue, -i)
                 color[i] = color.get(i, 0) | color[index]
         return sides[1][::-1], sides[2][::-1]
-
-    def _ends_with_norm(self) -> bool:
-        """Whether BatchNorm and ReLU, with no convolution before them, are the last steps before the head."""
-        body = [s for s in self.steps[: self.end] if s.kind in ("conv", "norm", "relu", "add")]
-        return [s.kind for s in body[-3:]] == ["add", "norm", "relu"]
 
 
 def _is_global(step: Step) -> bool:
@@ -256,7 +251,11 @@ def _pads_only_at_end(step: Step, steps: list[Step]) -> bool:
 
 def read_weights_alone(state: dict[str, torch.Tensor]) -> Net:
     weights = {key.removesuffix(".weight"): value for key, value in state.items() if key.endswith(".weight")}
-    convs = [_weight_conv(name, w, state) for name, w in weights.items() if w.ndim == 4]
+    convs = [
+        Conv(name, w.shape[-1], w.shape[1], w.shape[0], bias=f"{name}.bias" in state)
+        for name, w in weights.items()
+        if w.ndim == 4
+    ]
     linear = [w for w in weights.values() if w.ndim == 2]
     if not linear and convs and convs[-1].kernel == 1 and convs[-1].bias:  # a 1×1 convolution as linear layer
         linear = [weights[convs.pop().name]]
@@ -269,7 +268,7 @@ def read_weights_alone(state: dict[str, torch.Tensor]) -> Net:
         for name, w in weights.items()
         if w.ndim == 1 and (f"{name}.running_mean" in state or f"{name}.bias" in state)
     }
-    ordered = sorted(rest, key=lambda conv: _natural(conv.name))
+    ordered = sorted(rest, key=lambda conv: natural(conv.name))
     blocks = _chain(rest, stem.channels) or _chain(ordered, stem.channels)
     blocks = [_with_norms(block, norms) for block in blocks]
     inside = {conv.name for block in blocks for conv in (*block.convs, block.projection) if conv}
@@ -294,15 +293,6 @@ def read_weights_alone(state: dict[str, torch.Tensor]) -> Net:
         bare_norms=tuple(name for name in norms if f"{name}.running_mean" not in state),
         spare=tuple(key for key in parameters if key not in leaves),
     )
-
-
-def _weight_conv(name: str, weight: torch.Tensor, state: Mapping[str, torch.Tensor]) -> Conv:
-    return Conv(name, weight.shape[-1], weight.shape[1], weight.shape[0], bias=f"{name}.bias" in state)
-
-
-def _natural(name: str) -> list[tuple[int, str]]:
-    """Sorting key under which layer10 comes after layer9."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
 
 
 def _chain(convs: list[Conv], channels: int, shortcut: str = "") -> list[Block]:
@@ -341,17 +331,13 @@ def _cut(
     if any(conv.in_channels * conv.groups != c for conv, c in zip(convs, before, strict=True)):
         return None
     block = Block(tuple(convs), shortcut or "unknown")
+    prefix = _prefix(block)
     for conv in neighbor:
-        # A 3×3 convolution may as well be of the next block: its name has to tell.
-        sure = conv.kernel == 1 or conv.name.startswith(_own_prefix(block))
+        # A 3×3 convolution may as well be of the next block: its name has to tell, by a prefix that ends in a number.
+        sure = conv.kernel == 1 or (re.search(r"\d\.$", prefix) and conv.name.startswith(prefix))
         if (conv.in_channels, conv.channels) == (channels, block.channels) and sure:
             return replace(block, shortcut="projection", projection=conv)
     return block
-
-
-def _own_prefix(block: Block) -> tuple[str, ...]:
-    """The prefix of a block if it is this block's alone, as the number at its end tells; none otherwise."""
-    return (_prefix(block),) if re.search(r"\d\.$", _prefix(block)) else ()
 
 
 def _prefix(block: Block) -> str:
@@ -373,15 +359,13 @@ def _with_norms(block: Block, norms: dict[str, int]) -> Block:
     before = Counter(conv.in_channels for conv in block.convs)
     projected = Counter([block.channels]) if block.projection else Counter()
     if found == after + projected and found not in (before, before + projected):
-        return _set_norms(block, preact=False, projection=True)
-    if found == after and found != before:
-        return _set_norms(block, preact=False, projection=False)
-    if found == before and found != after:
-        return _set_norms(block, preact=True, projection=False)
-    return block
-
-
-def _set_norms(block: Block, preact: bool, projection: bool) -> Block:
+        preact, projection = False, True
+    elif found == after and found != before:
+        preact, projection = False, False
+    elif found == before and found != after:
+        preact, projection = True, False
+    else:
+        return block
     convs = tuple(replace(conv, normed=not preact, prenormed=preact) for conv in block.convs)
     projected = replace(block.projection, normed=projection) if block.projection else None
     return replace(block, convs=convs, projection=projected, preact=preact)

@@ -6,9 +6,11 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ..architectures import ARCHITECTURES, Architecture, get_architecture
+from ..architectures import ARCHITECTURES, Architecture
 from ..errors import InputError
 from ..models.resnet import ResNet
+from .file import read_weights
+from .pretrained import list_pretrained, pretrained_file
 
 PREFIX = "resnet_tutorial_"
 CIFAR10_MEAN, CIFAR10_STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
@@ -20,7 +22,8 @@ def register_with_timm() -> list[str]:
 
     After it ``timm.create_model`` takes timm's keywords (``num_classes``, ``in_chans``, ``drop_rate``,
     ``drop_path_rate``, ``global_pool``, ``features_only``) and this package's ``shortcut``, ``stem``, ``width`` and
-    ``zero_init_residual``. Weights are fresh; their names are those of `create_model`. A second call changes nothing.
+    ``zero_init_residual``. The names of weights are those of `create_model`; ``pretrained=True`` is for the networks of
+    `list_pretrained`. A second call changes nothing.
 
     Returns:
         The names that timm knows now.
@@ -36,7 +39,7 @@ def register_with_timm() -> list[str]:
     for arch in ARCHITECTURES.values():
         name = PREFIX + arch.name
         if not timm.is_model(name):
-            default_cfgs.update(generate_default_cfgs({name: _default_cfg(arch)}))
+            default_cfgs.update(generate_default_cfgs(_default_cfgs(arch)))
             globals()[name] = register_model(_make_entry_point(arch))
     return [PREFIX + name for name in ARCHITECTURES]
 
@@ -132,6 +135,18 @@ def _feature_info(arch: Architecture) -> list[dict]:
     ]
 
 
+def _default_cfgs(arch: Architecture) -> dict[str, dict]:
+    """What timm has to know, by name; with a tag behind it for each file of trained weights, which timm then loads."""
+    usual = _default_cfg(arch)
+    tagged = {}
+    for name in list_pretrained(f"{arch.name}.*"):
+        about = read_weights(pretrained_file(name)).metadata
+        if about["architecture"]["shortcut"] == arch.shortcut:  # timm takes no other network for the file's sake
+            numbers = {"mean": tuple(about["mean"]), "std": tuple(about["std"]), "num_classes": len(about["classes"])}
+            tagged[PREFIX + name] = usual | numbers | {"file": str(pretrained_file(name))}
+    return tagged or {PREFIX + arch.name: usual}
+
+
 def _default_cfg(arch: Architecture) -> dict:
     return {
         "num_classes": 10,
@@ -152,33 +167,28 @@ def _pool_size(arch: Architecture) -> tuple[int, int]:
     return arch.output_sizes()[-1], arch.output_sizes()[-1]
 
 
-def _make_entry_point(arch: Architecture) -> Callable[..., nn.Module]:
-    def entry_point(pretrained: bool = False, **options) -> nn.Module:
-        return _build(arch.name, pretrained, **options)
-
-    entry_point.__name__ = entry_point.__qualname__ = PREFIX + arch.name
-    entry_point.__doc__ = f"{arch.title} for small images; options as in `register_with_timm`."
-    return entry_point
-
-
-def _build(
-    name: str,
-    pretrained: bool,
-    shortcut: str | None = None,
-    stem: str = "cifar",
-    width: float = 1.0,
-    pretrained_cfg_overlay: dict | None = None,
-    **options,
-) -> nn.Module:
-    from timm.models import build_model_with_cfg
-
-    arch = get_architecture(name).with_options(shortcut, stem, width)
-    return build_model_with_cfg(
-        TimmResNet,
-        PREFIX + name,
-        pretrained,
-        pretrained_cfg_overlay={"pool_size": _pool_size(arch)} | (pretrained_cfg_overlay or {}),
-        feature_cfg={"feature_cls": "hook", "out_indices": tuple(range(1 + len(arch.blocks)))},
-        arch=arch,
+def _make_entry_point(base: Architecture) -> Callable[..., nn.Module]:
+    def entry_point(
+        pretrained: bool = False,
+        shortcut: str | None = None,
+        stem: str = "cifar",
+        width: float = 1.0,
+        pretrained_cfg_overlay: dict | None = None,
         **options,
-    )
+    ) -> nn.Module:
+        from timm.models import build_model_with_cfg
+
+        arch = base.with_options(shortcut, stem, width)
+        return build_model_with_cfg(
+            TimmResNet,
+            PREFIX + base.name,
+            pretrained,
+            pretrained_cfg_overlay={"pool_size": _pool_size(arch)} | (pretrained_cfg_overlay or {}),
+            feature_cfg={"feature_cls": "hook", "out_indices": tuple(range(1 + len(arch.blocks)))},
+            arch=arch,
+            **options,
+        )
+
+    entry_point.__name__ = entry_point.__qualname__ = PREFIX + base.name
+    entry_point.__doc__ = f"{base.title} for small images; options as in `register_with_timm`."
+    return entry_point

@@ -7,23 +7,18 @@ still refuses what has no business beside weights, so that a hostile file, or a 
 The module is what `torch.load` takes as ``pickle_module``.
 """
 
+import io
+import math
 import pickle
+import re
 import sys
 from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
 from collections import OrderedDict
 from typing import Any, BinaryIO
 
+import numpy as np
 import torch
 
-# All functions that are ever called: they make a tensor of numbers that the file holds.
-TENSORS = {
-    f"torch._utils.{function.__name__}": function
-    for function in (
-        torch._utils._rebuild_tensor,
-        torch._utils._rebuild_tensor_v2,
-        torch._utils._rebuild_parameter,
-    )
-}
 # Of the standard library: these modules, which hold types of data, and these names.
 DATA_MODULES = {
     *("argparse", "collections", "datetime", "decimal", "enum", "fractions", "ipaddress"),
@@ -32,7 +27,6 @@ DATA_MODULES = {
 DATA = {
     "types": {"SimpleNamespace"},
     "copyreg": {"_reconstructor"},
-    "_codecs": {"encode"},
     "builtins": {
         *("bool", "int", "float", "complex", "str", "bytes", "bytearray"),
         *("list", "tuple", "dict", "set", "frozenset", "range", "slice", "object"),
@@ -42,6 +36,31 @@ DATA = {
 LIKE_FUNCTIONS = {"date", "datetime", "time", "timedelta", "timezone", "defaultdict", "deque", "struct_time", "device"}
 LIKE_FUNCTIONS |= {"scalar", "dtype", "ndarray", "_reconstruct", "_frombuffer"}
 LIKE_FUNCTIONS |= {"__randomstate_ctor", "__generator_ctor", "__bit_generator_ctor"}
+# Of NumPy's types those that are numbers, as its pickles name them.
+NUMBERS = re.compile(r"[?biufc][0-9]{0,2}")
+
+
+def _load_from_bytes(data: bytes) -> object:
+    """The numbers of a tensor, which ``pickle`` without torch keeps as a file of torch within the file."""
+    try:
+        return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    except Exception:
+        raise pickle.UnpicklingError("unsupported global torch.storage._load_from_bytes") from None
+
+
+def _encode(text: str, encoding: str) -> bytes:
+    """How old pickles write bytes."""
+    return text.encode("latin1")
+
+
+# All functions that are ever called: they make a tensor of numbers that the file holds, or bytes.
+FUNCTIONS = {
+    "torch._utils._rebuild_tensor": torch._utils._rebuild_tensor,
+    "torch._utils._rebuild_tensor_v2": torch._utils._rebuild_tensor_v2,
+    "torch._utils._rebuild_parameter": torch._utils._rebuild_parameter,
+    "torch.storage._load_from_bytes": _load_from_bytes,
+    "_codecs.encode": _encode,
+}
 
 
 class StandIn(dict):
@@ -65,6 +84,45 @@ class StandIn(dict):
     append = extend = add = __setstate__  # what a pickle calls to fill a list or a set
 
 
+class Type(StandIn):
+    """What stands for a ``numpy.dtype``."""
+
+    def __init__(self, name: object = "", *args: object):
+        super().__init__()
+        self.name, self.order = name, "|"
+
+    def __setstate__(self, state: object) -> None:
+        self.order = state[1]
+
+
+class Array(StandIn):
+    """What stands for an array of NumPy.
+
+    Attributes:
+        value: the array; None if it is not one of numbers.
+    """
+
+    value: np.ndarray | None = None
+
+    def __setstate__(self, state: object) -> None:
+        *_, shape, kind, by_columns, raw = state
+        if isinstance(raw, bytes | bytearray) and isinstance(kind, Type) and NUMBERS.fullmatch(str(kind.name)):
+            kind = np.dtype(f"{kind.order}{kind.name}")
+            if math.prod(shape) * kind.itemsize == len(raw):
+                self.value = np.frombuffer(bytes(raw), kind).reshape(shape, order="F" if by_columns else "C")
+
+
+class Buffer(Array):
+    """Likewise, as newer pickles hold it."""
+
+    def __init__(self, raw: object = b"", kind: object = None, shape: object = (), order: object = "C"):
+        super().__init__()
+        self.__setstate__((shape, kind, order == "F", raw))
+
+
+ARRAYS = {"_reconstruct": Array, "_frombuffer": Buffer, "dtype": Type}
+
+
 class Unpickler(pickle._Unpickler):
     """The pure Python one, as `torch.package` uses it: in C, a number in the file can ask for any amount of memory."""
 
@@ -78,14 +136,15 @@ class Unpickler(pickle._Unpickler):
         path = f"{module}.{name}"
         if path == "collections.OrderedDict":
             return OrderedDict
-        if path in TENSORS:
-            function = TENSORS[path]
+        if path in FUNCTIONS:
+            function = FUNCTIONS[path]
             return lambda *args: function(*args)  # a new one, as a pickle can set attributes of what it is given
         if not _is_data(module, name):
             raise pickle.UnpicklingError(f"unsupported global {path}")
         # A class is told from a function by its capital letter. A function may be named, but not called.
         like_a_class = name.lstrip("_")[:1].isupper() or name in LIKE_FUNCTIONS or name in DATA.get(module, ())
-        return type(path, (StandIn,), {"may_be_made": like_a_class})
+        base = ARRAYS.get(name, StandIn) if module.partition(".")[0] == "numpy" else StandIn
+        return type(path, (base,), {"may_be_made": like_a_class})
 
 
 def load(file: BinaryIO, **options: Any) -> object:

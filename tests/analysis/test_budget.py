@@ -8,8 +8,7 @@ import pytest
 import torch
 from torch.autograd.graph import saved_tensors_hooks
 
-from resnet_tutorial import InputError, create_model, list_models, summarize
-from resnet_tutorial.analysis import budget
+from resnet_tutorial import InputError, create_model, summarize
 from resnet_tutorial.analysis.budget import Machine, Measurement, find_machine, plan, read_machines
 from resnet_tutorial.models import total, total_activations
 from resnet_tutorial.training import read_record
@@ -66,6 +65,7 @@ def test_the_recorded_run_is_planned_as_it_went():
 
 
 def test_scaling():
+    assert plan("resnet34", MACHINE).basis.model == "resnet18"  # the nearest that was measured
     base = plan("resnet20", MACHINE, epochs=3, images=1000)
     assert base.seconds == pytest.approx(3 * 1000 * 0.0012) and base.steps == 24
     assert plan("resnet20", MACHINE, epochs=6, images=1000).seconds == pytest.approx(2 * base.seconds)
@@ -78,12 +78,6 @@ def test_scaling():
     assert deeper.factor == pytest.approx(macs["resnet32"] / macs["resnet20"])
     assert deeper.seconds == pytest.approx(0.001 * deeper.factor + 0.0002)
     assert "Scaled: ResNet-32 has 1.70 times its MACs" in str(deeper)
-
-
-def test_the_nearest_measured_network_is_scaled():
-    assert plan("resnet34", MACHINE).basis.model == "resnet18"
-    assert plan("resnet8", MACHINE).basis.model == "resnet20"
-    assert plan("ResNet18", MACHINE).factor == 1
 
 
 def test_options_change_what_they_should():
@@ -151,13 +145,3 @@ def test_wrong_input_is_one_line(tmp_path):
             wrong()
         assert "\n" not in str(caught.value)
     assert find_machine(machines, MACHINE.name) is MACHINE
-
-
-@pytest.mark.parametrize(("n", "text"), [(269_722 * 4, "1.08 MB"), (2_500_000_000, "2.50 GB")])
-def test_units(n, text):
-    assert budget.format_bytes(n) == text
-
-
-def test_every_network_can_be_planned():
-    for name in list_models():
-        assert plan(name, MACHINE).seconds > 0

@@ -3,7 +3,6 @@ import torch
 
 from resnet_tutorial import InputError, create_model
 from resnet_tutorial.analysis import block_names, feature_maps, recorded
-from resnet_tutorial.weights.trace import evaluating
 
 
 def small(name="resnet14", **options):
@@ -39,14 +38,6 @@ def test_hooks_are_removed_also_after_an_error():
     with pytest.raises(RuntimeError, match="channels"):
         feature_maps(model, torch.zeros(1, 5, 16, 16), ["conv1"])
     assert hooks(model) == 0 and model.training
-
-
-def test_every_module_gets_its_own_mode_back():
-    model = small()
-    model.bn1.eval()
-    with evaluating(model):
-        assert not any(module.training for module in model.modules())
-    assert model.training and model.conv1.training and not model.bn1.training
 
 
 def test_a_wrong_name_is_said():

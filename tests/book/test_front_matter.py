@@ -7,7 +7,8 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).parents[2]
-CHAPTERS = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))["parts"][0]["chapters"]
+PARTS = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))["parts"]
+CHAPTERS = [chapter for part in PARTS if part.get("numbered") for chapter in part["chapters"]]
 
 
 def read(name: str) -> str:
@@ -33,5 +34,6 @@ def test_the_glossary_is_in_order_and_explains_the_words_that_it_uses():
     terms = [re.findall(r"^(\S.*)$", part, re.M) for part in parts]
     assert all(part == sorted(part, key=str.casefold) for part in terms)
     known = [term for part in terms for term in part]
-    used = re.findall(r"\{term\}`(?:[^`<]*<)?([^`>]+)>?`", read("glossary.md") + read("notation.md"))
+    pages = [read(f"{Path(chapter['file']).name}.ipynb") for chapter in CHAPTERS]
+    used = re.findall(r"\{term\}`(?:[^`<]*<)?([^`>]+)>?`", "".join([read("glossary.md"), read("notation.md"), *pages]))
     assert len(known) == len(set(known)) and {word.casefold() for word in used} <= {word.casefold() for word in known}

@@ -78,6 +78,7 @@ def test_the_parts_that_a_chapter_needs(cells):
     for number, cell in enumerate(solutions, start=1):
         assert source(cell).startswith(f"# Solution {number}") and "assert" in source(cell)
         assert "hide-cell" in tags(cell) and cell["metadata"]["jupyter"]["source_hidden"]
+        assert cell["metadata"]["cellView"] == "form"  # folded on Colab, too
     assert "This chapter ran in" in source(cells[-1])
 
 

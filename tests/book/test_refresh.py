@@ -31,8 +31,9 @@ def run(address: str, monkeypatch, installed: bool) -> list[str]:
 
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: object() if installed else None)
     code = TransformerManager().transform_cell(refresh.INSTALL.format(address=address))
-    exec(code, {"get_ipython": Shell})
-    return asked
+    names = {"get_ipython": Shell}
+    exec(code, names)
+    return [line.replace("{PACKAGE}", names["PACKAGE"]) for line in asked]
 
 
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
@@ -49,13 +50,13 @@ def test_where_the_package_is_the_cell_does_nothing(address, monkeypatch):
 
 def test_elsewhere_it_installs_from_the_address_with_ranges(monkeypatch):
     (command,) = run("https://github.com/owner/name", monkeypatch, installed=False)
-    assert command.startswith("pip install") and "git+{REPOSITORY}" in command
+    assert command.startswith("pip install") and '"resnet-tutorial @ git+https://github.com/owner/name"' in command
     assert '"matplotlib>=3.8,<4"' in command and "==" not in command
 
 
-def test_without_an_address_it_says_what_to_do(monkeypatch):
-    with pytest.raises(ModuleNotFoundError, match="put the address"):
-        run("", monkeypatch, installed=False)
+def test_without_an_address_it_installs_what_is_published(monkeypatch):
+    (command,) = run("", monkeypatch, installed=False)
+    assert command.startswith('pip install --quiet "resnet-tutorial" ')
 
 
 def test_the_cell_is_put_once_and_leaves_the_numbers_of_the_others():

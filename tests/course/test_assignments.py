@@ -2,6 +2,7 @@
 
 import ast
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import nbformat
@@ -9,6 +10,7 @@ import pytest
 from nbclient import NotebookClient
 
 from resnet_course import checks
+from resnet_course.classroom.cells import is_probe
 
 ROOT = Path(__file__).parents[2]
 ASSIGNMENTS = ROOT / "resnet_course/assignments"
@@ -39,7 +41,8 @@ def worth(cells):
 
 
 def stripped(notebook):
-    """What a student gets: no solutions, no hidden tests."""
+    """What a student gets: no solutions, no hidden tests, no probes."""
+    notebook.cells = [cell for cell in notebook.cells if not is_probe(cell)]
     for cell in notebook.cells:
         stub = "*Write here.*" if written([cell]) else r"\1raise NotImplementedError"
         cell.source = re.sub(REGION.format("SOLUTION"), stub, cell.source, flags=re.DOTALL)
@@ -70,7 +73,7 @@ def play(notebook, change=lambda cell: cell.source):
     names, results = {"__name__": "__main__"}, {}
     checks.forget()
     for cell in notebook.cells:
-        if cell.cell_type == "code" and cell.id not in ("install", "train"):
+        if cell.cell_type == "code" and cell.id not in ("install", "train") and not is_probe(cell):
             exec(compile(change(cell), cell.id, "exec"), names)
         if cell in graded(notebook):
             results[cell.id] = names["result"]
@@ -231,3 +234,9 @@ def test_before_grading_a_hidden_test_is_announced():
     results = play(notebook)
     assert [name for name, result in results.items() if result.waits] == ["planning-test"]
     assert str(checks.report(points=31)).endswith("Together: 28 of 28 points; 3 points looked at when graded")
+
+
+@each_notebook
+def test_every_test_is_followed_by_a_probe(path):
+    code = [cell for cell in read(path).cells if cell.cell_type == "code"]
+    assert [one.id for one, after in pairwise(code) if one in graded(read(path)) and not is_probe(after)] == []

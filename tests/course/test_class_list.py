@@ -76,12 +76,52 @@ def test_a_gradebook_of_canvas_is_read_as_it_comes(tmp_path):
     assert [student.id for student in read(tmp_path, without)] == ["lena@x.example", "oshea", "sukarno@x.example"]
 
 
+def test_a_name_in_one_column(tmp_path):
+    students = read(tmp_path, 'Full Name,SID,Email\n"Brandt, Lena",7,l@x.example\nFemi Oduya,8,\n')
+    assert students == [Student("7", "Lena", "Brandt", "l@x.example"), Student("8", "", "Femi Oduya", "")]
+
+
 def test_the_first_column_of_moodle_that_is_filled_in_holds_the_ids(tmp_path):
     head = "First name,Last name,ID number,Email address,Groups\n"
     assert [one.id for one in read(tmp_path, f"{head}Lena,Brandt,77,l@x.example,\n")] == ["77"]
     assert [one.id for one in read(tmp_path, f"{head}Lena,Brandt,,l+m@x.example,\n")] == ["l+m@x.example"]
-    with pytest.raises(InputError, match="line 3: no ID number: fill it in, or delete that column"):
-        read(tmp_path, f"{head}Lena,Brandt,77,l@x.example,\nFemi,Oduya,,f@x.example,\n")
+    both = f"{head}Lena,Brandt,77,l@x.example,\nFemi,Oduya,,f@x.example,\n"
+    assert [one.id for one in read(tmp_path, both)] == ["77", "f@x.example"]
+    with pytest.raises(InputError, match="line 2: no ID number: fill it in, or delete that column"):
+        read(tmp_path, f"{head}Lena,Brandt,,,\n")
+
+
+def test_of_canvas_each_student_has_an_id(tmp_path):
+    text = CANVAS.replace(",0004711,lena@x.example,", ",,lena@x.example,").replace(",0004712,oshea,", ",,,")
+    assert [one.id for one in read(tmp_path, text)] == ["lena@x.example", "8102", "0004713"]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        ",Average,,,83",
+        "Class average,,,,83",
+        ",Points possible,Points possible,,100",
+        ",,Durchschnitt,,",
+        "Total,,,,9",
+        ",,,,83",
+        ",Promedio general,,,",
+    ],
+)
+def test_a_row_of_sums_is_no_student(tmp_path, row):
+    points = "id,first_name,last_name,email,points\nlena,Lena,Brandt,l@x.example,90\nfemi,Femi,Oduya,f@x.example,76\n"
+    assert read(tmp_path, f"{points}{row}\n") == [LENA, FEMI]
+    named = read(tmp_path, f"{points}4711,Max,,,7\n4712,,Total,,8\n")
+    assert [one.id for one in named] == ["lena", "femi", "4711", "4712"]
+    if row.startswith(","):
+        moodle = points.replace("id,first_name,last_name,email", "ID number,First name,Last name,Email address")
+        assert read(tmp_path, f"{moodle}{row}\n") == [LENA, FEMI]
+
+
+@pytest.mark.parametrize("data", [b"PK\x03\x04\x14\0", b"\xd0\xcf\x11\xe0\xa1", b"<html><table>"])
+def test_a_spreadsheets_own_file_is_told(tmp_path, data):
+    with pytest.raises(InputError, match=r"list\.csv is .*save it .*as CSV UTF-8"):
+        read(tmp_path, data)
 
 
 @pytest.mark.parametrize("one", ["2.026E+08", "2,026E+08", "2E+08", "1.2e11", "4711.0", "0004711,00"])
@@ -107,8 +147,8 @@ def test_ids_that_only_look_odd_are_ids(tmp_path, one):
     ("text", "told"),
     [
         (
-            "id,name\na,b",
-            "has no column first_name, last_name: rename those that hold it; its first line is 'id, name'",
+            "id,who\na,b",
+            "has no column first_name, last_name: rename those that hold it; its first line is 'id, who'",
         ),
         ("", "has no column id, first_name"),
         (OWN.partition("\n")[0], "names no student"),

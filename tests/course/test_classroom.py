@@ -40,6 +40,7 @@ from resnet_course.classroom.cells import grade_id, hidden_pieces, squeezed
 from resnet_course.classroom.course import Student
 from resnet_course.classroom.grade import seal
 from resnet_course.classroom.handed import read
+from resnet_course.classroom.probes import Probes
 from resnet_course.classroom.release import find_leaks, for_course
 from resnet_course.classroom.sandbox import execute
 from resnet_course.classroom.submissions import put_together
@@ -77,6 +78,7 @@ ASSERT = """assert double("ab") == "abab", "a text can be doubled, too"
 ### BEGIN HIDDEN TESTS
 assert double([1, 17, 4]) == [1, 17, 4] * 2, "so can a list"
 ### END HIDDEN TESTS"""
+PROBE = "import json\njson.dumps([double(number) for number in (5, -8, 0.5)])"
 RIGHT = "def double(x):\n    return 2 * x"
 HALF = "def double(x):\n    return abs(2 * x) if isinstance(x, int) else 2 * x"
 STEALS = """
@@ -86,6 +88,7 @@ def steal(info):
 get_ipython().events.register("pre_run_cell", steal)
 """
 HIDES = "type(get_ipython().displayhook).__call__ = lambda *values: None\ndef double(x):\n    return 0"
+FAKES = "class Same:\n    __eq__ = lambda *both: True\ndef double(x):\n    return Same()"
 LOOPS = "def double(x):\n    while True:\n        pass"
 QUITS = "import os\ndef double(x):\n    os._exit(0)"
 FORKS = """
@@ -131,7 +134,9 @@ def make_course(folder, students):
     essay = cell(
         "markdown", "It is the same as $x+x$, by distribution.", grade_id="essay", grade=True, solution=True, points=3
     )
-    for name, notebook in (("1_double", source_notebook()), ("2_essay", source_notebook(essay))):
+    double = source_notebook()
+    double.cells.insert(5, cell("code", PROBE, tags=["probe"]))
+    for name, notebook in (("1_double", double), ("2_essay", source_notebook(essay))):
         (folder / "assignments" / name).mkdir(parents=True)
         nbformat.write(notebook, folder / "assignments" / name / f"{name}.ipynb")
     rows = [f"{one},First{i},Last{i},{one}@example.org" for i, one in enumerate(students)]
@@ -185,6 +190,7 @@ def graded(tmp_path_factory):
         "renamed": RIGHT.replace("double", "twice"),
         "steals": STEALS + RIGHT,
         "hides": HIDES,
+        "fakes": FAKES,
         "forks": FORKS,
         "memory": "def double(x):\n    bytearray(1 << 40)",
         "plus+tag@school.example": RIGHT + "\n\n\nprint('half an emoji: \\ud83d')",
@@ -214,6 +220,7 @@ EXPECTED = {
     "quit": (0, "The kernel ended"),
     "renamed": (0, "<code>double</code> is not defined in your answer"),
     "hides": (0, "should end in points"),
+    "fakes": (2, "gives something else than the solution"),
     "memory": (0, "MemoryError"),
     "empty": (0, "NotImplementedError"),
     "text": (0, "could not be read as a notebook"),
@@ -233,6 +240,12 @@ def test_points_and_message(graded, student):
         pytest.skip("this system has no namespaces")
     assert (grades[student].points, grades[student].possible, grades[student].problem) == (points, 6, "")
     assert message in page
+
+
+def test_what_an_instructor_should_look_at_is_named(graded):
+    notes = {student: "; ".join(grade.notes) for student, grade in graded[2].items() if grade.notes}
+    assert notes.keys() >= {"fakes", "hides", "steals"} and not notes.keys() & {"right", "half", "crash", "loop"}
+    assert "test_double gave all points" in notes["fakes"] and "double uses get_ipython" in notes["steals"]
 
 
 def test_missing_student_is_named_and_has_no_points(graded, tmp_path):
@@ -295,7 +308,7 @@ def test_nothing_is_left_behind(graded):
 def test_release_holds_names_but_neither_solutions_nor_hidden_tests(graded):
     course, *_ = graded
     files = sorted((course.root / "release").rglob("*.ipynb"))
-    assert len(files) == 15
+    assert len(files) == 16
     for path in files:
         text = path.read_text()
         assert not re.search("twice_the_number|-17|SOLUTION|HIDDEN", text)
@@ -639,18 +652,18 @@ def test_times_follow_from_those_of_the_own_answers(monkeypatch):
         nbformat.v4.new_output("execute_result", data={"text/plain": "4.0"}, execution_count=1)
     ]
     monkeypatch.setattr(grade, "execute", lambda *given: executed)
-    limits = grade._with_times(Limits(memory=77), source_notebook(), 1, Path("/nowhere"), None)
+    limits = grade._with_times(Limits(memory=77), executed, 1, Path("/nowhere"), None, Probes(executed))
     assert (limits.cell, limits.wall, limits.memory) == (360, 360, 77)
 
 
 def test_shapes10_is_shown_to_an_assignment_that_reads_it(monkeypatch, tmp_path):
     drawn = []
     monkeypatch.setattr(grade, "load_shapes10", lambda: drawn.append(1))
-    monkeypatch.setattr(grade, "cache_folder", lambda: tmp_path)
-    (tmp_path / f"shapes10-v{grade.GENERATOR_VERSION}.cache").write_text("shapes")
+    monkeypatch.setattr(grade, "cache_file", lambda place, name: tmp_path / "drawn")
+    (tmp_path / "drawn").write_text("shapes")
     with grade._shapes10(source_notebook()) as data:
         assert data is None and not drawn
-    reads = 'import os\nprint(open(os.environ["RESNET_TUTORIAL_CACHE"] + "/shapes10-v1.cache").read())  # shapes10'
+    reads = 'import os\nprint(open(os.environ["RESNET_TUTORIAL_CACHE"] + "/drawn").read())  # shapes10'
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(reads)])
     with grade._shapes10(notebook) as data:
         executed = execute(notebook, Limits(cell=20, wall=60), data=data)

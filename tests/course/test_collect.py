@@ -174,6 +174,59 @@ def test_a_number_that_stands_alone_names_a_student(path):
     assert claim(path, ["4"], students=NUMBERED).student is None
 
 
+@pytest.mark.parametrize(
+    ("path", "says", "student", "told"),
+    [
+        ("1-convolution-7/src/work.ipynb", (), "7", ("only the number 7 in its path says whose it is",)),
+        ("all/1_convolution-10/work.ipynb", ["10"], "10", ()),
+        ("1-convolution-7/work.ipynb", ["8"], None, ()),  # a copy of the folder, perhaps
+        ("1-convolution-7/Soo Park.ipynb", (), "5", ()),
+        ("1-convolution-77/work.ipynb", ["8"], "8", ("only its STUDENT cell says whose it is",)),
+        ("2026/work.ipynb", (), "2026", ("only the number 2026 in its path says whose it is",)),
+        ("2026/Soo Park/work.ipynb", (), "5", ()),
+    ],
+)
+def test_a_short_number_is_an_id_unless_anything_else_tells_more(path, says, student, told):
+    found = claim(path, says, [*NUMBERED, Student("2026", "Max", "Muster", "")])
+    assert (found.student, found.notes) == (student, told)
+
+
+@pytest.mark.parametrize(
+    ("listed", "written"),
+    [
+        ("Joost/van der Berg; Joost van der/Berg", "Joost van der Berg; van der Berg, Joost; Berg, Joost van der"),
+        ("João/da Silva; João da/Silva", "João da Silva; da Silva, João; Silva, João da"),
+        ("Omar/al-Rashid; Omar al/Rashid", "Omar Al Rashid; Al-Rashid, Omar; Rashid, Omar al"),
+        ("Jeanne/d’Arc; Jeanne d’/Arc", "Jeanne d'Arc; D'Arc, Jeanne; Arc, Jeanne d'"),
+        ("Karl Max/von Baer; Karl Max von/Baer", "Karl Max von Baer; von Baer, Karl Max; Baer, Karl Max von"),
+        ("John/Smith Jr.; John, Jr./Smith", "John Smith Jr; Smith Jr, John; Smith, John, Jr"),
+        ("Ana/García y Vega; Ana García/y Vega", "Ana García y Vega; García y Vega, Ana; y Vega, Ana García"),
+        ("Nguyễn/Văn An; Văn An/Nguyễn", "Nguyễn Văn An; An Nguyễn Văn; Văn An Nguyễn"),
+    ],
+)
+def test_particles_stand_before_or_after(listed, written):
+    for name in listed.split("; "):
+        students = [Student("s1", *name.split("/"), ""), Student("s2", "Jan", "Berg", "")]
+        for form in written.split("; "):
+            for path in ("{}_88_assignsubmission_file_/a.ipynb", "{}.ipynb", "{}_520_31000_a.ipynb"):
+                path = path.format(form if not path.startswith("{}_520") else letters(form))
+                assert claim(path, ["s2"], students).student == "s1", path
+
+
+def test_the_usual_order_of_a_name_comes_first():
+    students = [Student("s1", "Anna Maria", "Lena", ""), Student("s2", "Maria", "Lena Anna", "")]
+    assert claim("Anna Maria Lena/a.ipynb", (), students).student == "s1"
+    assert claim("Maria Lena Anna/a.ipynb", (), students).student == "s2"
+    assert claim("Lena Anna Maria.ipynb", (), students).problem == "may be of s1 and s2"
+
+
+@pytest.mark.parametrize("path", ["Soo Park_hw1.ipynb", "HW_Park, Soo_final.ipynb", "Soo Park_park.ipynb"])
+def test_a_full_name_ends_at_a_low_line(path):
+    found = claim(path, ["oduya"])
+    assert (found.student, found.rank) == ("parksoo", PATH) and "STUDENT cell names oduya" in found.notes[-1]
+    assert claim("Soo_Park_hw1.ipynb", ["oduya"]).student is None
+
+
 def test_students_of_one_name():
     twins = [Student("s1", "José", "Li", "", "4712"), Student("s2", "Jose", "Li", "", "4713")]
     without = [Student(one.id, one.first_name, one.last_name, "") for one in twins]
@@ -388,6 +441,16 @@ def test_whatever_a_notebook_holds_it_is_read_as_far_as_it_goes(tmp_path, change
     assert not any("\n" in note for notes in collected.notes.values() for note in notes)
 
 
+def test_no_note_holds_what_would_end_or_turn_a_line(tmp_path):
+    def odd(notebook):
+        notebook["cells"][0]["source"] = "# Dou\x15ble\u2028\u202ehere"
+
+    collected, _ = collect(tmp_path, {"brandt.ipynb": work("mine", change=odd)})
+    assert collected.notes["brandt"] == (
+        "Your file begins with “Dou\ufffdble\ufffd\ufffdhere”. This is “Double”: is it the right file?",
+    )
+
+
 def test_what_stands_in_front_of_a_tear_is_taken(tmp_path):
     whole = work("torn")
     torn = whole.partition(b"cell-4")[0]
@@ -518,6 +581,13 @@ def test_names_of_files_without_the_sign_of_utf_8(tmp_path):
     assert marks(course) == {"krueger": "krueger", "oduya": "oduya"}
 
 
+def test_a_member_without_a_name(tmp_path):
+    nameless = zipfile.ZipInfo("x")
+    nameless.filename = ""
+    collected, found = collect(tmp_path, [(nameless, work("x")), ("brandt.ipynb", work("brandt"))])
+    assert found == {"brandt": "brandt"} and collected.unclear == ("file",)
+
+
 def test_folders_with_whatever_lies_in_them(tmp_path):
     place = tmp_path / "handed"
     for name, data in {
@@ -563,6 +633,21 @@ submission_13:
     (tmp_path / "2").mkdir()
     files = {"submission_metadata.yml": b"\0: [", "submission_12/a.ipynb": work("x", "park")}
     assert not collect(tmp_path / "2", files)[0].unclear
+
+
+@pytest.mark.parametrize(
+    "damage", ["", " null", " {", " [1", "\n  :submitters: 3", "\n  :submitters:\n  - 3", " \0", "\n\t:x"]
+)
+def test_a_damaged_entry_of_gradescope_costs_no_other(tmp_path, damage):
+    entry = "submission_{}:\n  :submitters:\n  - :name: {}\n"
+    about = f"---\n{entry.format(12, 'Soo Park')}submission_13:{damage}\n{entry.format(14, 'Femi Oduya')}"
+    files = {f"export/submission_{n}/work.ipynb": work(n) for n in (12, 13, 14)}
+    collected, found = collect(tmp_path, files | {"export/submission_metadata.yml": about})
+    assert found == {"parksoo": "12", "oduya": "14"}
+    assert collected.conflicts == {
+        "export/submission_13/work.ipynb": "whose it is should stand in submission_metadata.yml, which is missing, or "
+        "damaged there"
+    }
 
 
 def test_who_joined_after_the_release_stops_nobody(tmp_path, monkeypatch):

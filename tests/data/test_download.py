@@ -211,13 +211,6 @@ def test_the_next_source_goes_on_where_one_broke(host, get, target):
     assert [path for path, _ in host.asked] == ["/cut", "/cut", "/cut", "/good"] and host.sent[-1] == 150_000
 
 
-def test_a_source_that_knows_no_ranges_is_read_from_the_start(host, get, target):
-    target.parent.mkdir()
-    part_of(target).write_bytes(BODY[:100_000])
-    get(host.url("old", serve(ranges=False)))
-    assert target.read_bytes() == BODY and host.sent == [300_000]
-
-
 def test_a_source_without_ranges_that_breaks_loses_nothing(host, get, target):
     target.parent.mkdir()
     part_of(target).write_bytes(BODY[:100_000])
@@ -230,11 +223,9 @@ def test_wrong_bytes_are_thrown_away(host, get, target):
     get(host.url("wrong", serve(wrong)), host.url("good", serve()))
     assert target.read_bytes() == BODY and host.asked == [("/wrong", None), ("/good", None)]
     assert "wrong bytes" in get.lines[1]
-
-
-def test_wrong_bytes_alone_leave_nothing(host, get, target):
+    target.unlink()
     with pytest.raises(InputError, match="wrong bytes") as caught:
-        get(host.url("wrong", serve(bytes(len(BODY)))))
+        get(host.url("wrong", serve(wrong)))
     assert files_in(target.parent) == [] and "\n" not in str(caught.value)
 
 
@@ -279,35 +270,10 @@ def test_another_file_is_refused_and_what_has_come_is_kept(host, get, target):
     assert part_of(target).exists() and not target.exists()
 
 
-def test_errors_that_last_are_not_tried_again(host, get):
-    with pytest.raises(InputError, match="404 Not Found"):
-        get(host.url("gone", refuse(404)))
-    assert len(host.asked) == 1
-
-
 def test_a_busy_server_is_asked_again_a_few_times(host, get, target):
     get(host.url("busy", refuse(503, times=2)))
     assert target.read_bytes() == BODY and len(host.asked) == 3
     assert "503 Service Unavailable, trying again" in get.lines[0]
-
-
-def test_a_server_that_stays_busy_is_given_up(host, get, target):
-    get(host.url("busy", refuse(503)), host.url("good", serve()))
-    assert target.read_bytes() == BODY and [path for path, _ in host.asked] == ["/busy"] * 3 + ["/good"]
-
-
-def test_a_server_that_dies_midway(host, get, target):
-    dying = Host()
-
-    def die(handler):
-        handler.send(handler.begin(BODY)[:70_000])
-        dying.socket.close()  # nobody listens any more
-        handler.hang_up()
-
-    get(dying.url("dying", die), host.url("good", serve()))
-    dying.stop()
-    assert target.read_bytes() == BODY and host.asked == [("/good", "bytes=70000-")]
-    assert any("cannot be reached" in line for line in get.lines)
 
 
 def test_a_server_that_falls_silent(host, get, target):
@@ -326,6 +292,7 @@ def test_every_source_is_named_in_one_line_with_the_way_out(host, get):
         get(*urls)
     story = str(caught.value)
     assert story.count("127.0.0.1:") == 3 and "\n" not in story
+    assert [path for path, _ in host.asked] == ["/gone", "/busy", "/busy", "/busy"]  # what lasts is not asked again
     assert all(any(line.startswith(url) for line in get.lines) for url in urls)
     assert "404" in story and "503" in story and "cannot be reached" in story and story.endswith("ADVICE")
 
@@ -378,13 +345,6 @@ def test_a_disk_that_fills_up_meanwhile(host, get, target, monkeypatch):
     assert not target.exists() and len(host.asked) == 1  # another source would not help
 
 
-def test_a_folder_that_cannot_be_made(host, get, target):
-    target.parent.write_text("a file, not a folder")
-    with pytest.raises(InputError, match="cannot write"):
-        get(host.url("good", serve()))
-    assert host.asked == []
-
-
 # CIFAR itself
 
 
@@ -395,13 +355,6 @@ def source(host, monkeypatch):
     source = replace(SOURCES["cifar10"], md5=hashlib.md5(BODY).hexdigest(), size=len(BODY), urls=urls)
     monkeypatch.setitem(SOURCES, "cifar10", source)
     return source
-
-
-def test_the_table_of_sources():
-    for name, source in SOURCES.items():
-        assert source.name == name and len(source.md5) == 32 and 165e6 < source.size < 175e6
-        assert source.urls[0].startswith("https://www.cs.toronto.edu/~kriz/") and len(set(source.urls)) >= 2
-        assert all(url.startswith("https://") and url.endswith(f"/{source.archive}") for url in source.urls)
 
 
 def test_the_original_comes_first_and_a_named_mirror_before_it(host, source, tmp_path):

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 
 from resnet_tutorial import InputError, load_dataset
 from resnet_tutorial.data.load import DATASETS
@@ -60,3 +61,16 @@ def test_a_file_that_is_no_data_set(tmp_path):
             with pytest.raises(InputError) as caught:
                 load_dataset(name, tmp_path / "notes.txt")
             assert "\n" not in str(caught.value)
+
+
+def test_all_data_sets_come_in_the_size_that_is_asked_for(tmp_path):
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (4, 32, 32, 3), dtype=np.uint8)
+    np.savez(tmp_path / "d.npz", x_train=images, y_train=[0, 1, 0, 1], x_test=images, y_test=[0, 1, 0, 1])
+    for size in (16, 32, 48):
+        train, test = load_dataset("npz", tmp_path / "d.npz", image_size=size)
+        assert train.images.shape == test.images.shape == (4, size, size, 3)
+    assert torch.equal(load_dataset("npz", tmp_path / "d.npz", image_size=32)[0].images, torch.from_numpy(images))
+    bright = np.full((4, 8, 8, 3), 200, dtype=np.uint8)
+    np.savez(tmp_path / "e.npz", x_train=bright, y_train=[0, 1, 0, 1], x_test=bright, y_test=[0, 1, 0, 1])
+    assert (load_dataset("npz", tmp_path / "e.npz", image_size=20)[1].images == 200).all()

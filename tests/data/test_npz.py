@@ -42,6 +42,26 @@ def test_two_files(tmp_path):
     assert (len(train), len(test), test.classes, train.name) == (12, 6, ("a", "b", "c"), tmp_path.name)
 
 
+@pytest.mark.parametrize("keys", [("x_train", "y_train"), ("train_images", "train_labels"), ("images", "labels")])
+def test_one_part_alone(tmp_path, keys):
+    np.savez(tmp_path / "mine.npz", IMAGES, LABELS)
+    with pytest.raises(InputError, match="holds arr_0, arr_1: it should hold x_train"):
+        load_dataset("auto", tmp_path, test_share=0.25)
+    np.savez(tmp_path / "mine.npz", **dict(zip(keys, (IMAGES, LABELS), strict=True)))
+    with pytest.raises(
+        InputError, match=r"it should hold x_train, .*; to split a test part off, give --test-share 0\.2"
+    ):
+        load_dataset("auto", tmp_path)
+    train, test = load_dataset("auto", tmp_path, test_share=0.25)
+    assert (train.counts().tolist(), test.counts().tolist(), test.split) == ([3, 3, 3], [1, 1, 1], "test")
+    np.savez(
+        tmp_path / "mine.npz",
+        **{key.replace("train", "test"): x for key, x in zip(keys, (IMAGES, LABELS), strict=True)},
+    )
+    train, test = load_dataset("auto", tmp_path, test_alone=True)
+    assert (len(train), len(test), test.split) == (0, 12, "test")
+
+
 @pytest.mark.parametrize(
     ("shaped", "expected"),
     [

@@ -62,7 +62,6 @@ def test_other_columns_and_no_names(tmp_path):
     ("train", "test"),
     [
         ("plain_text/train/0000.parquet", "plain_text/test/0000.parquet"),
-        ("default/train/0000.parquet", "default/test/0000.parquet"),
         ("data/cifar10-train.parquet", "data/cifar10-test.parquet"),
         ("train/0000.parquet", "test/0000.parquet"),
         ("partial-train/0.parquet", "partial-test/0.parquet"),
@@ -102,6 +101,8 @@ def test_unreadable_rows_are_named_or_left_out(root):
     path = root / "plain_text" / "train-00001-of-00002.parquet"
     write(path, [b"", png(IMAGES[5]), png(IMAGES[6]), b"no picture"], LABELS[4:8])
     refused(root, r"2 images cannot be read: .*, row 0 \(it is empty\), .*00001.*, row 3 \(no picture")
+    train, test = load_dataset("parquet", root, test_alone=True)
+    assert (len(train), len(test), test.split) == (0, 4, "test")
     train, test = load_dataset("parquet", root, skip_unreadable=True)
     assert np.array_equal(train.images.numpy(), IMAGES[[0, 1, 2, 3, 5, 6]]) and train.labels.tolist() == [
         0,
@@ -112,11 +113,6 @@ def test_unreadable_rows_are_named_or_left_out(root):
         0,
     ]
     assert (train.left_out, test.left_out) == (2, 0)
-
-
-def test_other_sizes(root):
-    train, _ = load_dataset("parquet", root, image_size=16)
-    assert train.images.shape == (8, 16, 16, 3)
 
 
 def refused(root, message):

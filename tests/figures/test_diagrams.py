@@ -83,8 +83,3 @@ def test_a_network_has_a_box_for_each_block_and_an_arc_for_each_shortcut(name, b
     assert svg.count("<rect") == blocks + 2  # and the stem and the linear layer
     assert svg.count('class="shortcut') == (0 if name == "plain20" else blocks)
     assert svg.count("changes") == dashed
-
-
-def test_option_c_projects_everywhere():
-    [svg] = draw_network(create_model("resnet20", shortcut="C")).drawings
-    assert svg.count('class="shortcut changes"') == 9

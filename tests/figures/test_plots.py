@@ -2,6 +2,7 @@ import matplotlib
 
 matplotlib.use("Agg")
 
+import re
 from dataclasses import asdict, replace
 
 import pytest
@@ -14,12 +15,6 @@ from resnet_tutorial.figures import plots
 from resnet_tutorial.figures.tables import DataTable
 from tests.conftest import make_dataset
 from tests.figures.test_results import a_run
-
-
-def test_confusion_shows_the_percentages_of_each_row():
-    figure = plots.show_confusion(torch.tensor([[3, 1], [0, 5]]), ("left", "right")).figure
-    assert [text.get_text() for text in figure.axes[0].texts] == ["75", "25", "0", "100"]
-    assert figure.axes[0].get_ylabel() == "true" and figure.axes[0].get_xlabel() == "predicted"
 
 
 def test_schedules_are_the_real_ones():
@@ -39,18 +34,19 @@ def test_a_ladder_shows_ratios_and_why_a_rung_is_missing():
     assert (here.get_title(), there.get_title()) == ("here", "there")
 
 
-def test_classes_stand_in_their_rows():
+def test_pictures_stand_in_their_rows_under_their_names():
     dataset = make_dataset(20)
-    figure = plots.show_classes(dataset, per_class=3)
-    assert [axis.texts[0].get_text() for axis in figure.axes if axis.texts] == ["left", "right"]
-    shown = figure.axes[3].images[0].get_array()
-    assert torch.equal(torch.tensor(shown), dataset.images[1])
-
-
-def test_costs_name_every_network():
-    figure = plots.show_costs({"resnet20": (269_722, 40_551_040), "resnet18": (11_173_962, 555_422_720)}).figure
-    assert [text.get_text() for text in figure.axes[0].texts] == ["ResNet-20", "ResNet-18"]
-    assert figure.axes[0].get_xscale() == figure.axes[0].get_yscale() == "log"
+    classes = plots.show_classes(dataset, per_class=3)
+    assert [axis.texts[0].get_text() for axis in classes.axes if axis.texts] == ["left", "right"]
+    assert torch.equal(torch.tensor(classes.axes[3].images[0].get_array()), dataset.images[1])
+    images = plots.show_images(dataset.images[:5], titles=list("abcde"), columns=2)
+    assert [axis.get_title() for axis in images.axes if axis.images] == list("abcde")
+    maps = plots.show_maps({"stem": torch.rand(3, 8, 8), "stage 1": torch.rand(3, 4, 4)}, dataset.images[:2])
+    assert [axis.texts[0].get_text() for axis in maps.axes if axis.texts] == ["stem", "stage 1"]
+    shapes = [axis.images[0].get_array().shape for axis in maps.axes]
+    assert shapes == [(32, 32, 3), *[(8, 8)] * 3, (32, 32, 3), *[(4, 4)] * 3]
+    costs = plots.show_costs({"resnet20": (269_722, 40_551_040), "resnet18": (11_173_962, 555_422_720)}).figure
+    assert [text.get_text() for text in costs.axes[0].texts] == ["ResNet-20", "ResNet-18"]
 
 
 def test_intervals_stand_in_rows_with_their_single_values():
@@ -70,13 +66,6 @@ def test_each_run_has_a_mark_in_the_row_of_its_network_and_a_stroke_at_their_mea
     assert list(mean.get_xdata()) == [8, 8] and first.get_marker() != second.get_marker()
     assert [label.get_text() for label in axis.get_yticklabels()] == ["resnet20", "plain20"] and axis.yaxis_inverted()
     assert tables_of(chart)[0]["seed"] == [0, 1, 0] and tables_of(chart)[0]["test error (%)"] == [7, 9, 8.5]
-
-
-def test_counts_and_images():
-    dataset = make_dataset(20)
-    assert plots.show_counts(dataset, make_dataset(4, "test")).figure.axes
-    figure = plots.show_images(dataset.images[:5], titles=list("abcde"), columns=2)
-    assert [axis.get_title() for axis in figure.axes if axis.images] == list("abcde")
 
 
 def test_runs_share_the_color_of_their_experiment():
@@ -112,13 +101,6 @@ def test_runs_are_named_by_the_letters_of_compare_and_no_two_look_alike():
     assert len({(line.get_color(), line.get_marker()) for line in figure.axes[0].lines}) == 9
 
 
-def test_maps_stand_in_the_rows_of_their_layers():
-    figure = plots.show_maps({"stem": torch.rand(3, 8, 8), "stage 1": torch.rand(3, 4, 4)}, make_dataset(2).images)
-    assert [axis.texts[0].get_text() for axis in figure.axes if axis.texts] == ["stem", "stage 1"]
-    shapes = [axis.images[0].get_array().shape for axis in figure.axes]
-    assert shapes == [(32, 32, 3), *[(8, 8)] * 3, (32, 32, 3), *[(4, 4)] * 3]
-
-
 def test_heat_lies_on_the_image_at_its_place():
     maps = torch.zeros(3, 4, 4)
     maps[0, 0, 3] = 1  # one map is high at the upper right, the others nowhere
@@ -126,17 +108,6 @@ def test_heat_lies_on_the_image_at_its_place():
     assert [axis.get_title() for axis in figure.axes if axis.get_title()] == list("abc")
     heat = figure.axes[2].images[1].get_array()
     assert heat.shape == (32, 32) and heat[0, 31] == 1 and heat[31, 0] == 0
-
-
-def test_surfaces_share_their_levels_and_the_first_direction_runs_to_the_right():
-    along = [-1.0, 0.0, 1.0]
-    slope = torch.tensor([1.0, 2.0, 4.0])[:, None].expand(3, 3)  # rises along the first direction
-    chart = plots.show_surfaces({"a": slope, "b": 2 * slope}, along)
-    assert tables_of(chart)[0] == {"first direction ↓ second →": along, -1.0: [1, 2, 4], 0.0: [1, 2, 4], 1.0: [1, 2, 4]}
-    left, right = chart.figure.axes
-    assert list(left.collections[0].levels) == list(right.collections[0].levels)
-    verticals = [path.vertices for path in left.collections[1].get_paths() if len(path.vertices)]
-    assert all(abs(v[:, 0] - v[0, 0]).max() < 1e-6 for v in verticals)
 
 
 def test_reliability_shows_accuracy_and_number_of_each_bin():
@@ -156,13 +127,20 @@ def test_a_table_shows_the_numbers_of_a_figure():
     assert repr(table).splitlines()[1:] == ["block  loss", "1.1    0.1235", "a < b  –"]
 
 
-def test_a_chart_shows_its_picture_and_its_tables(monkeypatch):
-    shown = []
-    monkeypatch.setattr("IPython.display.display", lambda *objects: shown.extend(objects))
-    chart = plots.show_curves({"a": ([1, 2], [3.0, 4.0])}, "step", "loss")
-    chart._ipython_display_()
-    assert shown[0] is chart.figure and [table.caption for table in shown[1:]] == ["The data of this figure"]
-    assert repr(chart).splitlines()[1:] == ["step  a", "1     3", "2     4"]
+def test_a_chart_shows_its_picture_in_the_colors_of_the_page_and_its_table():
+    chart = plots.show_curves({"a < b": ([1, 2], [3.0, 4.0])}, "step", "loss")
+    html = chart._repr_html_()
+    assert html.count("<svg ") == 1 and 'aria-label="loss against step, for a &lt; b"' in html
+    assert "currentColor" in html and "#000000" not in html and plots.COLORS[0].lower() in html
+    assert not re.search(r'<g id="', html) and "The data of this figure" in html
+    assert repr(chart).splitlines()[1:] == ["step  a < b", "1     3", "2     4"]
+
+
+def test_panels_are_pictures_of_their_own_that_can_stand_below_each_other():
+    chart = plots.show_degradation([*seeds("plain20", 60.0), *seeds("resnet20", 80.0)])
+    first, second = re.findall(r'<svg .*?aria-label="(.*?)".*?</svg>', chart._repr_html_(), re.DOTALL)
+    assert first == "plain: training error (%) against epoch, for plain20" and second.startswith("residual: ")
+    assert all(axis.get_visible() for axis in chart.figure.axes)
 
 
 def test_whatever_draws_numbers_comes_with_a_table():
@@ -183,20 +161,10 @@ def test_curves_and_their_table():
     chart = plots.show_curves({"a": ([1, 2], [3.0, 4.0]), "b": ([1, 2], [5.0, 6.5])}, "step", "loss")
     assert tables_of(chart) == [{"step": [1, 2], "a": [3, 4], "b": [5, 6.5]}]
     assert [list(line.get_ydata()) for line in chart.figure.axes[0].lines] == [[3, 4], [5, 6.5]]
-
-
-def test_curves_with_places_of_their_own():
-    chart = plots.show_curves({"a": ([1, 2], [3.0, 4.0]), "b": ([7, 2], [5.0, 6.0])}, "step", "loss")
-    assert str(chart).splitlines()[1:] == ["step  a  b", "1     3  –", "2     4  6", "7     –  5"]
+    # Places of their own, a gap that stays one, and a long curve that is thinned out in the table
+    chart = plots.show_curves({"a": ([1, 2], [3.0, 4.0]), "b": ([7, 2], [5.0, float("nan")])}, "step", "loss")
+    assert str(chart).splitlines()[1:] == ["step  a  b", "1     3  –", "2     4  –", "7     –  5"]
     assert [list(line.get_xdata()) for line in chart.figure.axes[0].lines] == [[1, 2], [7, 2]]
-
-
-def test_a_gap_in_a_curve_stays_a_gap():
-    chart = plots.show_curves({"a": ([1, 2, 3], [3.0, float("nan"), 4.0])}, "step", "loss")
-    assert len(chart.figure.axes[0].lines[0].get_xdata()) == 3 and "2     –" in str(chart)
-
-
-def test_long_curves_are_thinned_out_in_the_table():
     chart = plots.show_curves({"a": (list(range(400)), [0.0] * 400)}, "step", "loss")
     assert tables_of(chart)[0]["step"] == list(range(0, 400, 10))
     assert len(chart.figure.axes[0].lines[0].get_xdata()) == 400

@@ -2,7 +2,6 @@ import base64
 import io
 import re
 import sys
-from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -17,21 +16,6 @@ from resnet_tutorial.models import total
 from resnet_tutorial.training import Stopped, load_checkpoint
 from tests.conftest import make_dataset
 from tests.figures.test_results import a_run as a_record
-
-# Parameters, and millions of multiply-accumulates, worked out apart from this package
-FACTS = {
-    "resnet20": ("269,722", "40.6"),
-    "resnet32": ("464,154", "68.9"),
-    "resnet44": ("658,586", "97.2"),
-    "resnet56": ("853,018", "125.5"),
-    "resnet110": ("1,727,962", "252.9"),
-    "resnet1202": ("19,421,274", "2,829.2"),
-    "resnet18": ("11,173,962", "555.4"),
-    "resnet34": ("21,282,122", "1,159.4"),
-    "resnet50": ("23,520,842", "1,297.8"),
-    "resnet101": ("42,512,970", "2,510.0"),
-    "resnet152": ("58,156,618", "3,722.1"),
-}
 
 
 class Document(HTMLParser):
@@ -68,12 +52,6 @@ def every_network() -> Document:
     return Document(widgets.architecture_table()._repr_html_())
 
 
-def test_a_column_holds_the_known_numbers(every_network):
-    for name, (parameters, macs) in FACTS.items():
-        column = every_network.column(name)
-        assert column[-3:-1] == [parameters, macs]
-
-
 def test_every_network_can_be_chosen_and_has_its_own_details(every_network):
     buttons = every_network.find("input", type="radio")
     assert [attrs["value"] for _, attrs, _ in buttons] == list_models()
@@ -86,29 +64,15 @@ def test_every_network_can_be_chosen_and_has_its_own_details(every_network):
 
 
 def test_details_are_those_of_summarize():
-    html = widgets.architecture_table(["preact20"])._repr_html_()
-    rows = summarize(create_model("preact20"))
+    table = widgets.architecture_table(["PreAct20", "preact20"])  # one network, however it is spelled
+    html, rows = table._repr_html_(), summarize(create_model("preact20"))
+    assert repr(table).startswith("Pre-activation ResNet-20: ") and "\n" not in repr(table)
     for row in rows:
         for number in (row.parameters, row.macs, row.activations):
             assert f">{number:,}</td>" in html
         assert f">{row.receptive_field}×{row.receptive_field}</td>" in html
     assert f">{total(rows)[0]:,}</td>" in html
     assert 'create_model("preact20")' in html and "resnet-tutorial summary preact20" in html
-
-
-def test_bars_add_up_to_the_whole():
-    html = widgets.architecture_table(["resnet20"])._repr_html_()
-    shares = [float(share) for share in re.findall(r"--share: ([\d.]+)%", html)]
-    assert len(shares) == 15 and sum(shares) == pytest.approx(300, abs=1)
-
-
-def test_the_table_needs_no_script_and_no_other_host(every_network):
-    html = widgets.architecture_table(["resnet20"])._repr_html_()
-    assert not re.search(r"<script|<link|https?:|url\(|@import|\son\w+=", html)
-    # Two copies on one page stay apart: no ids that could clash, and a form of its own around the radio buttons.
-    ids = [attrs["id"] for _, attrs, _ in every_network.elements if "id" in attrs]
-    assert len(ids) == len(set(ids)) == 0
-    assert len(every_network.find("form", method="dialog")) == 1
 
 
 def test_assistive_technology_is_told(every_network):
@@ -120,12 +84,6 @@ def test_assistive_technology_is_told(every_network):
         assert attrs["scope"] in ("row", "col")
     scrolling = every_network.find("div", **{"class": "rt-scroll"})
     assert scrolling and all(attrs["tabindex"] == "0" and attrs["aria-label"] for _, attrs, _ in scrolling)
-
-
-def test_one_network_is_named_once_however_it_is_spelled():
-    table = widgets.architecture_table(["ResNet20", "resnet20", "resnet8"])
-    assert [network.arch.name for network in table.networks] == ["resnet20", "resnet8"]
-    assert repr(table).startswith("ResNet-20: 269,722 parameters, 40.6 million MACs")
 
 
 def test_wrong_names():
@@ -148,6 +106,7 @@ def explorer():
 def test_each_control_changes_what_is_shown(explorer):
     controls, shown = explorer
     assert "269,722" in shown.value
+    parameters, macs = total(summarize(create_model("resnet56", shortcut="B", stem="imagenet", width=0.5), 64))
     for name, value, expected in (
         ("shortcut", "B", "272,474"),
         ("width ×", 0.5, 'create_model("resnet20", shortcut="B", width=0.5)'),
@@ -158,12 +117,6 @@ def test_each_control_changes_what_is_shown(explorer):
         assert expected not in shown.value
         controls[name].value = value
         assert expected in shown.value
-
-
-def test_costs_follow_the_options(explorer):
-    controls, shown = explorer
-    controls["stem"].value, controls["image size"].value, controls["width ×"].value = "imagenet", 33, 2.0
-    parameters, macs = total(summarize(create_model("resnet20", stem="imagenet", width=2), 33))
     assert f"{parameters:,}" in shown.value and f"{macs:,}" in shown.value
 
 
@@ -179,25 +132,15 @@ def test_kind_keeps_the_depth_where_it_can_and_a_plain_network_has_no_shortcut(e
     assert not controls["shortcut"].disabled
 
 
-def test_a_page_without_a_kernel_gets_no_controls_that_need_one(monkeypatch):
-    monkeypatch.setenv(widgets.STATIC, "1")
-    monkeypatch.setitem(sys.modules, "ipywidgets", None)
-    table = widgets.explore_architectures()
-    assert isinstance(table, widgets.ArchitectureTable)
-    assert [network.arch.name for network in table.networks] == list_models()
-
-
-def test_without_ipywidgets_it_says_what_to_do(monkeypatch):
-    monkeypatch.setitem(sys.modules, "ipywidgets", None)
-    with pytest.raises(InputError, match="pip install ipywidgets"):
-        widgets.explore_architectures()
-
-
-@pytest.fixture(scope="module")
-def photos() -> ImageDataset:
+def make_photos() -> ImageDataset:
     """Three classes of noise, one of them without an image, and names that HTML would trip over."""
     images = torch.randint(0, 256, (12, 8, 8, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     return ImageDataset(images, torch.tensor([0, 2] * 6), ("<b>", "none", 'a"b'), "photos", "train")
+
+
+@pytest.fixture
+def photos() -> ImageDataset:
+    return make_photos()
 
 
 def test_each_class_with_images_is_shown_after_each_augmentation(photos):
@@ -223,24 +166,17 @@ def test_each_class_with_images_is_shown_after_each_augmentation(photos):
             assert wanted in style
         assert f'[name=kind][value="{kind}"]:checked) .rt-hidden[data-kind="{kind}"]' in style
     assert len(page.find("img")) == 2 * (1 + sum(strengths))
+    assert all("class" in attrs["alt"] or "after" in attrs["alt"] for _, attrs, _ in page.find("img"))
+    legends = [text for _, _, (text,) in page.find("legend")]
+    several = sum(each > 1 for each in strengths)
+    assert legends == ["Choose a class", "Choose an augmentation", *["Choose its strength"] * several]
+    assert repr(widgets.augmentation_gallery(photos)).startswith('<b>, a"b, each after crop and flip')
     # The strip holds the images themselves, four beside each other with a gap around each.
     source = page.find("img")[0][1]["src"].removeprefix("data:image/png;base64,")
     strip = Image.open(io.BytesIO(base64.b64decode(source)))
     assert strip.size == (4 * 10, 8)
     before, _, _ = widgets.augment_class(photos, 0, {}, images=4)
     np.testing.assert_array_equal(np.asarray(strip)[:, 1:9, :3], before[0].numpy())
-
-
-def test_the_gallery_needs_no_script_and_says_what_each_picture_is(photos):
-    html = widgets.augmentation_gallery(photos)._repr_html_()
-    assert not re.search(r"<script|<link|https?:|url\(|@import|\son\w+=|<b>", html)
-    page = Document(html)
-    assert all("class" in attrs["alt"] or "after" in attrs["alt"] for _, attrs, _ in page.find("img"))
-    several = [each for each in widgets.AUGMENTATIONS.values() if len(each) > 1]
-    legends = [text for _, _, (text,) in page.find("legend")]
-    assert legends == ["Choose a class", "Choose an augmentation", *["Choose its strength"] * len(several)]
-    assert page.find("p", role="status") and page.find("form", method="dialog")
-    assert repr(widgets.augmentation_gallery(photos)).startswith('<b>, a"b, each after crop and flip')
 
 
 @pytest.mark.parametrize("options", [{}, {"cutout": 4}, {"mixup": 1.0}, {"cutmix": 1.0}])
@@ -254,15 +190,6 @@ def test_images_of_a_class_before_and_after(photos, options):
     assert bool((labels[:, 2] < 1).any()) == mixes and not labels[:, 1].any()
     again = widgets.augment_class(photos, 2, options, images=5, seed=1)
     assert all(map(torch.equal, (before, after, labels), again))
-
-
-def test_mixup_mixes_as_the_label_says(photos):
-    """With a partner that is black, what is left of an image is its share of the label."""
-    black = photos.images.clone()
-    black[photos.labels == 0] = 0
-    before, after, labels = widgets.augment_class(replace(photos, images=black), 2, {"mixup": 1.0}, images=5)
-    expected = before * labels[:, 2].view(-1, 1, 1, 1)
-    torch.testing.assert_close(after.float(), expected, atol=0.6, rtol=0)
 
 
 def test_the_explorer_shows_what_is_chosen(photos):
@@ -282,14 +209,6 @@ def test_the_explorer_shows_what_is_chosen(photos):
     before = shown.value
     controls["seed"].value = 7
     assert shown.value != before
-
-
-def test_the_explorer_without_a_kernel_or_ipywidgets(photos, monkeypatch):
-    monkeypatch.setitem(sys.modules, "ipywidgets", None)
-    with pytest.raises(InputError, match="pip install ipywidgets"):
-        widgets.explore_augmentation(photos)
-    monkeypatch.setenv(widgets.STATIC, "1")
-    assert isinstance(widgets.explore_augmentation(photos), widgets.AugmentationGallery)
     with pytest.raises(InputError, match="at least two classes"):
         widgets.explore_augmentation(photos.take(torch.tensor([0])))
 
@@ -351,16 +270,6 @@ def test_a_page_without_a_kernel_shows_the_finished_run_and_no_button(tmp_path, 
     for _, attrs, _ in page.find("polyline"):
         points = [tuple(map(float, point.split(","))) for point in attrs["points"].split()]
         assert len(points) == 4 and all(34 <= x <= 300 and 0 <= y <= 130 for x, y in points)
-
-
-def test_a_run_without_validation_is_watched_all_the_same(tmp_path, monkeypatch):
-    monkeypatch.setenv(widgets.STATIC, "1")
-    config = TrainConfig(
-        "resnet8", ckpt_dir=tmp_path, recipe=Recipe(epochs=1, batch_size=16, validation=0.0), precision="fp32"
-    )
-    trainer = Trainer(config, make_dataset(40), make_dataset(20, "test", 1), log=lambda line: None)
-    html = widgets.TrainingMonitor(trainer).start()._repr_html_()
-    assert "validation" not in html and "training accuracy" in html
 
 
 PLANNED = {
@@ -440,7 +349,7 @@ def test_the_planner_asks_no_other_host_and_names_its_controls():
         widgets.run_planner({})
 
 
-def test_the_planner_in_jupyterlab(monkeypatch):
+def test_the_planner_in_jupyterlab():
     pytest.importorskip("ipywidgets")
     *rows, saving, shown = widgets.explore_budget(PLANNED).children
     controls = {control.description: control for row in rows for control in row.children}
@@ -449,12 +358,6 @@ def test_the_planner_in_jupyterlab(monkeypatch):
     controls["optimizer"].value = "AdamW"
     for text in texts_of(*RUNS[-1]).values():
         assert f">{text}<" in shown.value
-    monkeypatch.setenv(widgets.STATIC, "1")
-    assert isinstance(widgets.explore_budget(PLANNED), widgets.RunPlanner)
-    monkeypatch.delenv(widgets.STATIC)
-    monkeypatch.setitem(sys.modules, "ipywidgets", None)
-    with pytest.raises(InputError, match=r"run_planner\(machines\)"):
-        widgets.explore_budget(PLANNED)
 
 
 def recorded_runs() -> list:
@@ -513,13 +416,9 @@ def test_a_long_run_is_thinned_and_its_last_epoch_stays():
         assert 25 <= len(points.split()) <= 40 and points.split()[-1].startswith("100.0,"), first
 
 
-def test_the_run_explorer_needs_no_script_and_no_other_host_and_stays_whole_without_runs():
-    html = widgets.run_explorer(recorded_runs())._repr_html_()
-    assert not re.search(r"<script|<link|https?:|url\(|@import|\son\w+=| id=", html)
-    page = Document(html)
-    charts = page.find("div", role="img")
+def test_the_run_explorer_says_what_it_shows_and_stays_whole_without_runs():
+    charts = Document(widgets.run_explorer(recorded_runs())._repr_html_()).find("div", role="img")
     assert len(charts) == 8 and all("in the last one: resnet20" in attrs["aria-label"] for _, attrs, _ in charts)
-    assert page.find("p", role="status") and len(page.find("form", method="dialog")) == 1
     assert repr(widgets.run_explorer(recorded_runs())).count("\n") == 3
     started = a_record()
     started.history = []
@@ -527,7 +426,40 @@ def test_the_run_explorer_needs_no_script_and_no_other_host_and_stays_whole_with
         assert "No run of these networks is recorded yet." in widgets.run_explorer(none)._repr_html_()
 
 
-def test_recorded_runs_in_jupyterlab(monkeypatch):
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: widgets.architecture_table(["resnet20"]),
+        lambda: widgets.augmentation_gallery(make_photos()),
+        lambda: widgets.run_explorer(recorded_runs()),
+    ],
+)
+def test_a_page_needs_no_script_and_no_other_host(make):
+    """Two copies stay apart: no ids that could clash, and a form of its own around the radio buttons."""
+    html = make()._repr_html_()
+    assert not re.search(r"<script|<link|https?:|url\(|@import|\son\w+=|<b>| id=", html)
+    page = Document(html)
+    assert page.find("p", role="status") and len(page.find("form", method="dialog")) == 1
+
+
+@pytest.mark.parametrize(
+    ("explore", "what", "instead", "message"),
+    [
+        (widgets.explore_architectures, [], widgets.ArchitectureTable, "pip install ipywidgets"),
+        (widgets.explore_augmentation, [make_photos()], widgets.AugmentationGallery, "pip install ipywidgets"),
+        (widgets.explore_budget, [PLANNED], widgets.RunPlanner, r"run_planner\(machines\)"),
+        (widgets.explore_runs, [recorded_runs()], widgets.RunExplorer, r"run_explorer\(records\)"),
+    ],
+)
+def test_without_ipywidgets_or_a_kernel(explore, what, instead, message, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ipywidgets", None)
+    with pytest.raises(InputError, match=message):
+        explore(*what)
+    monkeypatch.setenv(widgets.STATIC, "1")
+    assert isinstance(explore(*what), instead)
+
+
+def test_recorded_runs_in_jupyterlab():
     pytest.importorskip("ipywidgets")
     boxes, (quantity, span), shown = (getattr(c, "children", c) for c in widgets.explore_runs(recorded_runs()).children)
     assert [box.description for box in boxes] == ["1 resnet20", "2 resnet20, <b>", "3 plain20"]
@@ -537,12 +469,7 @@ def test_recorded_runs_in_jupyterlab(monkeypatch):
     assert 'data-run="0"' not in shown.value
     boxes[1].value = boxes[2].value = False
     assert "Choose at least one network." in shown.value
-    monkeypatch.setitem(sys.modules, "ipywidgets", None)
-    with pytest.raises(InputError, match=r"run_explorer\(records\)"):
-        widgets.explore_runs(recorded_runs())
     assert isinstance(widgets.explore_runs([]), widgets.RunExplorer)
-    monkeypatch.setenv(widgets.STATIC, "1")
-    assert isinstance(widgets.explore_runs(recorded_runs()), widgets.RunExplorer)
 
 
 def test_check_boxes_and_buttons_change_what_is_seen(tmp_path):
@@ -570,3 +497,38 @@ def seen(page) -> tuple[list[str], int]:
     """The captions of the charts that are seen, up to the comma, and how many curves."""
     captions = page.locator("figcaption:visible").all_text_contents()
     return [text.partition(",")[0] for text in captions], page.locator("g[data-run]:visible").count()
+
+
+@pytest.mark.parametrize("choice", ["go on", "another"])
+def test_where_a_run_is_there_two_buttons_say_what_can_be_done(tmp_path, choice):
+    pytest.importorskip("ipywidgets")
+    stopped = a_run(tmp_path / "run")
+    stopped.listeners.append(lambda row: stopped.stop())
+    with pytest.raises(Stopped):
+        stopped.fit()
+    monitor = widgets.TrainingMonitor(a_run(tmp_path / "run")).start()
+    shown, go_on, another = monitor._box.children
+    assert "resume=True goes on with it, or choose another folder" in shown.value and "--" not in repr(monitor)
+    with pytest.raises(InputError, match="a run is there"):  # the next cell of Run All
+        monitor.wait()
+    (go_on if choice == "go on" else another).click()
+    record = monitor.wait()
+    assert len(record.history) == 3 and monitor._box.children == (shown, monitor._button)
+    assert load_checkpoint(tmp_path / "run")["epoch"] == (3 if choice == "go on" else 1)
+    assert (tmp_path / "run-2").exists() == (choice == "another")
+
+
+def test_a_run_that_was_ended_shows_no_time_left(tmp_path):
+    pytest.importorskip("ipywidgets")
+    monitor = widgets.TrainingMonitor(a_run(tmp_path))
+    monitor.trainer.listeners.append(lambda row: monitor.stop() if row["epoch"] == 2 else None)
+    with pytest.raises(Stopped):
+        monitor.start().wait()
+    assert "ended" in monitor._shown.value and "s left</p>" not in monitor._shown.value
+
+
+def test_a_page_says_that_a_run_is_there(tmp_path, monkeypatch):
+    monkeypatch.setenv(widgets.STATIC, "1")
+    a_run(tmp_path, epochs=1).fit()
+    with pytest.raises(InputError, match="a run is there"):
+        widgets.TrainingMonitor(a_run(tmp_path, epochs=1)).start()

@@ -4,7 +4,7 @@ import sys
 import pytest
 import torch
 
-from resnet_tutorial import InputError, create_model, save_weights
+from resnet_tutorial import InputError, create_model, list_pretrained, save_weights
 from resnet_tutorial.data import normalize
 from resnet_tutorial.training import export as exporting
 from resnet_tutorial.training import load_trained
@@ -81,6 +81,22 @@ def test_torch_export(trained, tmp_path):
             expected = trained.model(normalize(pixels(n), MEAN, STD))
         torch.testing.assert_close(program(pixels(n)), expected, rtol=1e-3, atol=1e-4)
     assert b"site-packages" not in path.read_bytes()
+
+
+@pytest.mark.parametrize("suffix", [pytest.param(".onnx", marks=writes_onnx), ".pt2", ".safetensors"])
+@pytest.mark.parametrize("name", list_pretrained())
+def test_the_weights_in_the_package_can_be_exported(name, suffix, tmp_path):
+    """What is written answers as the network does: `export` compares both, where a file holds a program."""
+    if suffix == ".onnx":
+        pytest.importorskip("onnxruntime")
+    shipped = load_trained(name)
+    exported = exporting.export(shipped, tmp_path / f"net{suffix}")
+    if suffix == ".safetensors":
+        again = load_trained(tmp_path / "net.safetensors")
+        assert again.classes == shipped.classes and again.mean == shipped.mean
+        assert all(map(torch.equal, again.model.state_dict().values(), shipped.model.state_dict().values()))
+    else:
+        assert exported.difference < 1e-3
 
 
 def test_weights_come_back(trained, tmp_path):

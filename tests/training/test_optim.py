@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from resnet_tutorial import InputError, Recipe, create_model
-from resnet_tutorial.training import list_recipes, load_recipe, make_optimizer, make_scheduler
+from resnet_tutorial.training import load_recipe, make_optimizer, make_scheduler
 from resnet_tutorial.training.optim import HoldUntilError, learning_rates, make_ema, report_train_error
 from resnet_tutorial.training.recipe_text import recipe_notes
 
@@ -28,19 +28,17 @@ def cosine(t, length, low=0.0):
 FORMULAS = {
     "CosineAnnealingLR": ({}, cosine),
     "cosine": ({"lr_min": 0.02}, lambda t, length: cosine(t, length, 0.02)),
-    "MultiStepLR": ({"milestones": (6, 9)}, None),  # counts from the start of the run: tested below
     "StepLR": ({"step_size": 3, "gamma": 0.5}, lambda t, length: 0.2 * 0.5 ** (t // 3)),
     "ExponentialLR": ({"gamma": 0.7}, lambda t, length: 0.2 * 0.7**t),
     "LinearLR": ({"lr_min": 0.05}, lambda t, length: 0.2 - 0.15 * t / length),
     "PolynomialLR": ({"power": 2.0}, lambda t, length: 0.2 * (1 - t / length) ** 2),
-    "ConstantLR": ({}, lambda t, length: 0.2),
     "none": ({}, lambda t, length: 0.2),
 }
 
 
 @pytest.mark.parametrize("unit", ["epoch", "step"])
 @pytest.mark.parametrize("warmup", [0, 3])
-@pytest.mark.parametrize("name", [name for name, (_, formula) in FORMULAS.items() if formula])
+@pytest.mark.parametrize("name", FORMULAS)
 def test_schedules_follow_their_formulas(name, warmup, unit):
     options, formula = FORMULAS[name]
     length = 12
@@ -93,13 +91,6 @@ def test_one_cycle_leaves_the_momentum_alone():
         assert optimizer.param_groups[0]["momentum"] == 0.9
 
 
-@pytest.mark.parametrize("short", ["onecycle", "multistep", "cosine"])
-def test_short_names(short):
-    long = Recipe(lr_scheduler=short).lr_scheduler
-    assert long in ("OneCycleLR", "MultiStepLR", "CosineAnnealingLR")
-    assert Recipe(lr_scheduler=short) == Recipe(lr_scheduler=long)
-
-
 def test_a_cosine_that_is_shorter_than_the_run_climbs_again_and_says_so():
     recipe = Recipe(epochs=20, lr=0.001, optimizer="AdamW", lr_scheduler="CosineAnnealingLR", t_max=10)
     lrs = rates(recipe)
@@ -130,18 +121,8 @@ def test_the_paper_drops_at_32k_and_48k_of_64k_steps():
     assert len(every) == 64_000
     for step, rate in ((0, 0.1), (31_999, 0.1), (32_000, 0.01), (47_999, 0.01), (48_000, 0.001), (63_999, 0.001)):
         assert every[step] == pytest.approx(rate)
-
-
-def test_resnet110_of_the_paper_starts_at_a_tenth_and_keeps_the_milestones():
-    every = learning_rates(load_recipe("paper_resnet110"), 352)
-    assert every[:352] == pytest.approx([0.01] * 352)
-    assert every[352:] == pytest.approx(learning_rates(load_recipe("paper"), 352)[352:])
-
-
-@pytest.mark.parametrize("name", list_recipes())
-def test_shipped_recipes_fit_their_networks(name):
-    recipe = load_recipe(name)
-    assert recipe_notes(recipe, 352) == [] and recipe.total_epochs(352) == recipe.epochs
+    deep = learning_rates(load_recipe("paper_resnet110"), per_epoch)
+    assert deep[:352] == pytest.approx([0.01] * 352) and deep[352:] == pytest.approx(every[352:])
 
 
 # -- the wait for the training error
@@ -216,23 +197,12 @@ def test_a_warm_up_must_leave_something_of_the_run():
 
 
 @pytest.mark.parametrize("name", ["SGD", *ADAPTIVE])
-def test_optimizers_get_the_values_of_the_recipe_and_learn(name):
+def test_optimizers_get_the_values_of_the_recipe(name):
     recipe = Recipe(optimizer=name, lr=0.05, momentum=0.8, weight_decay=0.003)
-    torch.manual_seed(0)
-    model = nn.Linear(3, 1)
-    optimizer = make_optimizer(recipe, model)
+    optimizer = make_optimizer(recipe, nn.Linear(3, 1))
     assert type(optimizer) is getattr(torch.optim, name)
     assert (optimizer.defaults["lr"], optimizer.defaults["weight_decay"]) == (0.05, 0.003)
     assert optimizer.defaults.get("momentum", 0.8) == 0.8
-    x = torch.randn(16, 3)
-    y = x.sum(dim=1, keepdim=True)
-    losses = []
-    for _ in range(20):
-        losses.append(nn.functional.mse_loss(model(x), y))
-        optimizer.zero_grad()
-        losses[-1].backward()
-        optimizer.step()
-    assert losses[-1] < losses[0]
 
 
 def test_nesterov_is_for_momentum():
@@ -253,17 +223,6 @@ def test_groups_hold_every_parameter_once_and_spare_what_they_should(network, sp
     for name, parameter in model.named_parameters():
         vector = id(parameter) in norms or name.endswith("bias")
         assert decay[id(parameter)] == (0.0 if spared and vector else 5e-4), name
-
-
-def test_a_spared_norm_does_not_shrink():
-    model = nn.Sequential(nn.Linear(2, 2, bias=False), nn.BatchNorm1d(2))
-    before = [p.detach().clone() for p in model.parameters()]
-    for p in model.parameters():
-        p.grad = torch.zeros_like(p)
-    make_optimizer(Recipe(lr=0.1, weight_decay=0.5, decay_norm_and_bias=False), model).step()
-    linear, scale, shift = model.parameters()
-    assert not torch.equal(linear, before[0])
-    assert torch.equal(scale, before[1]) and torch.equal(shift, before[2])
 
 
 # -- the moving average

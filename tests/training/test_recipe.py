@@ -97,22 +97,14 @@ def test_the_summary_says_what_matters_in_two_lines():
         "32,000, 48,000), lr 0.01 until the training error is below 80 %\n"
         "crop and flip, 10 % of the training images held out"
     )
-    muon = Recipe(optimizer="Muon", lr=0.1, rest_lr=0.8, momentum=0.6, decay_norm_and_bias=False, ema=0.995)
-    muon = replace(muon, epochs=40, initial_scale=0.5, label_smoothing=0.1)
-    assert recipe_summary(muon) == (
-        "40 epochs, batch 128; Muon with lr 0.1, SGD with lr 0.8 for all but hidden convolutions, "
-        "Nesterov momentum 0.6, weight decay 0.0005 (not on norms and biases), moving average 0.995; "
-        "OneCycleLR (rising for 30 %)\n"
-        "crop and flip, images from 0.5 of their size up to it, label smoothing 0.1, "
-        "10 % of the training images held out"
-    )
-
-
-def test_the_summary_counts_one():
-    recipe = Recipe(epochs=1, lr_scheduler="StepLR", step_size=1, accumulate=2)
-    assert recipe_summary(recipe).startswith("1 epoch, batch 128 in 2 parts; ") and "every 1 epoch)" in recipe_summary(
-        recipe
-    )
+    muon = Recipe(optimizer="Muon", rest_lr=0.8, decay_norm_and_bias=False, ema=0.995, epochs=1, accumulate=2)
+    said = recipe_summary(replace(muon, initial_scale=0.5, label_smoothing=0.1, lr_scheduler="StepLR", step_size=1))
+    for words in (
+        "1 epoch, batch 128 in 2 parts; Muon with lr 0.3, SGD with lr 0.8 for all but hidden convolutions, Nesterov",
+        "(not on norms and biases), moving average 0.995; StepLR",
+        "every 1 epoch)\ncrop and flip, images from 0.5 of their size up to it, label smoothing 0.1, 10 %",
+    ):
+        assert words in said
 
 
 def test_old_records_say_less_and_mean_the_same():

@@ -14,11 +14,6 @@ RESULTS = Path(__file__).parents[2] / "book" / "results"
 SIBLINGS = [f"cifar10_resnet{depth}" for depth in (20, 32, 44, 56, 110, 1202)]
 
 
-def test_the_shipped_recipes():
-    assert set(list_recipes()) == {"paper", "paper_resnet110", *SIBLINGS, "adamw_cosine", "modern", "quick"}
-    assert [name for name in list_recipes() if "resnet" in name and "paper" not in name] == SIBLINGS
-
-
 @pytest.mark.parametrize("name", list_recipes())
 def test_every_shipped_recipe_says_where_it_comes_from(name):
     card = load_card(name)
@@ -29,8 +24,8 @@ def test_every_shipped_recipe_says_where_it_comes_from(name):
     assert card.expected == "not measured yet" or any(
         word in card.expected for word in ("table", "published", "record")
     )
-    if card.model:
-        assert recipe_notes(card.recipe, 352, get_architecture(card.model)) == []
+    assert recipe_notes(card.recipe, 352, get_architecture(card.model or "resnet20")) == []
+    assert card.recipe.total_epochs(352) == card.recipe.epochs
 
 
 def test_siblings_differ_in_the_network_alone():
@@ -64,62 +59,35 @@ def test_a_recipe_survives_its_file(tmp_path, recipe):
     assert recipe_from_dict(json.loads(json.dumps(asdict(recipe))), "a record") == recipe
 
 
-def test_a_copy_of_a_shipped_file_is_the_recipe(tmp_path):
-    from importlib import resources
-
-    shipped = resources.files("resnet_tutorial.training") / "recipes" / "paper.yml"
-    file = tmp_path / "copy.yml"
-    file.write_text(shipped.read_text())
-    assert load_recipe(str(file)) == load_recipe("paper")
-
-
-def test_a_file_of_the_first_version_needs_no_version(tmp_path):
-    file = tmp_path / "mine.yml"
-    file.write_text("epochs: 3\nlr: 0.1\n")
-    assert load_recipe(str(file)) == Recipe(epochs=3, lr=0.1)
-
-
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("epoch: 3", "unknown key 'epoch' .*did you mean epochs.* newer version .* upgrade"),
         ("sharpness_aware: 3", "unknown key 'sharpness_aware' .* newer version .* upgrade"),
         (f"version: {RECIPE_VERSION + 1}\nunheard_of: 1", f"version {RECIPE_VERSION + 1}, .* upgrade"),
-        ("version: new", "has version new"),
         ("version: true", "has version True"),
         ("about: [1]", "about .* must be text"),
         ("batch_size: 0", "batch_size must be at least 1, got 0 .*mine.yml"),
         ("batch_size: 1.5", "batch_size .* cannot be 1.5"),
-        ("batch_size: .inf", "batch_size .* cannot be inf"),
         ("batch_size: null", "batch_size .* cannot be None"),
         ("lr: fast", "lr .* cannot be 'fast'"),
-        ("lr: [1]", r"lr .* cannot be \[1\]"),
         ("nesterov: 1", "nesterov .* cannot be 1"),
         ("epochs: true", "epochs .* cannot be True"),
-        ("steps: many", "steps .* cannot be 'many'"),
         ("milestones: '12'", "milestones .* cannot be '12'"),
-        ("milestones: 12", "milestones .* cannot be 12"),
         ("milestones: [1.5]", "milestones .* cannot be"),
         ("rand_augment: [2]", "rand_augment .* cannot be"),
         ("optimizer: Lion", "optimizer .* choose from SGD, Muon, AdamW"),
         ("- epochs", "must hold `name: value` lines"),
         ("epochs: [1", "not valid YAML at line 1"),
-        ("validation: 1", "validation must be in"),
+        ("\xff\x00epochs", "cannot be read"),
     ],
 )
 def test_wrong_recipe_files(tmp_path, text, message):
     file = tmp_path / "mine.yml"
-    file.write_text(text)
+    file.write_bytes(text.encode("latin-1"))
     with pytest.raises(InputError, match=message) as caught:
         load_recipe(str(file))
     assert "\n" not in str(caught.value)
-
-
-def test_a_file_that_is_no_text(tmp_path):
-    file = tmp_path / "mine.yml"
-    file.write_bytes(b"\xff\xfe\x00epochs")
-    with pytest.raises(InputError, match="cannot be read"):
-        load_recipe(str(file))
 
 
 def test_numbers_that_yaml_reads_as_text(tmp_path):

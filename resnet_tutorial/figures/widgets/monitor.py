@@ -2,13 +2,17 @@
 
 import os
 import threading
+from dataclasses import replace
 from html import escape
+from itertools import count
 
 from ...errors import InputError
 from ...text import duration
 from ...training import RunRecord, Trainer
+from ...training.checkpoint import has_checkpoint
+from ..colors import COLORS
 from ..tables import NUMBER, html_table
-from .page import STATIC, STYLE
+from .page import STATIC, STYLE, load_ipywidgets
 
 MONITOR_STYLE = """
 .rt-nets progress { width: 100%; max-width: 36em; }
@@ -24,7 +28,8 @@ class TrainingMonitor:
 
     The run goes on in the background, so that the kernel can answer the button. Where the environment variable
     ``RESNET_TUTORIAL_STATIC`` is set, as when the book is built, there will be no kernel behind a button: then `start`
-    trains to the end, and what is shown is the finished run.
+    trains to the end, and what is shown is the finished run. If there is a run in the folder, as when a cell is run
+    again, two buttons offer to go on with it, or to begin another one beside it.
 
     Args:
         trainer: the run, not yet started.
@@ -42,13 +47,22 @@ class TrainingMonitor:
             self._add_controls()
 
     def start(self) -> "TrainingMonitor":
-        """Begin to train."""
-        self._update("training")
-        if self._button is None:
-            self._run()
-            self.wait()
+        """Begin to train, or ask what to do about a run that is there."""
+        folder = self.trainer.folder
+        if has_checkpoint(folder) and not self.trainer.config.resume:
+            there = f"a run is there, in {folder}: resume=True goes on with it, or choose another folder"
+            self._error = InputError(there)
+            self._update(there)
+            if self._button is not None:
+                self._box.children = (self._shown, *self._choices())
+                return self
+        elif self._button is not None:
+            self._begin()
+            return self
         else:
-            self._thread.start()
+            self._update("training")
+            self._run()
+        self.wait()
         return self
 
     def stop(self) -> None:
@@ -73,6 +87,31 @@ class TrainingMonitor:
             raise self._error
         return self.trainer.record
 
+    def _choices(self) -> list:
+        widgets = load_ipywidgets("monitor", "call trainer.fit()")
+        go_on = widgets.Button(description="Go on with it")
+        another = widgets.Button(description="Begin another one", tooltip="In a new folder beside it")
+
+        def resume(button: object) -> None:
+            self.trainer.config = replace(self.trainer.config, resume=True)
+            self._begin()
+
+        def begin_beside(button: object) -> None:
+            folder = self.trainer.folder
+            places = (folder.with_name(f"{folder.name}-{number}") for number in count(2))
+            self.trainer.folder = next(place for place in places if not place.exists())
+            self._begin()
+
+        go_on.on_click(resume)
+        another.on_click(begin_beside)
+        return [go_on, another]
+
+    def _begin(self) -> None:
+        self._box.children = (self._shown, self._button)
+        self._error = None
+        self._update("training")
+        self._thread.start()
+
     def _run(self) -> None:
         try:
             record = self.trainer.fit()
@@ -84,10 +123,7 @@ class TrainingMonitor:
             self._button.disabled = True
 
     def _add_controls(self) -> None:
-        try:
-            import ipywidgets as widgets
-        except ImportError:
-            raise InputError("the monitor needs ipywidgets: pip install ipywidgets, or call trainer.fit()") from None
+        widgets = load_ipywidgets("monitor", "call trainer.fit()")
         self._shown = widgets.HTML()
         self._button = widgets.Button(description="Stop", tooltip="Save and end after this step")
         self._button.on_click(lambda button: self.stop())
@@ -99,9 +135,9 @@ class TrainingMonitor:
             self._shown.value = self._repr_html_()
 
     def _time_left(self) -> str:
-        """From the last three epochs; nothing before the first and after the last."""
+        """From the last three epochs; nothing before the first, after the last, and where the run has ended."""
         epoch, epochs = self.trainer.epoch, self.trainer.epochs
-        if epoch in (0, epochs):
+        if epoch in (0, epochs) or self.status != "training":
             return ""
         seconds = sum(row["seconds"] for row in self.trainer.history[-3:])
         shares = self.trainer.recipe.arithmetic(epochs)  # the images may grow
@@ -158,7 +194,7 @@ def _chart(title: str, keys: tuple[str, str], top: float, history: list[dict], e
         return f"{x:.1f},{low - (low - 8) * row[key] / top:.1f}"
 
     lines = ""
-    for key, look in zip(keys, ('stroke="currentColor"', 'stroke="#D55E00" stroke-dasharray="5 3"'), strict=True):
+    for key, look in zip(keys, ('stroke="currentColor"', f'stroke="{COLORS[1]}" stroke-dasharray="5 3"'), strict=True):
         points = [place(row, key) for row in history if key in row]
         points = " ".join(points[:1] + points)  # so that a single one is drawn, too
         lines += f'<polyline points="{points}" fill="none" stroke-width="2" stroke-linecap="round" {look}/>'

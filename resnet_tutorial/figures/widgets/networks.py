@@ -13,7 +13,7 @@ from ...errors import InputError
 from ...models.cost import BYTES_IN_FLOAT32, LayerCost, summarize_architecture, total, total_activations
 from ...weights import list_models
 from ..tables import NUMBER, Cell, html_table, scrolling
-from .page import STATIC, STYLE, WORDS
+from .page import STATIC, STYLE, WORDS, form, load_ipywidgets
 
 KINDS = {"resnet": "ResNet", "plain": "plain networks", "preact": "pre-activation"}
 FAMILIES = {"four-stage": "four stages", "three-stage": "three stages"}
@@ -76,9 +76,7 @@ class ArchitectureTable:
         parts = [f"<fieldset><legend>Choose a network</legend>{rows}</fieldset>", _status(self.networks)]
         parts += [_table(group, members) for group, members in groups.items()]
         parts += [_panel(network, "rt-hidden") for network in self.networks]
-        # A form of its own keeps these radio buttons apart from those of a second table on the same page.
-        body = "\n".join(parts)
-        return f'<div class="rt-nets"><style>{"".join(style)}</style><form method="dialog">{body}</form></div>'
+        return form(style, parts)
 
 
 def architecture_table(names: Sequence[str] | None = None) -> ArchitectureTable:
@@ -113,13 +111,7 @@ def explore_architectures() -> Any:
     """
     if os.environ.get(STATIC):
         return architecture_table()
-    try:
-        import ipywidgets as widgets
-    except ImportError:
-        raise InputError(
-            "the explorer needs ipywidgets: pip install ipywidgets, or take architecture_table()"
-        ) from None
-    return _explorer(widgets)
+    return _explorer(load_ipywidgets("explorer", "take architecture_table()"))
 
 
 def _explorer(widgets: ModuleType) -> Any:
@@ -173,14 +165,13 @@ def describe_network(
 def _radio_row(group: str, networks: list[Network], chosen: Network) -> str:
     """The radio buttons of one group."""
     label = f"{KINDS[networks[0].arch.kind]}, {FAMILIES[networks[0].arch.family]}"
-    buttons = "".join(_button(network, network is chosen) for network in networks)
+    buttons = "".join(
+        f'<label><input type="radio" name="network" value="{network.arch.name}"{" checked" * (network is chosen)}>'
+        f"{network.label}</label>"
+        for network in networks
+    )
     attributes = f'class="rt-row" role="group" aria-label="{label}" data-group="{group}"'
     return f'<div {attributes}><span aria-hidden="true">{label}</span><div>{buttons}</div></div>'
-
-
-def _button(network: Network, checked: bool) -> str:
-    value = f'value="{network.arch.name}"{" checked" if checked else ""}'
-    return f'<label><input type="radio" name="network" {value}>{network.label}</label>'
 
 
 def _status(networks: Sequence[Network]) -> str:
@@ -233,7 +224,7 @@ def _panel(network: Network, visibility: str = "") -> str:
     columns = {
         "part": [*(row.name for row in rows), "all"],
         "consists of": [*(row.what for row in rows), ""],
-        "output": [*map(_shape, rows), ""],
+        "output": [*(f"{row.channels} × {row.output} × {row.output}" for row in rows[:-1]), f"{rows[-1].channels}", ""],
         "parameters": _shares([row.parameters for row in rows], parameters),
         "MACs": _shares([row.macs for row in rows], macs),
         "activations": _shares([row.activations for row in rows], kept),
@@ -244,10 +235,6 @@ def _panel(network: Network, visibility: str = "") -> str:
     table = scrolling(html_table(columns, caption, attributes=attributes), f"{title}, part by part")
     code = f"<p>To build it, and to print this table:</p><pre><code>{escape(network.code, quote=False)}</code></pre>"
     return f'<div class="{visibility}" data-net="{network.arch.name}">{table}{code}</div>'
-
-
-def _shape(row: LayerCost) -> str:
-    return f"{row.channels}" if row.name == "fc" else f"{row.channels} × {row.output} × {row.output}"
 
 
 def _shares(values: list[int], whole: int) -> list[str]:

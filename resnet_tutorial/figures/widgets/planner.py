@@ -6,14 +6,13 @@ from dataclasses import asdict
 from html import escape
 from typing import Any
 
-from ...analysis.budget import BYTES, RECOMPUTED, STATES, Machine, Plan, costs, find_machine, plan
+from ...analysis.budget import STATES, Machine, Plan, find_machine, plan
 from ...architectures import get_architecture
 from ...errors import InputError
-from ...models.cost import BYTES_IN_FLOAT32
 from ...weights import list_models
 from ..tables import NUMBER, Cell, html_table, scrolling
 from .networks import KINDS
-from .page import STATIC, STYLE
+from .page import STATIC, STYLE, load_ipywidgets
 
 PLAN_STYLE = """
 .rt-plan .rt-form { display: grid; gap: 0.6em 1em;
@@ -30,7 +29,7 @@ PLAN_STYLE = """
 """
 PLAN_NUMBERS = {"epochs": 10, "batch size": 128, "training images": 50_000}
 CHECKPOINTING = "recompute activations (a third more time for a step)"
-# What `Plan` computes, once more, for pages without Python. A test compares the two.
+# Python says what one image takes, for every network on every machine; the script looks that up and multiplies.
 PLAN_SCRIPT = """
 (() => {
   const root = document.currentScript.parentElement, facts = FACTS;
@@ -46,24 +45,13 @@ PLAN_SCRIPT = """
     return s.toFixed(s < 10 ? 1 : 0) + " s";
   };
   const plan = (name, machine, epochs, batch, images, states, checkpointed) => {
-    const network = facts.networks[name];
-    const apart = (m) => m.model === name ? -1 : Math.abs(Math.log(network.macs / m.macs));
-    const basis = machine.measured.reduce((best, m) => apart(m) < apart(best) ? m : best);
-    const factor = network.macs / basis.macs;
-    const seconds = basis.step * factor * (checkpointed ? facts.recomputed : 1) + basis.loading;
-    const weights = network.parameters * facts.wide, short = machine.bytes;
-    const memory = {weights, gradients: weights, optimizer: states * weights,
-      copies: short < facts.wide ? network.parameters * short : 0,
-      activations: batch * short * (checkpointed ? network.checkpointed : network.activations)};
+    const image = machine[name], which = Number(checkpointed), seconds = image.seconds[which];
+    const memory = {...image.memory, optimizer: states * image.memory.weights,
+      activations: batch * image.activations[which]};
     const whole = Object.values(memory).reduce((a, b) => a + b), time = duration(epochs * images * seconds);
-    let measured = `Measured: ${basis.title} at ${rate(1 / (basis.step + basis.loading))} images/s, ${basis.source}, `;
-    measured += `in batches of ${number(basis.batch_size)}.`;
-    if (basis.model !== name) {
-      measured += ` Scaled: ${network.title} has ${number(factor, 2)} times its MACs; `;
-      measured += "the time of a step is scaled with them.";
-    }
-    return {summary: `${network.title}, ${number(epochs)} epoch${epochs === 1 ? "" : "s"}: ${time} and ${size(whole)}.`,
-      basis: measured, time, "images per second": rate(1 / seconds), steps: number(epochs * Math.ceil(images / batch)),
+    return {summary: `${image.title}, ${number(epochs)} epoch${epochs === 1 ? "" : "s"}: ${time} and ${size(whole)}.`,
+      basis: image.basis, time, "images per second": rate(1 / seconds),
+      steps: number(epochs * Math.ceil(images / batch)),
       ...Object.fromEntries(Object.entries(memory).map(([part, bytes]) => [part, size(bytes)])), memory: size(whole)};
   };
   const update = () => {
@@ -131,20 +119,12 @@ class RunPlanner:
         return f'<fieldset><legend>Plan a run</legend><div class="rt-form">{"".join(controls)}</div></fieldset>'
 
     def _facts(self) -> dict:
-        """All numbers that the script computes with."""
-        machines = []
-        for machine in self.machines.values():
-            measured = [
-                asdict(m) | {"macs": costs(m.model)[1], "title": get_architecture(m.model).title}
-                for m in machine.measured
-            ]
-            machines.append({"bytes": BYTES[machine.precision], "measured": measured})
+        """What the script looks up: for every network on every machine, what one image takes."""
         return {
-            "networks": {name: _network_facts(name) for name in self.names},
-            "machines": machines,
+            "machines": [
+                {name: _one_image(name, machine) for name in self.names} for machine in self.machines.values()
+            ],
             "numbers": list(PLAN_NUMBERS),
-            "recomputed": RECOMPUTED,
-            "wide": BYTES_IN_FLOAT32,
         }
 
     def _table(self) -> str:
@@ -159,7 +139,7 @@ class RunPlanner:
 
 
 def run_planner(machines: dict[str, Machine], model: str = "resnet20") -> RunPlanner:
-    """A form that plans a run, and needs no kernel: a small script beside it computes what `plan` computes.
+    """A form that plans a run, and needs no kernel: a small script beside it looks up what `plan` computed.
 
     Args:
         machines: from `resnet_tutorial.analysis.budget.read_machines`.
@@ -189,12 +169,7 @@ def explore_budget(machines: dict[str, Machine]) -> Any:
     planner = run_planner(machines)
     if os.environ.get(STATIC):
         return planner
-    try:
-        import ipywidgets as widgets
-    except ImportError:
-        raise InputError(
-            "the planner needs ipywidgets: pip install ipywidgets, or take run_planner(machines)"
-        ) from None
+    widgets = load_ipywidgets("planner", "take run_planner(machines)")
     network = widgets.Dropdown(options=planner.names, value=planner.model, description="network")
     machine = widgets.Dropdown(options=list(machines), description="machine")
     optimizer = widgets.Dropdown(options=list(STATES), description="optimizer")
@@ -223,10 +198,16 @@ def explore_budget(machines: dict[str, Machine]) -> Any:
     return widgets.VBox([widgets.HBox(controls[:3]), widgets.HBox(controls[3:6]), saving, shown])
 
 
-def _network_facts(name: str) -> dict:
-    (parameters, macs, activations), checkpointed = costs(name), costs(name, True)[2]
-    numbers = {"parameters": parameters, "macs": macs, "activations": activations, "checkpointed": checkpointed}
-    return {"title": get_architecture(name).title, **numbers}
+def _one_image(name: str, machine: Machine) -> dict:
+    """A plan of one image, with all activations and without."""
+    plans = [plan(name, machine, epochs=1, batch_size=1, images=1, checkpoint_activations=c) for c in (False, True)]
+    return {
+        "title": get_architecture(name).title,
+        "basis": plans[0].as_text()["basis"],
+        "seconds": [each.seconds for each in plans],
+        "memory": asdict(plans[0].memory),
+        "activations": [each.memory.activations for each in plans],
+    }
 
 
 def _options(choices: dict[str, str], chosen: str | None = None) -> str:

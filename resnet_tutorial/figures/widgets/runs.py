@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from ...errors import InputError
 from ...text import duration
 from ...training import RunRecord
+from ..colors import COLORS
 from ..results import Experiment, epochs, group_runs, spread_of
 from ..tables import NUMBER, Cell, columns_of, html_table, plain_table, scrolling
-from .page import CHOICE_STYLE, STATIC, STYLE, in_words, radio_buttons
+from .page import CHOICE_STYLE, STATIC, STYLE, form, in_words, load_ipywidgets, radio_buttons
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-# Each has 3:1 against a white and a black page. Dashes tell the kind of network, markers and numbers each one.
-COLORS = ("currentColor", "#0072B2", "#D55E00", "#009E73", "#CC79A7")
+# Dashes tell the kind of network, colors and markers each one, and so do numbers.
+LINE_COLORS = ("currentColor", *COLORS[:4])
 DASHES = {"plain": "7 4", "preact": "2 3"}
 MARKERS = (  # paths around (0, 0), as large as a letter
     "M-4 0A4 4 0 1 1 4 0A4 4 0 1 1-4 0Z",
@@ -122,9 +122,7 @@ class RunExplorer:
         ]
         parts += [self._charts(i, name) for i, name in quantities.items()]
         parts.append(self.table(self.groups))
-        # A form of its own keeps these radio buttons apart from those of other tables on the same page.
-        body = "\n".join(parts)
-        return f'<div class="rt-nets rt-runs"><style>{"".join(style)}</style><form method="dialog">{body}</form></div>'
+        return form(style, parts, "rt-nets rt-runs")
 
     def _check_boxes(self) -> str:
         boxes = "".join(
@@ -196,12 +194,7 @@ def explore_runs(records: Iterable[RunRecord]) -> Any:
     explorer = run_explorer(records)
     if os.environ.get(STATIC) or not explorer.groups:
         return explorer
-    try:
-        import ipywidgets as widgets
-    except ImportError:
-        raise InputError(
-            "the explorer needs ipywidgets: pip install ipywidgets, or take run_explorer(records)"
-        ) from None
+    widgets = load_ipywidgets("explorer", "take run_explorer(records)")
     boxes = [
         widgets.Checkbox(value=True, description=f"{i} {name}", indent=False)
         for i, name in enumerate(explorer.groups, start=1)
@@ -310,7 +303,7 @@ def _look(number: int, name: str) -> tuple[str, str, str]:
     """Color, dashes as an attribute, and marker of a network."""
     dashes = next((dash for kind, dash in DASHES.items() if name.startswith(kind)), None)
     dash = f' stroke-dasharray="{dashes}"' if dashes else ""
-    return COLORS[number % len(COLORS)], dash, MARKERS[number % len(MARKERS)]
+    return LINE_COLORS[number % len(LINE_COLORS)], dash, MARKERS[number % len(MARKERS)]
 
 
 def _mark(number: int, name: str) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 UNPACK = "unpack it, and name the file in it"
 CONVERT = "have its weights saved by PyTorch, or convert it"
+ITSELF = "name the file of weights itself, or the folder of a run"
 ANOTHER = "get another copy of the file that it stands for"
 
 # Offset, bytes, what it is, what to do.
@@ -35,18 +36,17 @@ TEXTS = (
     (r"version https://git-lfs", "a pointer of Git LFS", "run `git lfs pull`, or download the file itself"),
     (r"model_checkpoint_path", "the index of a TensorFlow checkpoint", CONVERT),
     (r"<\?xml", "an XML file", ANOTHER),
-    (r"[\[{]", "a JSON file", ANOTHER),
+    (r"[\[{]", "a JSON file", ITSELF),
 )
 
 # A name in a zip file, what it is, what to do.
 MEMBERS = (
     (r"model\.weights\.h5", "a file of Keras", CONVERT),
-    (r".*\.npy", "a file of NumPy arrays", CONVERT),
     (r"(.*/)?(archive_format|serialized_exported_program\.json)", "a program of torch.export", CONVERT),
 )
 
 
-def name_foreign(path: Path, head: bytes) -> str | None:
+def name_format(path: Path, head: bytes) -> str | None:
     """What a file is, and what to do, as the end of a sentence; None if it may be one of weights.
 
     Args:
@@ -72,7 +72,7 @@ def _name_zip(path: Path) -> tuple[str, str] | None:
         names = zipfile.ZipFile(path).namelist()
     except (zipfile.BadZipFile, ValueError, NotImplementedError):
         return None
-    if any(name.rpartition("/")[2] == "data.pkl" for name in names):  # torch's
+    if any(name.rpartition("/")[2] == "data.pkl" or name.endswith(".npy") for name in names):  # torch's, NumPy's
         return None
     known = (row[1:] for row in MEMBERS if any(re.fullmatch(row[0], name) for name in names))
     return next(known, (f"a zip archive of {', '.join(names[:3])[:80] or 'nothing'}", UNPACK))
@@ -84,4 +84,4 @@ def _name_text(head: bytes) -> tuple[str, str] | None:
     if len(text.encode()) < len(head) - 3 or not "".join(text.split()).strip("\ufeff").isprintable():
         return None  # more is lost than the character that the end of the head may cut
     known = (row[1:] for row in TEXTS if re.match(row[0], words, re.IGNORECASE))
-    return next(known, (f"a text that begins with {words[:40]!r}", ANOTHER))
+    return next(known, (f"a text that begins with {words[:40]!r}", ITSELF))
