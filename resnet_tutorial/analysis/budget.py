@@ -113,7 +113,7 @@ class Plan:
 
     def __str__(self) -> str:
         texts = self.as_text()
-        lines = [texts.pop("summary"), texts.pop("basis")]
+        lines = [texts.pop("summary"), texts.pop("basis").replace(" Scaled:", "\nScaled:")]
         return "\n".join([*lines, text_table((("", name, text) for name, text in texts.items()), "<<>")])
 
     def as_text(self) -> dict[str, str]:

@@ -39,6 +39,13 @@ CLASSIFIER_STYLE = """
 .rt-classifier.rt-classifier .rt-answers td { --share: 0%;
   background: linear-gradient(to right, #888a var(--share), transparent var(--share)); }
 .rt-classifier.rt-classifier .rt-best :is(th, td) { font-weight: bold; }
+@container (max-width: 40em) {  /* on a phone the answer stays in sight of the pictures to choose from */
+  .rt-classifier .rt-examples { flex-wrap: nowrap; overflow-x: auto; }
+  .rt-classifier .rt-examples label { flex: none; width: 5em; }
+  .rt-classifier .rt-both { flex-wrap: nowrap; gap: 1em; }
+  .rt-classifier.rt-classifier :is(.rt-both img, canvas) { width: 96px; height: 96px; }
+  .rt-classifier.rt-classifier .rt-answers :is(th, td) { padding-block: 0.05em; }
+}
 """
 
 # Drawings of 32×32: half of them of what the network knows, half of what it has never seen.

@@ -143,16 +143,16 @@ class Ledger:
         return "\n".join([repr(self.overview()), *(f"note: {note}" for note in self.notes)])
 
     def _repr_html_(self) -> str:
-        rows = [_row(entry, each) for entry in self.entries for each in entry.measured or [None]]
-        wide = dict.fromkeys((PAPER, REPRODUCTION), 'class="rt-wide"')
-        table = html_table(columns_of(rows), attributes=wide, merged=rows[0].keys() - MEASURED.keys())
+        measured = [_row(entry, each) for entry in self.entries for each in entry.measured]
+        others = [_row(entry, None) for entry in self.entries if not entry.measured]
+        tables = _measured_first(measured, others, "Published and measured")
         notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes)
         about = (
             f"<p>Test accuracy in percent: published for {DATA}, and measured here on the data set that is named. "
             "± is the standard deviation over seeds. The column of the best epoch alone has accuracies on the "
             "validation images that chose the epoch, and these flatter.</p>"
         )
-        return f'<div class="rt-ledger">{about}{scrolling(table, "Published and measured")}{notes}</div>'
+        return f'<div class="rt-ledger">{about}{tables}{notes}</div>'
 
 
 class Overview:
@@ -169,8 +169,9 @@ class Overview:
         return plain_table(columns_of(self.rows))
 
     def _repr_html_(self) -> str:
-        table = scrolling(html_table(columns_of(self.rows)), "The networks")
-        return f'<div class="rt-ledger rt-overview">{table}</div>'
+        measured = [row for row in self.rows if row["here"] != "–"]
+        others = [row for row in self.rows if row["here"] == "–"]
+        return f'<div class="rt-ledger rt-overview">{_measured_first(measured, others, "The networks")}</div>'
 
 
 def ledger(records: Iterable[RunRecord]) -> Ledger:
@@ -204,6 +205,21 @@ def published_accuracies() -> dict[str, str]:
         found |= dict.fromkeys(figures, published.source)
         found |= {word: published.elsewhere_source for word in published.elsewhere.split() if word[0].isdigit()}
     return found
+
+
+def _measured_first(measured: list[dict], others: list[dict], label: str) -> str:
+    """The lines of networks that were measured here, and the others behind a line to open."""
+
+    def table(rows: list[dict]) -> str:
+        columns = columns_of(rows)
+        wide = {name: 'class="rt-wide"' for name in (PAPER, REPRODUCTION) if REPRODUCTION in columns}
+        merged = columns.keys() - MEASURED.keys() - IN_SHORT.keys()
+        return scrolling(html_table(columns, attributes=wide, merged=merged), label)
+
+    if not measured or not others:
+        return table(measured + others)
+    summary = f"Networks that are not measured here yet: {len(others)}"
+    return f"{table(measured)}<details><summary>{summary}</summary>{table(others)}</details>"
 
 
 def _row(entry: Entry, each: Experiment | None) -> dict[str, object]:

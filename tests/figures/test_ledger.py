@@ -97,7 +97,8 @@ def test_another_data_set_is_named_and_not_compared():
 
 def test_the_table_has_a_cell_for_each_head():
     html = ledger([a_run(seed=0), a_run("resnet20", epochs=6)])._repr_html_()
-    assert '<th scope="row" rowspan="2">resnet20</th>' in html and html.count('scope="col"') == 14
+    assert '<th scope="row" rowspan="2">resnet20</th>' in html and html.count('scope="col"') == 2 * 14
+    assert html.index("resnet20</th>") < html.index("<details>") < html.index("resnet32</th>"), "measured ones first"
     first, second = html.split("<tr>")[2:4]
     assert first.count("<td") + first.count("<th") == 14 and second.count("<td") == 9
     assert 'colspan="9">not measured yet' in html

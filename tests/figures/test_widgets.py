@@ -145,7 +145,8 @@ def photos() -> ImageDataset:
 
 def test_each_class_with_images_is_shown_after_each_augmentation(photos):
     page = Document(widgets.augmentation_gallery(photos, images=4)._repr_html_())
-    kinds = range(len(widgets.AUGMENTATIONS))
+    strengths = [len(each) for each in widgets.AUGMENTATIONS.values()]
+    kinds = range(len(strengths))
     assert [attrs["value"] for _, attrs, _ in page.find("input", name="class")] == ["0", "2"]
     assert len(page.find("input", name="kind")) == len(kinds)
     assert [a["data-class"] for _, a, _ in page.find("div", **{"class": "rt-hidden"}) if "data-class" in a] == [
@@ -154,11 +155,21 @@ def test_each_class_with_images_is_shown_after_each_augmentation(photos):
     ]
     style = "".join(page.find("style")[0][2])
     for kind in kinds:
-        assert len(page.find("div", **{"data-kind": str(kind)})) == 2
+        # Of each class, and before them its strengths, where it has several.
+        assert len(page.find("div", **{"data-kind": str(kind)})) == 2 + (strengths[kind] > 1)
+        chosen = page.find("input", name=f"strength-{kind}")
+        assert len(chosen) == (strengths[kind] if strengths[kind] > 1 else 0)
+        for _, attrs, _ in chosen:
+            value = attrs["value"]
+            assert len(page.find("div", **{f"data-strength-{kind}": value})) == 2
+            wanted = f':has([name=strength-{kind}][value="{value}"]:checked) .rt-hidden[data-strength-{kind}="{value}"]'
+            assert wanted in style
         assert f'[name=kind][value="{kind}"]:checked) .rt-hidden[data-kind="{kind}"]' in style
-    assert len(page.find("img")) == 2 * (1 + len(kinds))
+    assert len(page.find("img")) == 2 * (1 + sum(strengths))
     assert all("class" in attrs["alt"] or "after" in attrs["alt"] for _, attrs, _ in page.find("img"))
-    assert [text for _, _, text in page.find("legend")] == [["Choose a class"], ["Choose an augmentation"]]
+    legends = [text for _, _, (text,) in page.find("legend")]
+    several = sum(each > 1 for each in strengths)
+    assert legends == ["Choose a class", "Choose an augmentation", *["Choose its strength"] * several]
     assert repr(widgets.augmentation_gallery(photos)).startswith('<b>, a"b, each after crop and flip')
     # The strip holds the images themselves, four beside each other with a gap around each.
     source = page.find("img")[0][1]["src"].removeprefix("data:image/png;base64,")

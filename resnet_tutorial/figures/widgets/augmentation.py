@@ -13,7 +13,7 @@ from ...data import ImageDataset, Transform
 from ...errors import InputError
 from .page import CHOICE_STYLE, STATIC, STYLE, form, in_words, load_ipywidgets, radio_buttons
 
-AUGMENTATIONS = {  # how strong each can be, as options of a Transform; where there are no controls, the first is shown
+AUGMENTATIONS = {  # how strong each can be, as options of a Transform; the first is shown first
     "crop and flip": {"up to 4 pixels": {"augment": True}},
     "random erasing": {
         "every image": {"erase": 1.0},
@@ -56,6 +56,12 @@ class AugmentationGallery:
             radio_buttons("class", "Choose a class", classes),
             radio_buttons("kind", "Choose an augmentation", kinds),
         ]
+        for i, strengths in enumerate(AUGMENTATIONS.values()):
+            if len(strengths) > 1:
+                choices = {str(j): strength for j, strength in enumerate(strengths)}
+                style += [CHOICE_STYLE.format(group=f"strength-{i}", value=value) for value in choices]
+                buttons = radio_buttons(f"strength-{i}", "Choose its strength", choices)
+                parts.append(f'<div class="rt-hidden" data-kind="{i}">{buttons}</div>')
         parts.append(f'<p role="status">{in_words("class", classes)}, {in_words("kind", kinds)}</p>')
         parts += [self._class_html(label) for label in self.labels]
         return form(style, parts)
@@ -64,16 +70,18 @@ class AugmentationGallery:
         """The images of one class, and what each augmentation makes of them."""
         parts = [_originals(self.dataset, label, self.images)]
         for i, (kind, strengths) in enumerate(AUGMENTATIONS.items()):
-            strength = next(iter(strengths))
-            shown = _augmented(self.dataset, label, kind, strength, self.images)
-            parts.append(f'<div class="rt-hidden" data-kind="{i}">{shown}</div>')
+            shown = [_augmented(self.dataset, label, kind, strength, self.images) for strength in strengths]
+            if len(shown) > 1:
+                shown = [f'<div class="rt-hidden" data-strength-{i}="{j}">{each}</div>' for j, each in enumerate(shown)]
+            parts.append(f'<div class="rt-hidden" data-kind="{i}">{"".join(shown)}</div>')
         return f'<div class="rt-hidden" data-class="{label}">{"".join(parts)}</div>'
 
 
 def augmentation_gallery(dataset: ImageDataset, images: int = 5) -> AugmentationGallery:
     """Images of a class to choose, and below them the same images after an augmentation to choose.
 
-    It needs neither a kernel nor a script. Of a data set of many classes it shows the first ten.
+    Each can be had in several strengths. It needs neither a kernel nor a script. Of a data set of many classes it shows
+    the first five, so that a page stays small.
 
     Args:
         dataset: where the images come from.
@@ -82,7 +90,7 @@ def augmentation_gallery(dataset: ImageDataset, images: int = 5) -> Augmentation
     Raises:
         InputError: if the data set has images of fewer than two classes: MixUp and CutMix mix two.
     """
-    return AugmentationGallery(dataset, _classes_with_images(dataset)[:10], images)
+    return AugmentationGallery(dataset, _classes_with_images(dataset)[:5], images)
 
 
 def explore_augmentation(dataset: ImageDataset, images: int = 5) -> Any:
