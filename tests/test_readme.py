@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import statistics
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import torch
 
 from resnet_course.command import STEPS
 from resnet_tutorial import ARCHITECTURES, cli, create_model, export_weights, load_dataset, summarize
+from resnet_tutorial.analysis import seed_difference
 from resnet_tutorial.cli.parser import parse
 from resnet_tutorial.models import total
 from resnet_tutorial.training import load_recipe, read_record
@@ -20,6 +22,7 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
+TWINS = ("Plain-20", "ResNet-20")
 RESNETS = [arch for arch in ARCHITECTURES.values() if arch.kind == "resnet"]
 
 
@@ -37,13 +40,25 @@ def test_the_results_are_those_of_the_records():
     shipped = read_weights(pretrained_file("resnet20.cifar10")).metadata["record"]
     assert f"**{shipped['test']['accuracy']:.2f} %** after {len(shipped['history'])} epochs of the recipe" in results
     assert shipped["data"]["train"] == 50_000
-    fifteen, ten = results.split("Fifteen epochs of `quick`")[1].split("Ten epochs")
-    for said, seed in ((fifteen, "epochs-15-seed0"), (ten.partition("- A JPEG")[0], "seed0")):
-        for title, accuracy in re.findall(r"(ResNet-\d+|Plain-\d+) (\d\d\.\d\d) %", said):
-            name = title.lower().replace("-", "")
-            record = read_record(ROOT / f"book/results/{name}-cifar10-quick-{seed}.json")
-            assert f"{record.test['accuracy']:.2f}" == accuracy and record.data["train"] == 45_000
-    assert len(re.findall(r"Net-|Plain-", fifteen)) == 4
+    spread = results.split("Fifteen epochs of `quick`")[1].split("- The same with one seed")[0]
+    for title, mean, sd in re.findall(r"(ResNet-20|Plain-20) (\d\d\.\d\d) ± (\d\.\d\d) %", spread):
+        seeds = [_accuracy(title, f"epochs-15-seed{seed}") for seed in range(3)]
+        assert (f"{statistics.mean(seeds):.2f}", f"{statistics.stdev(seeds):.2f}") == (mean, sd)
+    gap = seed_difference(*([_accuracy(name, f"epochs-15-seed{seed}") for seed in range(3)] for name in TWINS))
+    assert f"{gap.value:.1f} points lower (95 % interval {gap.low:.1f} to {gap.high:.1f})" in spread.replace(
+        "\n  ", " "
+    )
+    once, ten = results.split("The same with one seed")[1].split("Ten epochs")
+    for said, seed in ((once, "epochs-15-seed0"), (ten, "seed0")):
+        found = re.findall(r"(ResNet-\d+|Plain-\d+) (\d\d\.\d\d) %", said)
+        assert len(found) == 2 and all(f"{_accuracy(title, seed):.2f}" == accuracy for title, accuracy in found)
+
+
+def _accuracy(title, run):
+    name = title.lower().replace("-", "")
+    record = read_record(ROOT / f"book/results/{name}-cifar10-quick-{run}.json")
+    assert record.data["train"] == 45_000
+    return record.test["accuracy"]
 
 
 def test_the_eight_lines_run(tmp_path, monkeypatch):
