@@ -579,8 +579,10 @@ def _explain_one(function: Callable, images: Tensor) -> Finding | None:
 
 
 def _shares_of_few(function: Callable, images: Tensor) -> list[float]:
-    """Which share of a small batch is mirrored, with some generators."""
+    """Which share of a small batch is mirrored, with some generators; nothing if these make no difference."""
     calls = [contained(function, images.clone(), torch.Generator().manual_seed(seed)).value for seed in range(8)]
+    if all(isinstance(one, Tensor) and torch.equal(one, calls[0]) for one in calls):
+        return []
     known = [_draws(images, one) for one in calls if isinstance(one, Tensor) and one.shape == images.shape]
     return [one.unpack()[2].double().mean().item() for one in known if one.known]
 

@@ -73,18 +73,19 @@ def squeezed(text: str) -> str:
 def secrets(source: Any) -> set[frozenset[str]]:
     """What must not be found in a released cell: groups of squeezed pieces that give something away together.
 
-    A region as a whole always does, and two of its lines that follow one another. One line alone does, unless a code
-    cell shows the same line: then it is a line that everyone writes.
+    A region as a whole always does, and two of its lines that follow one another, unless a cell shows both. One line
+    alone does, unless a code cell shows the same line: then it is a line that everyone writes.
     """
     regions = [region for cell in source.cells for region in SOLUTION.findall(cell.source) or _whole(cell)]
     regions += _hidden(source)
-    common = _common(source)
-    groups = set()
+    shown = _shown(source)
+    common, groups = "\n".join(shown), set()
     for region in regions:
         lines = _telling(region)
         groups |= {frozenset([squeezed(region)])} if len(squeezed(region)) >= TELLING else set()
         groups |= {frozenset([line]) for line in lines if line not in common}
-        groups |= {frozenset(pair) for pair in pairwise(lines) if pair[0] != pair[1]}
+        pairs = {frozenset(pair) for pair in pairwise(lines) if pair[0] != pair[1]}
+        groups |= {pair for pair in pairs if not any(all(line in text for line in pair) for text in shown)}
     return groups
 
 
@@ -97,7 +98,7 @@ def hidden_regions(source: Any) -> set[str]:
 def hidden_pieces(source: Any) -> set[str]:
     """Squeezed lines and regions of the hidden tests, without lines that everyone writes."""
     lines = {line for region in _hidden(source) for line in _telling(region)}
-    common = _common(source)
+    common = "\n".join(_shown(source))
     return hidden_regions(source) | {line for line in lines if line not in common}
 
 
@@ -124,11 +125,11 @@ def _whole(cell: Any) -> list[str]:
     return [cell.source] if is_solution(cell) and "BEGIN SOLUTION" not in cell.source else []
 
 
-def _common(source: Any) -> str:
+def _shown(source: Any) -> list[str]:
     """What students see in code cells, squeezed."""
     code = [cell for cell in source.cells if cell.cell_type == "code" and not is_probe(cell)]
     shown = [cell.source for cell in code if not _whole(cell)]
-    return "\n".join(squeezed(HIDDEN.sub("", SOLUTION.sub("", text))) for text in shown)
+    return [squeezed(HIDDEN.sub("", SOLUTION.sub("", text))) for text in shown]
 
 
 def _telling(region: str) -> list[str]:

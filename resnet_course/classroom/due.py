@@ -194,7 +194,7 @@ def _members(place: Path, zone: timezone | ZoneInfo) -> tuple[dict[str, datetime
         with zipfile.ZipFile(place) as archive:
             for info in archive.infolist():
                 path = _path(_name(info))
-                if not info.is_dir():
+                if not info.filename.endswith("/"):
                     members[path] = _of_member(info, zone)
                 if METADATA.fullmatch(path):
                     with suppress(Exception), archive.open(info) as file:  # whatever it is, it tells nothing

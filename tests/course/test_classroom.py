@@ -709,7 +709,7 @@ def test_init_refuses_what_would_be_lost_or_is_wrong(tmp_path):
     with pytest.raises(InputError, match="is not empty"):
         init_course(course.root, students, assignments)
     for text, problem in (
-        ("id,name\na,b", "has no column first_name"),
+        ("id,email\na,b", "has no column first_name"),
         ("id,first_name,last_name,email\n../a,b,c,d", "is no id"),
     ):
         students.write_text(text)
