@@ -51,13 +51,16 @@ CHOICES = {
     "milestones": (2, 3),
     "rand_augment": (2, 9),
     "normalization": "imagenet",
+    "freeze": "stem,conv2_x",
 }
+PAIRS = {"mean": (0.5, 0.5, 0.5), "std": (0.2, 0.2, 0.2)}  # one goes with the other
 
 
 @pytest.mark.parametrize("field", fields(Recipe), ids=lambda field: field.name)
 def test_every_value_is_a_flag_and_the_command_of_a_run_gives_it_again(field, trained_with):
     number = not field.default if isinstance(field.default, bool) else 0.25 if "float" in str(field.type) else 2
-    config = TrainConfig(recipe=Recipe(**{field.name: CHOICES.get(field.name, number)}))
+    given = PAIRS if field.name in PAIRS else {field.name: CHOICES.get(field.name, number)}
+    config = TrainConfig(recipe=Recipe(**given))
     assert config.recipe != Recipe()
     words = shlex.split(config.command())
     flag = field.name.replace("_", "-")

@@ -89,7 +89,7 @@ def finish(app: Sphinx, error: Exception | None) -> None:
         text = EMBEDDED.sub(lambda match, root=root: f'src="{root}_images/{store(match[1], site)}"', text)
         if single:  # all is on this page: Sphinx misses that for names of the package
             text = re.sub(rf'href="({re.escape(app.config.root_doc)}|\w+)\.html#', 'href="#', text)
-            text = text.replace('"../whole.html"', '"#"')
+            text = text.replace('"../whole.html"', '"#"').replace(f'"#document-{app.config.root_doc}"', '"#"')
             text = unique_ids(text.replace('href="../slides/', 'href="slides/'))
         else:  # the footer's link, which the theme writes as it stands in the settings
             text = text.replace('href="index.html#', f'href="{root}book/index.html#')

@@ -28,7 +28,7 @@ def test_a_run_becomes_a_file_that_says_what_it_is(run, tmp_path, monkeypatch):
     checkpoint, record_file, test = run
     monkeypatch.setattr(pretrained, "FOLDER", tmp_path)
     path = publish(checkpoint, record_file, test, "corners", tmp_path)
-    assert path == pretrained_file("resnet8.corners") and list_pretrained() == ["resnet8.corners"]
+    assert path == pretrained_file("resnet8.corners") and list(list_pretrained()) == ["resnet8.corners"]
     record, trained = json.loads(record_file.read_text()), load_trained(path)
     about = read_weights(path).metadata
     told = about["published"]
