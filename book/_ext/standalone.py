@@ -48,7 +48,8 @@ def visit_inline(self: HTML5Translator, node: nodes.Element) -> None:
 
 
 def visit_block(self: HTML5Translator, node: nodes.Element) -> None:
-    self.body.append(self.starttag(node, "div", CLASS="math"))
+    # On a narrow screen a formula scrolls, with the keyboard, too.
+    self.body.append(self.starttag(node, "div", CLASS="math", tabindex="0"))
     if node["number"]:
         self.body.append(f'<span class="eqno">({get_node_equation_number(self, node)})')
         self.add_permalink_ref(node, "Link to this equation")
