@@ -13,6 +13,9 @@ ROOT = Path(__file__).parents[2]
 CHAPTERS = sorted((ROOT / "book").glob("*.ipynb"))
 
 
+PARTS = ("source", "outputs")
+
+
 @pytest.fixture(params=CHAPTERS, ids=lambda path: path.stem)
 def cells(request) -> list[dict]:
     return json.loads(request.param.read_text(encoding="utf-8"))["cells"]
@@ -77,7 +80,8 @@ def test_the_parts_that_a_chapter_needs(cells):
     assert len(re.findall(r"^Difficulty [●○]{3} · Importance [●○]{3} · \d+ minutes$", text, re.M)) == exercises
     for number, cell in enumerate(solutions, start=1):
         assert source(cell).startswith(f"# Solution {number}") and "assert" in source(cell)
-        assert "hide-cell" in tags(cell) and cell["metadata"]["jupyter"]["source_hidden"]
+        # Folded with its output, so that Run All gives nothing away.
+        assert "hide-cell" in tags(cell) and all(cell["metadata"]["jupyter"].get(f"{part}_hidden") for part in PARTS)
         assert cell["metadata"]["cellView"] == "form"  # folded on Colab, too
     assert "This chapter ran in" in source(cells[-1])
 
