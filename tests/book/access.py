@@ -16,6 +16,12 @@ SAMPLE = """() => {
   }
   return seen.size;
 }"""
+# A color that fades from one scheme into the other is judged where it ends. The page hears of a scheme a frame later.
+STILL = """async () => {
+  await new Promise(requestAnimationFrame);
+  await new Promise(requestAnimationFrame);
+  document.getAnimations().forEach(animation => animation.cancel());
+}"""
 # What the tools' own parts are found guilty of: the rule, and what the selector of the part begins with.
 OF_THE_TOOLS = (("aria-required-children", ".citation-list"),)  # docutils: a list whose items have a role of their own
 
@@ -73,6 +79,7 @@ def poor_colors(page) -> list[str]:
     """The same of the colors, in the scheme as it stands. Of all text that is styled alike, one piece is looked at."""
     if not page.evaluate(SAMPLE):  # no text at all
         return []
+    page.evaluate(STILL)
     return _axe(page, {"include": [["[data-sample]"]]}, {"runOnly": COLORS})
 
 

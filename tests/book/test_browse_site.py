@@ -81,6 +81,12 @@ def test_axe_finds_text_that_cannot_be_read(tab):
     assert poor_colors(tab) == grave_findings(tab) == []
 
 
+def test_a_color_that_still_fades_is_judged_where_it_ends(tab):
+    tab.set_content(page('<main><h1>x</h1><p style="color: #ccc; transition: color 60s">fades</p></main>'))
+    tab.evaluate("p = document.querySelector('p'), p.getBoundingClientRect(), p.style.color = 'black'")
+    assert poor_colors(tab) == []
+
+
 def test_of_text_in_the_same_style_one_piece_is_looked_at(tab):
     tab.set_content(page('<main><h1>x</h1><p>a</p><p>b</p><p class="pale">c</p><p class="pale">d</p></main>'))
     poor_colors(tab)
