@@ -17,6 +17,7 @@ STYLE = """
 .rt-diagram svg { flex: 0 1 auto; max-width: 100%; height: auto; overflow: visible; }
 .rt-diagram text { font: 13px sans-serif; fill: currentColor; text-anchor: middle; dominant-baseline: central; }
 .rt-diagram .title { font-weight: bold; }
+.rt-diagram .large { font-size: 15px; }
 .rt-diagram rect, .rt-diagram circle, .rt-diagram path { stroke: currentColor; fill: none; }
 .rt-diagram .shortcut { stroke-width: 2.5; }
 .rt-diagram .changes { stroke-dasharray: 6 4; }
@@ -123,7 +124,7 @@ def _stage(x: float, size: int, name: str, label: str, shortcuts: list[nn.Module
         parts.append(f'<rect x="{left + 8}" y="{MIDDLE - half}" width="18" height="{2 * half}" rx="3"/>')
         parts += _arc(left + 2, MIDDLE - half - 12, shortcut)
     middle = x + width / 2
-    return [*parts, _text(middle, MIDDLE + 72, name), _text(middle, MIDDLE + 88, label)], x + width
+    return [*parts, _text(middle, MIDDLE + 72, name, "large"), _text(middle, MIDDLE + 90, label, "large")], x + width
 
 
 def _arc(x: float, top: float, shortcut: nn.Module | None) -> list[str]:
