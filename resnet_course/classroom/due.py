@@ -15,7 +15,7 @@ from resnet_tutorial.errors import InputError
 
 from .cells import stored
 from .course import Course
-from .handed import LARGEST, METADATA, _name, _path
+from .handed import LARGEST, METADATA, member_path
 from .whose import SYSTEM, Claim
 
 UTC, DAY = timezone.utc, timedelta(days=1)
@@ -193,7 +193,7 @@ def _members(place: Path, zone: timezone | ZoneInfo) -> tuple[dict[str, datetime
     if place.is_file() and zipfile.is_zipfile(place):
         with zipfile.ZipFile(place) as archive:
             for info in archive.infolist():
-                path = _path(_name(info))
+                path = member_path(info)
                 if not info.filename.endswith("/"):
                     members[path] = _of_member(info, zone)
                 if METADATA.fullmatch(path):

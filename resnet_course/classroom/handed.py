@@ -247,7 +247,7 @@ def _of_folder(file: Path, path: str) -> Iterator[tuple[str, bytes, str, bool]]:
 def _members(archive: zipfile.ZipFile, at: str = "", left: list[int] | None = None) -> Iterator[tuple]:
     """Files of a zip file; of one within another (``left``: how many files and bytes at most), notebooks alone."""
     for info in archive.infolist():
-        path = at + _path(_name(info))
+        path = at + member_path(info)
         if info.filename.endswith("/") or _is_ignored(path) or (left and not path.lower().endswith((".ipynb", ".zip"))):
             continue
         if stat.S_ISLNK(info.external_attr >> 16):
@@ -296,12 +296,12 @@ def _is_ignored(path: str) -> bool:
     return any(part in IGNORED for part in parts) or any(hidden)
 
 
-def _name(info: zipfile.ZipInfo) -> str:
-    """A member's name; UTF-8 even where nothing says so, which Python takes for the letters of old machines."""
+def member_path(info: zipfile.ZipInfo) -> str:
+    """Where a member of a zip file stands; its name is UTF-8 even where nothing says so, which Python overlooks."""
     try:
-        return info.filename if info.flag_bits & 0x800 else _decoded(info.filename.encode("cp437"), "cp437")
+        return _path(info.filename if info.flag_bits & 0x800 else _decoded(info.filename.encode("cp437"), "cp437"))
     except UnicodeEncodeError:  # something said so, in a way that newer Pythons know
-        return info.filename
+        return _path(info.filename)
 
 
 def _decoded(raw: bytes, otherwise: str) -> str:

@@ -5,7 +5,6 @@ weights, and loads it only when the reader asks for it.
 """
 
 import base64
-import json
 import os
 import random
 from pathlib import Path
@@ -15,38 +14,10 @@ from ..errors import InputError
 from ..training.trained import load_trained
 from ..weights import list_pretrained, pretrained_file
 from .tables import NUMBER, html_table
-from .widgets.page import STATIC, STYLE
+from .widgets.page import STATIC, STYLE, script
 
-SCRIPT = Path(__file__).with_suffix(".js")
-CLASSIFIER_STYLE = """
-.rt-classifier [hidden] { display: none; }
-.rt-classifier .rt-examples { display: flex; flex-wrap: wrap; gap: 0.4em; }
-.rt-classifier .rt-examples label { flex-direction: column; width: 6.5em; text-align: center; }
-.rt-classifier .rt-examples img { width: 48px; height: 48px; margin: 0; background: none; }
-.rt-classifier .rt-own { flex-wrap: wrap; }
-.rt-classifier .rt-both { display: flex; flex-wrap: wrap; gap: 1em 2em; margin: 0.6em 0; }
-.rt-classifier figure { margin: 0; }
-.rt-classifier figcaption { margin: 0; padding: 0; text-align: left; font: inherit; color: inherit; }
-.rt-classifier.rt-classifier :is(.rt-both img, canvas) { display: block; width: 160px; height: 160px; margin: 0;
-  object-fit: cover; background: white; }
-.rt-classifier canvas { image-rendering: pixelated; }
-.rt-classifier button { padding: 0.4em 0.8em; font: inherit; color: var(--rt-text); background: var(--rt-page);
-  border: 1px solid #888; border-radius: 0.2em; cursor: pointer; }
-.rt-classifier :is(button, input):focus-visible { outline: 2px solid currentColor; }
-.rt-classifier input[type=file] { max-width: 100%; font: inherit; }
-.rt-classifier.rt-classifier .rt-answers table { width: 100%; max-width: 30em; }
-.rt-classifier.rt-classifier .rt-answers th { width: 7em; font-weight: normal; }
-.rt-classifier.rt-classifier .rt-answers td { --share: 0%;
-  background: linear-gradient(to right, #888a var(--share), transparent var(--share)); }
-.rt-classifier.rt-classifier .rt-best :is(th, td) { font-weight: bold; }
-@container (max-width: 40em) {  /* on a phone the answer stays in sight of the pictures to choose from */
-  .rt-classifier .rt-examples { flex-wrap: nowrap; overflow-x: auto; }
-  .rt-classifier .rt-examples label { flex: none; width: 5em; }
-  .rt-classifier .rt-both { flex-wrap: nowrap; gap: 1em; }
-  .rt-classifier.rt-classifier :is(.rt-both img, canvas) { width: 96px; height: 96px; }
-  .rt-classifier.rt-classifier .rt-answers :is(th, td) { padding-block: 0.05em; }
-}
-"""
+SCRIPT = Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
+CLASSIFIER_STYLE = Path(__file__).with_suffix(".css").read_text(encoding="utf-8")
 
 # Drawings of 32×32: half of them of what the network knows, half of what it has never seen.
 _CIRCLE = '<circle cx="{}" cy="{}" r="{}" fill="{}"/>'
@@ -114,7 +85,6 @@ class BrowserClassifier:
 
     def _repr_html_(self) -> str:
         facts = {"name": self.name, "classes": self.trained.class_names, "size": self.trained.image_size}
-        script = SCRIPT.read_text(encoding="utf-8").replace("FACTS", json.dumps(facts).replace("<", "\\u003c"))
         # A built site has the weights beside it; elsewhere there is only this cell.
         weights = (
             "" if os.environ.get(STATIC) else f'<script type="text/plain" data-part="weights">{self._text()}</script>'
@@ -123,7 +93,7 @@ class BrowserClassifier:
             f'<div class="rt-nets rt-classifier"><style>{STYLE}{CLASSIFIER_STYLE}</style>{self._form()}'
             "<noscript><p>The classifier is a script, and this browser runs none. In a terminal, "
             "<code>resnet-tutorial predict</code> does the same.</p></noscript>"
-            f"{weights}<script>{script}</script></div>"
+            f"{weights}{script(SCRIPT, facts)}</div>"
         )
 
     def _form(self) -> str:
