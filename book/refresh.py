@@ -19,7 +19,7 @@ CHECKED = "nbval-check-output"
 KEPT = ("cellView", "tags", "mystnb", "jupyter", "slideshow")
 # What a chapter needs beyond the package, in ranges: pip leaves alone what is there already, as on Colab.
 INSTALL = """\
-# Installs the package where it is missing, as on Colab. Elsewhere this cell does nothing.
+# Installs the package where it is missing, as on Colab. Elsewhere it does nothing.
 from importlib.util import find_spec
 
 REPOSITORY = "{address}"  # without an address, the published package

@@ -3,7 +3,7 @@
 Formulas become MathML when the book is built, so no page loads a script for them; the letters that they use come with
 the site. The search works from `file://`, too. What needs the repository's address, or the site's, appears when
 `_config.yml` names it. Pictures are packed tighter, without loss, and wait until they are scrolled to. Of the theme's
-two thousand icons only those in use are kept.
+two thousand icons only those in use are kept. A figure drawn as HTML has the alternative text of its cell.
 """
 
 import base64
@@ -28,6 +28,7 @@ ICON = re.compile(r'"?([\w-]+)"?:\[\d+,\d+,\[([^\]]*)\],"[^"]*",(?:"[^"]*"|\["[^
 EMBEDDED = re.compile(r'src="data:image/png;base64,([^"]{2000,})"')
 CHAPTER = re.compile(r'<span id="document-([^"]+)"></span>')
 ID = re.compile(r'\bid="([^"]+)"')
+STYLE = re.compile(r"<style>.*?</style>", re.DOTALL)
 MATH = re.compile(r"<math\b.*?</math>", re.DOTALL)
 # A page that was opened from a folder may not read the pages that hold the words around a hit.
 SEARCH = "if (location.protocol === 'file:') DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;"
@@ -77,6 +78,18 @@ def drop_thebe(app: Sphinx, pagename: str, templatename: str, context: dict, doc
         context[kind] = [file for file in files if "thebe" not in f"{file} {getattr(file, 'attributes', '')}".lower()]
 
 
+def describe_figures(app: Sphinx, doctree: nodes.document) -> None:
+    """MyST-NB gives the alternative text of a cell to its images; a figure in HTML has the same right."""
+    for cell in doctree.findall(nodes.container):
+        alt = (cell.get("cell_metadata") or {}).get("mystnb", {}).get("image", {}).get("alt")
+        for part in cell.findall(nodes.raw) if alt else ():
+            text = part.astext()
+            for kind in ("rt-chart", "rt-pictures"):
+                named = f'<div role="group" aria-label="{html.escape(alt)}" class="{kind}"'
+                text = text.replace(f'<div class="{kind}"', named, 1)
+            part[:] = [nodes.Text(text)]
+
+
 def finish(app: Sphinx, error: Exception | None) -> None:
     """Make the pages lighter once they are written."""
     site = Path(app.outdir)
@@ -94,7 +107,8 @@ def finish(app: Sphinx, error: Exception | None) -> None:
             text = unique_ids(text.replace('href="../slides/', 'href="slides/'))
         else:  # the footer's link, which the theme writes as it stands in the settings
             text = text.replace('href="index.html#', f'href="{root}book/index.html#')
-        page.write_text(text.replace("<img ", '<img loading="lazy" '), encoding="utf-8")
+        text = styles_once(text).replace("<img ", '<img loading="lazy" ')
+        page.write_text(text.replace('<summary aria-label="Toggle hidden content">', "<summary>"), encoding="utf-8")
     pack_pictures(site)
     keep_used_icons(site)
     ship_math_font(site)
@@ -103,6 +117,12 @@ def finish(app: Sphinx, error: Exception | None) -> None:
         addresses = "".join(f"<url><loc>{html.escape(app.config.html_baseurl + page)}</loc></url>" for page in pages)
         head = '<?xml version="1.0" encoding="utf-8"?>\n<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">'
         (site / "sitemap.xml").write_text(f"{head}{addresses}</urlset>\n", encoding="utf-8")
+
+
+def styles_once(text: str) -> str:
+    """A page with each style sheet of its figures once, in its head: a browser takes up each anew."""
+    head, end, body = text.partition("</head>")
+    return head + "".join(dict.fromkeys(STYLE.findall(body))) + end + STYLE.sub("", body)
 
 
 def unique_ids(text: str) -> str:
@@ -174,5 +194,6 @@ def setup(app: Sphinx) -> dict:
     app.add_js_file(None, body=SEARCH, priority=900)
     app.connect("config-inited", choose_buttons, priority=900)
     app.connect("html-page-context", drop_thebe, priority=900)
+    app.connect("doctree-read", describe_figures)
     app.connect("build-finished", finish)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -201,7 +201,8 @@ def _members(place: Path, zone: timezone | ZoneInfo) -> tuple[dict[str, datetime
                         metadata[path] = file.read(LARGEST)
     elif place.is_dir():
         files = [file for file in place.rglob("*metadata.y*ml") if file.is_file() and not file.is_symlink()]
-        metadata = {file.relative_to(place).as_posix(): file.read_bytes()[:LARGEST] for file in files}
+        named = {file.relative_to(place).as_posix(): file for file in files}
+        metadata = {path: named[path].read_bytes()[:LARGEST] for path in named if METADATA.fullmatch(path)}
     created = {}
     for path, data in sorted(metadata.items(), key=lambda item: -item[0].count("/")):  # the system's own last
         folder = re.search(r"submission_([0-9]+)/[^/]*$", path)

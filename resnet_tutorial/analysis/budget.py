@@ -35,6 +35,7 @@ class Measurement:
         loading: seconds for an image beside them, the same for every network; 0 where ``step`` includes the loading.
         batch_size: images in a batch.
         source: what was measured, in words.
+        kind: ``measured`` here, ``cited`` as others published it, or ``derived`` from what they published.
     """
 
     model: str
@@ -42,6 +43,7 @@ class Measurement:
     loading: float
     batch_size: int
     source: str
+    kind: str = "measured"
 
 
 @dataclass(frozen=True)
@@ -134,7 +136,7 @@ class Plan:
         basis = self.basis
         rate = format_rate(1 / (basis.step + basis.loading))
         measured = f"{get_architecture(basis.model).title} at {rate} images/s, {basis.source}"
-        text = f"Measured: {measured}, in batches of {basis.batch_size:,}."
+        text = f"{basis.kind.capitalize()}: {measured}, in batches of {basis.batch_size:,}."
         if basis.model != self.model:
             text += f" Scaled: {title} has {self.factor:,.2f} times its MACs; the time of a step is scaled with them."
         return text

@@ -116,7 +116,7 @@ def _stage(x: float, size: int, name: str, label: str, shortcuts: list[nn.Module
         parts.append(f'<rect x="{left + 8}" y="{MIDDLE - half}" width="18" height="{2 * half}" rx="3"/>')
         parts += _arc(left + 2, MIDDLE - half - 12, shortcut)
     middle = x + width / 2
-    return [*parts, _text(middle, MIDDLE + 72, name), _text(middle, MIDDLE + 88, label)], x + width
+    return [*parts, _text(middle, MIDDLE + 72, name, "large"), _text(middle, MIDDLE + 90, label, "large")], x + width
 
 
 def _arc(x: float, top: float, shortcut: nn.Module | None) -> list[str]:

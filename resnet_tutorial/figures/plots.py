@@ -1,7 +1,8 @@
 """The book's figures, in one style: matplotlib, colors that color-blind readers can tell apart, never color alone.
 
 What draws numbers makes a frame of them, draws that, and returns both as a `Chart`. What is black takes the color of
-the page's text; what must stay dark in the dark, as letters on a light ground of their own, is `DARK`.
+the page's text; what must stay dark in the dark, as letters on a light ground of their own, is `DARK`. A panel is at
+most five inches wide, so that its letters can still be read on a phone. What shows images returns `Pictures`.
 """
 
 import io
@@ -24,6 +25,7 @@ from ..data import ImageDataset
 from ..training import Recipe, RunRecord
 from ..training.optim import learning_rates
 from .colors import COLORS
+from .pictures import Pictures
 from .results import epochs, group_runs, last_epochs
 from .tables import DataTable
 
@@ -68,26 +70,32 @@ class Chart:
 
     def _repr_html_(self) -> str:
         panels, tables = "".join(_panels(self.figure)), "".join(table._repr_html_() for table in self.tables)
-        return f'<div class="rt-chart" style="display: flex; flex-wrap: wrap; gap: 0.5rem">{panels}</div>{tables}'
+        look = "display: flex; flex-wrap: wrap; gap: 0.5rem; justify-content: center"
+        return f'<div class="rt-chart" style="{look}">{panels}</div>{tables}'
 
 
 def _panels(figure: Figure) -> list[str]:
-    """The panels of a figure as SVG, which stand below each other where the page is narrow."""
+    """The panels of a figure as SVG, which stand below each other where the page is narrow.
+
+    Their letters are those of the text where a panel is as wide as it was drawn. It may grow by a quarter.
+    """
     axes = figure.axes
     found = []
-    for panel in [axes] if figure.legends else [[axis] for axis in axes]:
+    for panel in axes:
         for axis in axes:
-            axis.set_visible(axis in panel)
+            axis.set_visible(axis is panel)
+        inches = figure.dpi_scale_trans.inverted()
+        box = "tight" if panel.axison else panel.get_legend().get_tightbbox().transformed(inches)
         file = io.StringIO()
         with plt.rc_context({"svg.fonttype": "none"}):
-            figure.savefig(file, format="svg", transparent=True, bbox_inches="tight", metadata={"Date": None})
+            figure.savefig(file, format="svg", transparent=True, bbox_inches=box, metadata={"Date": None})
         svg = re.sub(r"<metadata>.*?</metadata>", "", file.getvalue().partition("<svg ")[2], flags=re.DOTALL)
         # Nothing refers to a group, and a page has many figures with the same ones. Black letters have no color at all.
         svg = re.sub(r'<g id="[^"]*">', "<g>", svg).replace("#000000", "currentColor")
-        words = escape("; ".join(map(_in_words, panel)))
         width = re.search(r'width="(.*?)"', svg)[1]
-        look = f'style="flex: 1 1 16rem; min-width: 0; max-width: {width}; height: auto" fill="currentColor"'
-        found.append(f'<svg role="img" aria-label="{words}" {look} {svg}')
+        look = f"flex: 1 1 calc(0.72 * {width}); min-width: 0; max-width: calc(1.25 * {width}); height: auto"
+        words = escape(_in_words(panel))
+        found.append(f'<svg role="img" aria-label="{words}" style="{look}" fill="currentColor" {svg}')
     for axis in axes:
         axis.set_visible(True)
     return found
@@ -98,6 +106,8 @@ def _in_words(axis: plt.Axes) -> str:
     title = f"{axis.get_title()}: " if axis.get_title() else ""
     drawn = [label for label in axis.get_legend_handles_labels()[1] if label]
     lines = f", for {', '.join(drawn)}" if drawn else ""
+    if not axis.axison:
+        return f"legend{lines}"
     return f"{title}{axis.get_ylabel() or 'a chart'} against {axis.get_xlabel() or 'its rows'}{lines}"
 
 
@@ -128,7 +138,9 @@ def _thinned(frame: DataFrame) -> DataFrame:
     return frame.iloc[:: -(-len(frame) // MOST_ROWS)]
 
 
-def show_images(images: torch.Tensor, titles: list[str] | None = None, columns: int = 10, size: float = 0.9) -> Figure:
+def show_images(
+    images: torch.Tensor, titles: list[str] | None = None, columns: int = 10, size: float = 0.9
+) -> Pictures:
     """A grid of images.
 
     Args:
@@ -137,34 +149,14 @@ def show_images(images: torch.Tensor, titles: list[str] | None = None, columns: 
         columns: images in a row.
         size: width of one image, in inches.
     """
-    rows = -(-len(images) // columns)
-    lines = max((title.count("\n") + 1 for title in titles), default=0) if titles else 0
-    height = 1.05 * size + 0.18 * lines
-    figure, axes = plt.subplots(rows, columns, figsize=(size * columns, height * rows), squeeze=False)
-    for axis in axes.flat:
-        axis.axis("off")
-    for i, image in enumerate(images):
-        axes.flat[i].imshow(image.numpy(), interpolation="nearest")
-        if titles:
-            axes.flat[i].set_title(titles[i], fontsize=8)
-    return finished(figure, pad=0.3)
+    return Pictures([images[i : i + columns] for i in range(0, len(images), columns)], titles=titles, size=size)
 
 
-def show_classes(dataset: ImageDataset, per_class: int = 10) -> Figure:
+def show_classes(dataset: ImageDataset, per_class: int = 10) -> Pictures:
     """A grid with the first images of each class, one class a row."""
-    figure, axes = plt.subplots(
-        len(dataset.classes), per_class, figsize=(0.7 * per_class + 1, 0.7 * len(dataset.classes)), squeeze=False
-    )
-    for label, name in enumerate(dataset.classes):
-        chosen = (dataset.labels == label).nonzero().flatten()[:per_class]
-        for axis in axes[label]:
-            axis.axis("off")
-        for axis, index in zip(axes[label], chosen, strict=False):
-            axis.imshow(dataset.images[index].numpy(), interpolation="nearest")
-        axes[label, 0].text(-0.2, 0.5, name, transform=axes[label, 0].transAxes, ha="right", va="center", fontsize=9)
-    figure.subplots_adjust(left=0.16, right=0.99, top=0.99, bottom=0.01, wspace=0.05, hspace=0.05)
-    plt.close(figure)
-    return figure
+    names = dict(enumerate(dataset.classes))
+    rows = {names[k]: dataset.images[dataset.labels == k][:per_class] for k in names if (dataset.labels == k).any()}
+    return Pictures(list(rows.values()), list(rows), size=0.6)
 
 
 def show_training(record: RunRecord) -> Chart:
@@ -196,11 +188,11 @@ def show_runs(records: Sequence[RunRecord]) -> Chart:
         records: of runs with at least one epoch; others are left out.
     """
     frame, n = epochs(records), len(COLORS)
-    figure, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
+    figure, axes = plt.subplots(1, 3, figsize=(13.5, 3.8))
     runs = frame.groupby("network", sort=False)["run"].nunique()
     looks = {name: _look(i) | {"marker": MARKERS[(i + i // n) % n]} for i, name in enumerate(runs.index)}
     panels = (("loss", "val_loss", "loss (nats)"), ("train_accuracy", "val_accuracy", "accuracy (%)"))
-    for axis, (training, validation, label) in zip(axes, panels, strict=True):
+    for axis, (training, validation, label) in zip(axes[:2], panels, strict=True):
         for (name, _), run in frame.groupby(["network", "run"], sort=False):
             axis.plot(run["epoch"], run[validation], **looks[name] | VALIDATION)
             axis.plot(run["epoch"], run[training], **looks[name] | TRAINING)
@@ -209,9 +201,9 @@ def show_runs(records: Sequence[RunRecord]) -> Chart:
     gray = {"color": "gray", "marker": "o", "markersize": 4}
     entries = [{"label": "validation", **gray, **VALIDATION}, {"label": "training", **gray, **TRAINING}]
     entries += [{"label": _with_seeds(name, runs[name]), **look} for name, look in looks.items()]
-    figure.legend(handles=[Line2D([], [], **entry) for entry in entries], frameon=False, loc="outside right upper")
-    plt.close(figure)
-    return Chart(figure, frame[["network", "seed", "epoch", *HISTORY]].rename(columns=HISTORY))
+    axes[2].legend(handles=[Line2D([], [], **entry) for entry in entries], frameon=False, loc="upper left")
+    axes[2].axis("off")
+    return Chart(finished(figure), frame[["network", "seed", "epoch", *HISTORY]].rename(columns=HISTORY))
 
 
 def show_degradation(records: Sequence[RunRecord], own: Mapping[str, RunRecord] | None = None) -> Chart:
@@ -233,7 +225,7 @@ def show_degradation(records: Sequence[RunRecord], own: Mapping[str, RunRecord] 
     depths = sorted({arch.depth for arch in archs.values()})
     by_epoch = epochs(records).groupby(["network", "epoch"], sort=False)
     errors = by_epoch["train_error"].agg(["min", "mean", "max"]).assign(images=by_epoch["images"].first())
-    figure, axes = plt.subplots(1, len(kinds), figsize=(5 * len(kinds), 4.2), sharey=True, squeeze=False)
+    figure, axes = plt.subplots(1, len(kinds), figsize=(4.3 * len(kinds), 3.8), sharey=True, squeeze=False)
     for axis, kind in zip(axes[0], kinds, strict=True):
         for name in (name for name, arch in archs.items() if arch.kind == kind):
             band, look = errors.loc[name].reset_index(), _look(depths.index(archs[name].depth))
@@ -248,20 +240,21 @@ def show_degradation(records: Sequence[RunRecord], own: Mapping[str, RunRecord] 
         axis.set_title(KINDS[kind][0], fontsize=10)
         axis.tick_params(labelleft=True)  # also where the panels stand below each other
         if axis.lines:
-            axis.legend(frameon=False, fontsize=9, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.15))
+            axis.legend(frameon=False, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.15))
     columns = {name: errors.loc[name]["mean"] for name in archs}
     columns |= {name: frame.set_index("epoch")["train_error"] for name, frame in own.items()}
     return Chart(finished(figure), {"training error (%)": DataFrame(columns).rename_axis("epoch").reset_index()})
 
 
-def show_depths(records: Sequence[RunRecord]) -> Chart:
-    """Error after the last epoch against depth: training and test, plain networks dashed and residual ones solid.
+def show_depths(records: Sequence[RunRecord], errors: Sequence[str] = tuple(ERRORS)) -> Chart:
+    """Error after the last epoch against depth, a panel each: plain networks dashed and residual ones solid.
 
     A point is the mean over the seeds; its bar reaches one standard deviation (n − 1) up and down where there are
     several.
 
     Args:
         records: finished runs of the networks.
+        errors: ``train_error``, ``test_error`` or both.
     """
     networks = last_epochs(records).groupby("network", sort=False)
     table = networks.agg(model=("model", "first"), runs=("seed", "size"))
@@ -270,8 +263,8 @@ def show_depths(records: Sequence[RunRecord]) -> Chart:
     archs = [get_architecture(model) for model in table.pop("model")]
     drawn = table.assign(kind=[arch.kind for arch in archs], depth=[arch.depth for arch in archs])
     drawn = drawn.sort_values("depth", kind="stable")
-    figure, axes = plt.subplots(1, 2, figsize=(10, 3.8))
-    for axis, label in zip(axes, ERRORS.values(), strict=True):
+    figure, axes = plt.subplots(1, len(errors), figsize=(4.3 * len(errors), 3.5), squeeze=False)
+    for axis, label in zip(axes[0], map(ERRORS.get, errors), strict=True):
         for i, (kind, group) in enumerate(drawn.groupby("kind", sort=False)):
             look = _look(i) | {"linestyle": KINDS[kind][1], "markersize": 6}
             bars = group[f"± {label}"].fillna(0)
@@ -292,7 +285,7 @@ def show_seeds(records: Sequence[RunRecord]) -> Chart:
     error = ERRORS["test_error"]
     frame = last_epochs(records).rename(columns=ERRORS)[["network", "seed", error]]
     networks = frame.groupby("network", sort=False)[error]
-    figure, axis = plt.subplots(figsize=(7, 0.45 * len(networks) + 1))
+    figure, axis = plt.subplots(figsize=(4.8, 0.45 * len(networks) + 1))
     for row, (_, values) in enumerate(networks):
         axis.plot(values, [row] * len(values), **_look(row) | {"linestyle": "none", "markersize": 7, "alpha": 0.7})
         axis.plot([values.mean()] * 2, [row - 0.3, row + 0.3], color=COLORS[6], linewidth=1.5)
@@ -304,13 +297,14 @@ def show_seeds(records: Sequence[RunRecord]) -> Chart:
 
 def show_schedules(recipes: dict[str, Recipe], steps_per_epoch: int = 20) -> Chart:
     """Learning rate of recipes over their epochs, a panel each, read off the real schedule at every step."""
-    figure, axes = plt.subplots(1, len(recipes), figsize=(2.6 * len(recipes), 2.6), sharey=True, squeeze=False)
+    figure, axes = plt.subplots(1, len(recipes), figsize=(2.8 * len(recipes), 2.6), sharey=True, squeeze=False)
     frame = DataFrame({name: Series(learning_rates(recipe, steps_per_epoch)) for name, recipe in recipes.items()})
     frame.insert(0, "epoch", frame.index / steps_per_epoch)
     for axis, name in zip(axes[0], recipes, strict=True):
         axis.plot(frame["epoch"], frame[name], color=COLORS[0])
         axis.set_title(name, fontsize=10)
-        style(axis, "epoch", "learning rate" if axis is axes[0, 0] else "")
+        axis.tick_params(labelleft=True)
+        style(axis, "epoch", "learning rate")
     return Chart(finished(figure), {"learning rate": _thinned(frame)})
 
 
@@ -321,19 +315,19 @@ def show_ladder(ladders: dict[str, dict[str, float | str]]) -> Chart:
         ladders: for each title, the rungs from the first to the last: images per second, or why there is no number.
     """
     rungs = [len(ladder) for ladder in ladders.values()]
-    size = (8, 0.36 * sum(rungs) + 1.1 * len(rungs))
+    size = (5.2, 0.36 * sum(rungs) + 1.1 * len(rungs))
     figure, axes = plt.subplots(len(rungs), figsize=size, height_ratios=rungs, squeeze=False)
     for axis, (title, ladder) in zip(axes[:, 0], ladders.items(), strict=True):
         first = next(iter(ladder.values()))
         for row, speed in enumerate(ladder.values()):
             if isinstance(speed, str):
-                axis.text(0, row, f" {speed}", va="center", fontsize=9, style="italic")
+                axis.text(0, row, f" {speed}", va="center", style="italic")
                 continue
             axis.barh(row, speed, color=COLORS[0])
-            axis.text(speed, row, f" {speed:,.0f} (× {speed / first:.2f})", va="center", fontsize=9)
+            axis.text(speed, row, f" {speed:,.0f} (× {speed / first:.2f})", va="center")
         axis.set_yticks(range(len(ladder)), ladder)
         axis.set_ylim(len(ladder) - 0.5, -0.5)  # also where a rung has no bar
-        axis.margins(x=0.25)
+        axis.margins(x=0.6)  # room for the numbers
         style(axis, "images per second", "")
         axis.set_title(title, fontsize=10)
     frames = {
@@ -346,7 +340,7 @@ def show_ladder(ladders: dict[str, dict[str, float | str]]) -> Chart:
 def show_confusion(confusion: torch.Tensor, classes: tuple[str, ...]) -> Chart:
     """A confusion matrix with its percentages: true class by row, predicted class by column, rows adding up to 100."""
     share = 100 * confusion.double() / confusion.sum(dim=1, keepdim=True).clamp(min=1)
-    figure, axis = plt.subplots(figsize=(6.4, 5.6))
+    figure, axis = plt.subplots(figsize=(5, 4.6))
     frame = DataFrame(share.numpy(), columns=list(classes))
     axis.imshow(frame, cmap="Blues", vmin=0, vmax=100)
     axis.set_xticks(range(len(classes)), classes, rotation=45, ha="right")
@@ -361,7 +355,7 @@ def show_confusion(confusion: torch.Tensor, classes: tuple[str, ...]) -> Chart:
                 f"{value:.0f}",
                 ha="center",
                 va="center",
-                fontsize=8,
+                fontsize=9,
                 color="white" if value > 50 else DARK,
             )
     frame.insert(0, "true ↓ predicted →", classes)
@@ -373,18 +367,18 @@ def show_counts(*datasets: ImageDataset) -> Chart:
     classes = datasets[0].classes
     frame = DataFrame({"class": classes} | {dataset.split: dataset.counts().tolist() for dataset in datasets})
     height = 0.8 / len(datasets)
-    figure, axis = plt.subplots(figsize=(7, 0.8 + 0.2 * len(classes) * (1 + len(datasets))))
+    figure, axis = plt.subplots(figsize=(4.8, 0.8 + 0.2 * len(classes) * (1 + len(datasets))))
     for i, split in enumerate(frame.columns[1:]):
         positions = [k + (i - (len(datasets) - 1) / 2) * height for k in range(len(classes))]
         hatch = ("", "///", "...")[i % 3]
         bars = axis.barh(positions, frame[split], height, color=COLORS[i], hatch=hatch, label=split)
         for bar in bars:
             bar.set_edgecolor("white")
-        axis.bar_label(bars, fmt="{:,.0f}", padding=3, fontsize=8)
+        axis.bar_label(bars, fmt="{:,.0f}", padding=3, fontsize=9)
     axis.set_yticks(range(len(classes)), classes)
     axis.invert_yaxis()
     style(axis, "images", "")
-    axis.margins(x=0.1)
+    axis.margins(x=0.15)
     axis.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=len(datasets))
     return Chart(finished(figure), frame)
 
@@ -395,7 +389,7 @@ def show_channels(images: torch.Tensor) -> Chart:
     Args:
         images: uint8 N × H × W × 3.
     """
-    figure, axis = plt.subplots(figsize=(7, 3))
+    figure, axis = plt.subplots(figsize=(4.8, 2.9))
     channels = (("red", COLORS[1], "-"), ("green", COLORS[2], "--"), ("blue", COLORS[0], ":"))
     frame = DataFrame({"value of the pixel": range(256)})
     for channel, (name, color, line) in enumerate(channels):
@@ -418,7 +412,7 @@ def show_offsets(counts: torch.Tensor, titles: list[str]) -> Chart:
     tables, rows, columns = counts.shape
     down, right = (range(-(n // 2), n // 2 + 1) for n in (rows, columns))
     frames = {title: DataFrame(table, columns=right) for title, table in zip(titles, counts.tolist(), strict=True)}
-    figure, axes = plt.subplots(1, tables, figsize=(3.9 * tables, 4), squeeze=False, sharey=True)
+    figure, axes = plt.subplots(1, tables, figsize=(4.2 * tables, 4.2), squeeze=False)
     for axis, (title, frame) in zip(axes[0], frames.items(), strict=True):
         axis.imshow(frame, cmap="Blues", vmin=0, vmax=2 * counts.double().mean().item())
         for row, values in enumerate(frame.to_numpy()):
@@ -428,8 +422,8 @@ def show_offsets(counts: torch.Tensor, titles: list[str]) -> Chart:
         axis.set_yticks(range(rows), down)
         axis.set_title(title, fontsize=10)
         axis.set_xlabel("offset to the right (pixels)")
+        axis.set_ylabel("offset downwards (pixels)")
         frame.insert(0, "downwards ↓ to the right →", down)
-    axes[0, 0].set_ylabel("offset downwards (pixels)")
     return Chart(finished(figure), frames)
 
 
@@ -442,7 +436,7 @@ def show_histogram(values: torch.Tensor, marks: dict[str, float], x: str, y: str
         x, y: names of the axes.
         bins: number of bins.
     """
-    figure, axis = plt.subplots(figsize=(7, 3))
+    figure, axis = plt.subplots(figsize=(4.8, 2.9))
     counts, edges = np.histogram(values.flatten().tolist(), bins)
     axis.stairs(counts, edges, fill=True, color=COLORS[5])
     for i, (name, place) in enumerate(marks.items()):
@@ -471,7 +465,7 @@ def show_curves(
         from_zero: whether the y axis starts at zero.
         log_y: whether the y axis is logarithmic.
     """
-    figure, axis = plt.subplots(figsize=(7, 3))
+    figure, axis = plt.subplots(figsize=(4.8, 2.9))
     frame = DataFrame({name: Series(values, places) for name, (places, values) in curves.items()}).rename_axis(x)
     for i, (name, (places, _)) in enumerate(curves.items()):
         axis.plot(places, frame.loc[places, name], color=COLORS[i], marker=MARKERS[i], markersize=5, label=name)
@@ -497,7 +491,7 @@ def show_intervals(
         points: for each name the single values, drawn as hollow diamonds, if given.
         line: place of a dashed vertical line, such as 0 for "no difference".
     """
-    figure, axis = plt.subplots(figsize=(7, 0.9 + 0.36 * len(estimates)))
+    figure, axis = plt.subplots(figsize=(5, 0.9 + 0.36 * len(estimates)))
     frame = DataFrame({"": list(estimates)}).join(DataFrame(map(asdict, estimates.values())))
     for row, (name, value, low, high) in enumerate(frame.itertuples(index=False)):
         single = (points or {}).get(name, ())
@@ -520,7 +514,7 @@ def show_costs(costs: dict[str, tuple[int, int]]) -> Chart:
     Args:
         costs: parameters and MACs by the network's name.
     """
-    figure, axis = plt.subplots(figsize=(7, 4.2))
+    figure, axis = plt.subplots(figsize=(5.2, 4.2))
     frame = DataFrame([(name, *cost) for name, cost in costs.items()], columns=["network", "parameters", "MACs"])
     families = frame["network"].map(lambda name: get_architecture(name).family)
     for i, family in enumerate(("three-stage", "four-stage")):
@@ -529,41 +523,37 @@ def show_costs(costs: dict[str, tuple[int, int]]) -> Chart:
             group["parameters"], group["MACs"] / 1e6, color=COLORS[i], marker=MARKERS[i], label=family, zorder=3
         )
         for name, parameters, macs in group.itertuples(index=False):
-            # Three-stage names stand above the line, four-stage names below, but for ResNet-50, close to ResNet-34.
-            above = family == "three-stage" or name == "resnet50"
+            # Three-stage names stand above the line, four-stage names below, but for two that lie on another.
+            above, aside = family == "three-stage" and name != "resnet164", name == "resnet50"
             where = {"xytext": (-5, 2), "ha": "right", "va": "bottom"} if above else {"xytext": (6, -3), "va": "top"}
+            where |= {"xytext": (6, 2), "va": "bottom"} if aside else {}
             axis.annotate(
                 get_architecture(name).title, (parameters, macs / 1e6), textcoords="offset points", fontsize=8, **where
             )
     axis.set_xscale("log")
     axis.set_yscale("log")
-    axis.margins(x=0.16, y=0.1)
+    axis.margins(x=0.2, y=0.1)
     style(axis, "parameters", "million multiply-accumulates")
     axis.legend(frameon=False)
     return Chart(finished(figure), frame)
 
 
-def show_maps(rows: dict[str, torch.Tensor], images: torch.Tensor | None = None) -> Figure:
+def show_maps(rows: dict[str, torch.Tensor], images: torch.Tensor | None = None) -> Pictures:
     """Feature maps, a row for each layer, each map from its own smallest value (dark) to its largest (bright).
 
     Args:
         rows: for each title maps, channels × h × w; as many in each row.
         images: one image for each row, uint8 N × H × W × 3, which stands first, if given.
     """
-    columns = len(next(iter(rows.values()))) + (images is not None)
-    figure, axes = plt.subplots(len(rows), columns, figsize=(0.85 * columns + 1, 0.85 * len(rows)), squeeze=False)
-    for row, (title, maps) in enumerate(rows.items()):
-        shown = [] if images is None else [images[row]]
-        for axis, picture in zip(axes[row], [*shown, *maps], strict=True):
-            axis.axis("off")
-            axis.imshow(picture.numpy(), cmap="viridis", interpolation="nearest")
-        axes[row, 0].text(-0.15, 0.5, title, transform=axes[row, 0].transAxes, ha="right", va="center", fontsize=9)
-    figure.subplots_adjust(left=1.2 / (columns + 1.2), right=0.99, top=0.98, bottom=0.02, wspace=0.06, hspace=0.06)
-    plt.close(figure)
-    return figure
+    shown = [_colored(maps, "viridis") for maps in rows.values()]
+    if images is not None:
+        shown = [
+            torch.cat([image[None], _enlarged(maps, len(image))]) for image, maps in zip(images, shown, strict=True)
+        ]
+    return Pictures(shown, list(rows), size=0.85)
 
 
-def show_heat(images: torch.Tensor, maps: torch.Tensor, titles: list[str], columns: int = 5) -> Figure:
+def show_heat(images: torch.Tensor, maps: torch.Tensor, titles: list[str], columns: int = 5) -> Pictures:
     """Images, and below each the same image in gray under a map: bright and inside the line is where it is high.
 
     Args:
@@ -572,20 +562,27 @@ def show_heat(images: torch.Tensor, maps: torch.Tensor, titles: list[str], colum
         titles: one for each image.
         columns: images in a row.
     """
-    rows, size = -(-len(images) // columns), images.shape[1:3]
-    figure, axes = plt.subplots(2 * rows, columns, figsize=(1.7 * columns, 3.7 * rows), squeeze=False)
-    for axis in axes.flat:
-        axis.axis("off")
-    heats = F.interpolate(maps[:, None], tuple(size), mode="bilinear")[:, 0]
-    for i, (image, heat) in enumerate(zip(images, heats, strict=True)):
-        above, below = axes[2 * (i // columns) : 2 * (i // columns) + 2, i % columns]
-        above.imshow(image.numpy(), interpolation="nearest")
-        above.set_title(titles[i], fontsize=8)
-        below.imshow(image.float().mean(dim=-1).numpy(), cmap="gray", interpolation="nearest")
-        below.imshow(heat.numpy(), cmap="inferno", alpha=0.6, vmin=0)
-        if heat.max() > heat.min():
-            below.contour(heat.numpy(), levels=[heat.max().item() / 2], colors="white", linewidths=1.5)
-    return finished(figure, pad=0.3)
+    size = 4 * images.shape[1]  # so that the line is thin
+    images = _enlarged(images, size)
+    heats = F.interpolate(maps[:, None].float(), (size, size), mode="bilinear")[:, 0]
+    gray = images.float().mean(dim=-1, keepdim=True)
+    below = (0.4 * gray + 0.6 * _colored(heats, "inferno", from_zero=True)).to(torch.uint8)
+    inside = (heats > heats.amax(dim=(1, 2), keepdim=True) / 2).float()[:, None]
+    line = inside - (1 - F.max_pool2d(1 - inside, 3, stride=1, padding=1))  # what has a neighbor outside
+    below[line[:, 0] > 0] = 255
+    return show_images(torch.cat([images, below], dim=1), titles, columns, size=1.5)
+
+
+def _colored(maps: torch.Tensor, colors: str, from_zero: bool = False) -> torch.Tensor:
+    """Maps, N × h × w, each from its smallest value, or from 0, to its largest, as uint8 N × h × w × 3."""
+    low = 0 if from_zero else maps.amin(dim=(1, 2), keepdim=True)
+    share = (maps - low) / (maps.amax(dim=(1, 2), keepdim=True) - low).clamp(min=1e-12)
+    return torch.from_numpy(plt.get_cmap(colors)(share.detach().numpy(), bytes=True)[..., :3].copy())
+
+
+def _enlarged(images: torch.Tensor, size: int) -> torch.Tensor:
+    """Images, N × h × w × 3, as squares of that size, pixel by pixel."""
+    return F.interpolate(images.permute(0, 3, 1, 2), (size, size), mode="nearest").permute(0, 2, 3, 1)
 
 
 def show_reliability(panels: dict[str, list[ConfidenceBin]]) -> Chart:
@@ -603,12 +600,13 @@ def show_reliability(panels: dict[str, list[ConfidenceBin]]) -> Chart:
         for entry in bins.itertuples():
             width = entry.high - entry.low
             axis.bar(entry.low, entry.accuracy, width, align="edge", color=COLORS[5], edgecolor="black")
-            axis.text((entry.low + entry.high) / 2, entry.accuracy + 0.02, entry.images, ha="center", fontsize=7)
+            axis.text((entry.low + entry.high) / 2, entry.accuracy + 0.02, entry.images, ha="center", fontsize=8)
         axis.plot(bins["confidence"], bins["accuracy"], "o", color=COLORS[0])
         axis.plot([0, 1], [0, 1], linestyle="--", color=COLORS[6])
         axis.set_xlim(0, 1)
         axis.set_ylim(0, 1.08)
         axis.set_title(title, fontsize=10)
-        style(axis, "confidence", "share of right answers" if axis is axes[0, 0] else "")
+        axis.tick_params(labelleft=True)
+        style(axis, "confidence", "share of right answers")
     names = {"low": "from", "high": "to", "images": "answers", "accuracy": "right"}
     return Chart(finished(figure), frame.rename(columns=names))

@@ -53,6 +53,12 @@ def test_checked_cells_are_really_compared(cells):
             assert kinds <= {"text/plain", "text/markdown", "text/html"}, source(cell)
 
 
+def test_code_fits_the_column(cells):
+    for cell in cells:
+        if cell["cell_type"] == "code":
+            assert max(map(len, source(cell).split("\n"))) <= 88, source(cell)
+
+
 def test_figures_have_alternative_text(cells):
     for cell in cells:
         if cell["cell_type"] == "code" and re.search(r"\bplots\.(show|draw)_|\bplt\.", source(cell)):

@@ -7,11 +7,11 @@ from dataclasses import asdict, replace
 
 import pytest
 import torch
-from matplotlib.figure import Figure
 
 from resnet_tutorial import Recipe
 from resnet_tutorial.analysis import ConfidenceBin, Estimate
 from resnet_tutorial.figures import plots
+from resnet_tutorial.figures.pictures import Pictures
 from resnet_tutorial.figures.tables import DataTable
 from tests.conftest import make_dataset
 from tests.figures.test_results import a_run
@@ -37,14 +37,15 @@ def test_a_ladder_shows_ratios_and_why_a_rung_is_missing():
 def test_pictures_stand_in_their_rows_under_their_names():
     dataset = make_dataset(20)
     classes = plots.show_classes(dataset, per_class=3)
-    assert [axis.texts[0].get_text() for axis in classes.axes if axis.texts] == ["left", "right"]
-    assert torch.equal(torch.tensor(classes.axes[3].images[0].get_array()), dataset.images[1])
-    images = plots.show_images(dataset.images[:5], titles=list("abcde"), columns=2)
-    assert [axis.get_title() for axis in images.axes if axis.images] == list("abcde")
+    assert classes.names == ["left", "right"] and torch.equal(classes.rows[1][0], dataset.images[1])
+    images = plots.show_images(dataset.images[:5], titles=["a < b", *"bcde"], columns=2)
+    assert [len(row) for row in images.rows] == [2, 2, 1] and str(images) == "5 pictures: a < b, b, c, d, e"
+    html = images._repr_html_()
+    assert html.count("<img ") == 5 and "<figure>a &lt; b<img" in html and 'alt="picture of e"' in html
     maps = plots.show_maps({"stem": torch.rand(3, 8, 8), "stage 1": torch.rand(3, 4, 4)}, dataset.images[:2])
-    assert [axis.texts[0].get_text() for axis in maps.axes if axis.texts] == ["stem", "stage 1"]
-    shapes = [axis.images[0].get_array().shape for axis in maps.axes]
-    assert shapes == [(32, 32, 3), *[(8, 8)] * 3, (32, 32, 3), *[(4, 4)] * 3]
+    assert maps.names == ["stem", "stage 1"] and [row.shape for row in maps.rows] == [(4, 32, 32, 3)] * 2
+    assert torch.equal(maps.rows[1][0], dataset.images[1])
+    assert maps._repr_html_().count("<img ") == 2 and 'alt="stem: 4 pictures side by side"' in maps._repr_html_()
     costs = plots.show_costs({"resnet20": (269_722, 40_551_040), "resnet18": (11_173_962, 555_422_720)}).figure
     assert [text.get_text() for text in costs.axes[0].texts] == ["ResNet-20", "ResNet-18"]
 
@@ -70,7 +71,7 @@ def test_each_run_has_a_mark_in_the_row_of_its_network_and_a_stroke_at_their_mea
 
 def test_runs_share_the_color_of_their_experiment():
     records = [a_run(0), a_run(1), a_run(0, model="resnet32"), a_run(0, precision="bf16")]
-    loss, accuracy = plots.show_runs(records).figure.axes
+    loss, accuracy, _ = plots.show_runs(records).figure.axes
     colors = [line.get_color() for line in accuracy.lines]
     assert len(set(colors[:4])) == 1 and len(set(colors)) == 3 and len(loss.lines) == len(accuracy.lines) == 8
     validation, training = accuracy.lines[:2]
@@ -86,7 +87,7 @@ def test_runs_share_the_color_of_their_experiment():
 
 
 def legend(figure):
-    entries = figure.legends[0]
+    entries = figure.axes[-1].get_legend()
     return [
         (text.get_text(), line.get_linestyle())
         for text, line in zip(entries.texts, entries.legend_handles, strict=True)
@@ -104,10 +105,15 @@ def test_runs_are_named_by_the_letters_of_compare_and_no_two_look_alike():
 def test_heat_lies_on_the_image_at_its_place():
     maps = torch.zeros(3, 4, 4)
     maps[0, 0, 3] = 1  # one map is high at the upper right, the others nowhere
-    figure = plots.show_heat(make_dataset(4).images[:3], maps, list("abc"), columns=2)
-    assert [axis.get_title() for axis in figure.axes if axis.get_title()] == list("abc")
-    heat = figure.axes[2].images[1].get_array()
-    assert heat.shape == (32, 32) and heat[0, 31] == 1 and heat[31, 0] == 0
+    images = make_dataset(4).images[:3]
+    shown = plots.show_heat(images, maps, list("abc"), columns=2)
+    assert shown.titles == list("abc") and [len(row) for row in shown.rows] == [2, 1]
+    first = shown.rows[0][0]
+    assert first.shape == (256, 128, 3) and torch.equal(first[:128:4, ::4], images[0])
+    corners = first[128, 127].int(), first[255, 0].int()  # under the heat, and in gray far from it
+    gray = images[0].float().mean(dim=-1, keepdim=True)
+    assert torch.equal(corners[0], torch.tensor([255, 255, 255])) or (corners[0] > 0.4 * gray[0, 31]).all()
+    assert (corners[1] - 0.4 * gray[31, 0]).abs().max() < 4
 
 
 def test_reliability_shows_accuracy_and_number_of_each_bin():
@@ -147,7 +153,7 @@ def test_whatever_draws_numbers_comes_with_a_table():
     pictures = {"show_images", "show_classes", "show_maps", "show_heat"}
     for name, function in vars(plots).items():
         if name.startswith("show_"):
-            assert function.__annotations__["return"] is (Figure if name in pictures else plots.Chart), name
+            assert function.__annotations__["return"] is (Pictures if name in pictures else plots.Chart), name
 
 
 def tables_of(chart):

@@ -1,17 +1,15 @@
 """Augmentations to choose from, with images before and after."""
 
-import base64
-import io
 import os
 from html import escape
 from pathlib import Path
 from typing import Any
 
 import torch
-from PIL import Image
 
 from ...data import ImageDataset, Transform
 from ...errors import InputError
+from ..pictures import strip
 from .page import CHOICE_STYLE, STATIC, STYLE, form, in_words, load_ipywidgets, radio_buttons
 
 AUGMENTATIONS = {  # how strong each can be, as options of a Transform; the first is shown first
@@ -198,7 +196,7 @@ def _figure(images: torch.Tensor, labels: torch.Tensor, classes: tuple[str, ...]
     """Images in a row, with the label of each below it."""
     alt = f'alt="{escape(caption)}: {len(images)} images side by side"'
     # The theme changes the colors of images in the dark, except for this class.
-    img = f'<img class="dark-light" src="{_strip(images)}" {alt}>'
+    img = f'<img class="dark-light" src="{strip(images)}" {alt}>'
     names = "".join(f"<li>{escape(_label_text(shares, classes))}</li>" for shares in labels)
     return f"<figure><figcaption>{escape(caption)}</figcaption>{img}<ol>{names}</ol></figure>"
 
@@ -207,15 +205,3 @@ def _label_text(shares: torch.Tensor, classes: tuple[str, ...]) -> str:
     parts = shares.topk(min(2, len(classes)))
     present = [(classes[k], 100 * share) for share, k in zip(*map(torch.Tensor.tolist, parts), strict=True) if share]
     return present[0][0] if len(present) == 1 else ", ".join(f"{name} {share:.0f} %" for name, share in present)
-
-
-def _strip(images: torch.Tensor) -> str:
-    """Images side by side as the address of a picture; what is between them lets the page show through."""
-    n, height, width, _ = images.shape
-    strip = torch.zeros(height, n * (width + 2), 4, dtype=torch.uint8)
-    for i, image in enumerate(images):
-        left = i * (width + 2) + 1
-        strip[:, left : left + width, :3], strip[:, left : left + width, 3] = image, 255
-    file = io.BytesIO()
-    Image.fromarray(strip.numpy()).save(file, "PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
