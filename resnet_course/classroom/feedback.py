@@ -14,7 +14,7 @@ from resnet_tutorial.errors import InputError
 
 from .cells import HIDDEN, hidden_regions, is_locked, squeezed
 from .clean import clean_output
-from .course import Course
+from .course import Course, not_graded
 from .due import note_lateness
 from .record import read_grades
 
@@ -63,7 +63,7 @@ def write_feedback(course: Course, assignment: str) -> Feedback:
 
     students = sorted(path.parts[-3] for path in course.root.glob(f"autograded/*/{assignment}/{assignment}.ipynb"))
     if not students:
-        raise InputError(f"nothing was graded: resnet-tutorial classroom grade {assignment} comes first")
+        raise not_graded(assignment)
     late = note_lateness(course, assignment)
     hidden = hidden_regions(nbformat.read(course.source(assignment), as_version=4))
     pages, skipped = [], {}

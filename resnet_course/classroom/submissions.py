@@ -12,7 +12,7 @@ from resnet_tutorial.files import write_atomic
 
 from .cells import grade_id
 from .clean import clean_text
-from .course import Course
+from .course import Course, not_released
 from .due import DAY, UTC, HandedIn, Policy, clock_of
 from .handed import Handed, read_place, reason, shown
 from .mend import mend
@@ -64,7 +64,7 @@ def collect_submissions(course: Course, assignment: str, place: Path) -> Collect
         InputError: nothing to collect there, or the assignment was not released.
     """
     if not (course.root / "release" / assignment).is_dir():
-        raise InputError(f"{assignment} was not released: resnet-tutorial classroom release {assignment}")
+        raise not_released(assignment)
     if course.root.is_relative_to(place.resolve()) or place.resolve().is_relative_to(course.root / "key"):
         raise InputError(f"{place} holds the course and its answer key: name the folder with what was handed in")
     students, policy = course.students(), Policy.of(course)

@@ -18,6 +18,7 @@ from safetensors import SafetensorError, safe_open
 
 from ..data.npz import read_npz
 from ..errors import InputError
+from ..files import newer
 from . import unpickling
 from .layouts import find_networks, tell_by_place
 from .other_formats import name_format
@@ -134,11 +135,11 @@ def _parse_metadata(metadata: dict[str, str], path: Path) -> dict:
         return metadata
     try:
         parsed = {key: json.loads(value) for key, value in metadata.items() if key != "format"}
-        newer = parsed[FORMAT_KEY] > FORMAT
+        is_known = parsed[FORMAT_KEY] <= FORMAT
     except (ValueError, TypeError, RecursionError):
         raise InputError(f"the metadata of {path} are damaged: use another copy of the file") from None
-    if newer:
-        raise InputError(f"{path} was written by a newer version of resnet-tutorial: upgrade the package")
+    if not is_known:
+        raise newer(path)
     return parsed
 
 
