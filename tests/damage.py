@@ -25,16 +25,27 @@ class TooSlow(BaseException):
     """Not an Exception: the readers must not take it for a damaged file."""
 
 
-@st.composite
-def damaged(draw: st.DrawFn, content: bytes) -> bytes:
+class Content(bytes):
+    """What a file holds. Hypothesis prints how it was damaged, and of a whole file no more than its length."""
+
+    def __repr__(self):
+        return f"<{len(self)} bytes>"
+
+
+def damaged(content: bytes) -> st.SearchStrategy[Content]:
     """A file damaged in one to three places: bits flipped, bytes removed, put in, overwritten, repeated or moved."""
+    return _damaged(Content(content))
+
+
+@st.composite
+def _damaged(draw: st.DrawFn, content: Content) -> Content:
     for _ in range(draw(st.integers(1, 3))):
         content = draw(_damaged_once(content))
     return content
 
 
 @st.composite
-def _damaged_once(draw: st.DrawFn, content: bytes) -> bytes:
+def _damaged_once(draw: st.DrawFn, content: Content) -> Content:
     start = draw(st.integers(0, len(content)))
     piece = content[start : start + draw(st.sampled_from((1, 2, 4, 16, 64, 1000, len(content))))]
     new = draw(
@@ -47,7 +58,7 @@ def _damaged_once(draw: st.DrawFn, content: bytes) -> bytes:
         | st.integers(0, len(content)).map(lambda other: content[other : other + len(piece)])
     )
     note(f"bytes {start} to {start + len(piece)} of {len(content)} become {new[:40]!r}{'…' * (len(new) > 40)}")
-    return content[:start] + new + content[start + len(piece) :]
+    return Content(content[:start] + new + content[start + len(piece) :])
 
 
 @contextlib.contextmanager

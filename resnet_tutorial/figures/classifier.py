@@ -6,7 +6,6 @@ weights, and loads it only when the reader asks for it.
 
 import base64
 import os
-import random
 from pathlib import Path
 from urllib.parse import quote
 
@@ -20,53 +19,8 @@ SCRIPT = Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
 CLASSIFIER_STYLE = Path(__file__).with_suffix(".css").read_text(encoding="utf-8")
 
 # Drawings of 32×32: half of them of what the network knows, half of what it has never seen.
-_CIRCLE = '<circle cx="{}" cy="{}" r="{}" fill="{}"/>'
-_RECT = '<rect x="{}" y="{}" width="{}" height="{}" fill="{}"/>'
-_PATH = '<path d="{}" fill="{}"/>'
-
-
-def _sky(color: str = "#a8cdf0") -> str:
-    return _RECT.format(0, 0, 32, 32, color)
-
-
-def _wheels(y: int, *xs: int) -> str:
-    return "".join(_CIRCLE.format(x, y, 3, "#222") + _CIRCLE.format(x, y, 1.2, "#999") for x in xs)
-
-
-def _random_squares() -> str:
-    draw = random.Random(0)
-    return "".join(
-        _RECT.format(x, y, 4, 4, f"#{draw.randrange(4096):03x}") for x in range(0, 32, 4) for y in range(0, 32, 4)
-    )
-
-
-EXAMPLES = {
-    "a ship": _sky()
-    + _RECT.format(0, 21, 32, 11, "#1f4f7d")
-    + _PATH.format("M3 17h26l-4 8H7z", "#333")
-    + _RECT.format(10, 11, 11, 6, "#eee")
-    + _RECT.format(14, 6, 3, 5, "#b33"),
-    "an airplane": _sky("#6fa8dc")
-    + _PATH.format("M2 17l22-3q6 0 6 2t-6 3l-20 2zM12 15l-5-9h4l8 9zM13 19l-3 7h3l7-8zM3 16l-1-6h3l4 6z", "#e8e8ee"),
-    "an automobile": _sky("#c9d4da")
-    + _RECT.format(0, 22, 32, 10, "#777")
-    + _PATH.format("M2 23v-6l6-1 4-5h10l5 6 4 1v5z", "#c22")
-    + _PATH.format("M10 16l3-4h4v4zM18 12h3l3 4h-6z", "#bfe0ee")
-    + _wheels(23, 8, 25),
-    "a frog": _sky("#7a6a44")
-    + '<ellipse cx="16" cy="20" rx="11" ry="8" fill="#4a8a2c"/>'
-    + "".join(_CIRCLE.format(x, 11, 4, "#4a8a2c") + _CIRCLE.format(x, 11, 2, "#111") for x in (10, 22))
-    + _PATH.format("M3 29q2-8 7-5l-2 6zM29 29q-2-8-7-5l2 6z", "#38701f"),
-    "a cat": _sky("#d9c7a8")
-    + _PATH.format("M6 16l1-12 7 6h4l7-6 1 12q0 12-10 12T6 16z", "#8a6a4a")
-    + "".join(_CIRCLE.format(x, 16, 2.2, "#dd6") + _CIRCLE.format(x, 16, 1, "#111") for x in (12, 20))
-    + _PATH.format("M14 21h4l-2 2z", "#c77"),
-    "a red circle": _sky("#ddd") + _CIRCLE.format(16, 16, 10, "#d22"),
-    "stripes": "".join(_RECT.format(0, y, 32, 2, "#222" if y % 4 else "#eee") for y in range(0, 32, 2)),
-    "the letter A": _sky("#fff") + _PATH.format("M5 28l9-24h4l9 24h-4l-2-6H11l-2 6zM12 19h8l-4-11z", "#000"),
-    "random squares": _random_squares(),
-    "plain gray": _sky("#808080"),
-}
+EXAMPLES = ("a ship", "an airplane", "an automobile", "a frog", "a cat")
+EXAMPLES += ("a red circle", "stripes", "the letter A", "random squares", "plain gray")
 
 
 class BrowserClassifier:
@@ -100,9 +54,9 @@ class BrowserClassifier:
         size = len(self._text()) / 1e6
         # The theme's class dark-light: pictures are not dimmed in dark mode.
         examples = "".join(
-            f'<label><img alt="" class="dark-light" src="{_picture(drawing)}">'
+            f'<label><img alt="" class="dark-light" src="{_drawing(name)}">'
             f'<span><input type="radio" name="rt-example"{" checked" if i == 0 else ""}> {name}</span></label>'
-            for i, (name, drawing) in enumerate(EXAMPLES.items())
+            for i, name in enumerate(EXAMPLES)
         )
         columns = {"class": self.trained.class_names, "probability": [""] * len(self.trained.class_names)}
         numbers = {"probability": NUMBER}
@@ -153,6 +107,6 @@ def write_weights(folder: Path) -> None:
         (to / f"{name}.js").write_text(f'(globalThis.resnetTutorialWeights ??= {{}})["{name}"] = "{text}";\n')
 
 
-def _picture(drawing: str) -> str:
-    svg = f'<svg xmlns="http://www.w3.org/2000/svg" width="128" height="128" viewBox="0 0 32 32">{drawing}</svg>'
-    return f"data:image/svg+xml,{quote(svg)}"
+def _drawing(name: str) -> str:
+    svg = (Path(__file__).with_name("drawings") / f"{name.replace(' ', '_')}.svg").read_text(encoding="utf-8")
+    return f"data:image/svg+xml,{quote(svg.replace(chr(10), ''))}"
