@@ -73,6 +73,12 @@ class Course:
             raise InputError(f"{root} has no gradebook.db: put your copy of it there")
         return cls(root.resolve())
 
+    @property
+    def own_folders(self) -> list[Path]:
+        """Folders that the commands write, or that hold solutions."""
+        names = ("autograded", "feedback", "generated", "key", "release", "source", "submitted")
+        return [self.root / name for name in names]
+
     def source(self, assignment: str) -> Path:
         """Source notebook of an assignment, with solutions and hidden tests."""
         path = self.root / "source" / assignment / f"{assignment}.ipynb"
@@ -212,11 +218,16 @@ def init_course(
     rows = read_class_list(students)
     root.mkdir(parents=True, exist_ok=True)
     settings = CONFIG.format(name=root.resolve().name, book=book, install=install)
-    (root / "nbgrader_config.py").write_text(settings, encoding="utf-8")
-    for source in sources:
-        shutil.copytree(source.parent, root / "source" / source.parent.name, dirs_exist_ok=True)
     course = Course(root.resolve())
-    _enroll(course, rows)
+    try:
+        (root / "nbgrader_config.py").write_text(settings, encoding="utf-8")
+        for source in sources:
+            shutil.copytree(source.parent, root / "source" / source.parent.name, dirs_exist_ok=True)
+        _enroll(course, rows)
+    except BaseException:  # Ctrl-C, a full disk: what was made of an empty folder would be in the way of the next try
+        for path in root.iterdir():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        raise
     return course
 
 

@@ -636,7 +636,7 @@ def test_a_kernel_writes_into_outputs_and_nowhere_else():
 
 def test_what_a_notebook_shows_is_bounded_also_in_many_cells():
     cells = [nbformat.v4.new_code_cell("print('x' * 9_000)") for _ in range(30)]
-    cells.append(nbformat.v4.new_code_cell("1 + 1"))
+    cells.append(nbformat.v4.new_code_cell("1 + 1", metadata={"nbgrader": {"grade": True, "solution": False}}))
     *_, last = executed = execute(nbformat.v4.new_notebook(cells=cells), Limits(30, 60, output=10_000)).cells
     assert 90_000 < len(json.dumps(executed)) < 130_000 and last.outputs[0].data["text/plain"] == "2"
 
@@ -833,8 +833,8 @@ def test_the_key_shows_solutions_points_and_one_students_numbers(tmp_path):
     assert set(rows) == {"anna", "bob"} and rows["anna"]["seed"] == str(variant("anna").seed) != rows["bob"]["seed"]
     release_assignment(course, "2_essay")
     assert sorted(path.name for path in (course.root / "release").rglob("*.*")) == ["2_essay.ipynb"] * 2
-    for place in (course.root, course.root.parent, course.root / "key"):
-        with pytest.raises(InputError, match="holds the course and its answer key"):
+    for place in (course.root, course.root.parent, course.root / "key", course.release("2_essay", "anna").parent):
+        with pytest.raises(InputError, match="is the course, or of it"):
             collect_submissions(course, "2_essay", place)
 
 
