@@ -94,8 +94,9 @@ def _collect(args: CollectArgs) -> None:
 
 
 def _grade(args: GradeArgs) -> None:
-    if args.jobs is not None and args.jobs < 1:
-        raise InputError(f"--jobs must be 1 or more, not {args.jobs}")
+    for name in ("jobs", "cell_seconds", "seconds", "memory"):
+        if (value := getattr(args, name)) is not None and not value >= 1:
+            raise InputError(f"--{name.replace('_', '-')} must be 1 or more, not {value}")
     course = Course.open(args.course)
     handed = submitters(course, args.assignment)  # if there are none, that is all there is to say
     if unknown := [one for one in args.student if one not in handed]:

@@ -39,6 +39,7 @@ from .work import BLOCK, SOURCE, solved
 
 ROOT = Path(__file__).parents[2]
 HIDDEN = re.compile(r"BEGIN HIDDEN TESTS\n(.*?)\n[^\n]*END HIDDEN TESTS", re.DOTALL)
+IN_BROWSER = ("prints scripts and a forged result", "sends scripts past the outputs", "hides an address in a formula")
 PLACES = ("/tmp", "/var/tmp", "/dev/shm", "/root", "/usr/local/bin", "/usr/lib", "/etc", str(Path.home()))
 
 
@@ -174,7 +175,7 @@ def outcome(world: World, student: str, attack: Attack, grade: str, hidden: set[
     off += [f"no {attack.must!r} in the feedback"] if attack.must not in text else []
     off += [f"shows {one}" for one in set(re.findall(rf"{world.canary}\S*", text)) if student not in one]
     off += ["shows a hidden test"] if any(line in text for line in hidden) else []
-    return off + (["a script ran"] if attack.tries.startswith("prints scripts") and script_runs(page) else [])
+    return off + (["a script ran"] if attack.tries in IN_BROWSER and script_runs(page) else [])
 
 
 def text_of(page: Path) -> str:
@@ -233,7 +234,7 @@ def script_runs(page: Path) -> bool:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Take a class, attackers among it, through the whole path.")
-    parser.add_argument("--students", type=int, default=60)
+    parser.add_argument("--students", type=int, default=70)
     parser.add_argument("--only", nargs="*", default=[], help="words in what an attack tries, such as fork")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--keep", type=Path, help="folder to keep the course in")

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import nbformat
+from nbformat.v4 import new_code_cell, new_markdown_cell
 
 from .work import Edit, File, above, answer_cell, bare, cell, drop, in_test, swap
 
@@ -209,6 +210,84 @@ display(Markdown(f"<script>{attack}</script>"))
 print("</pre></div><script>" + attack + "</script>")
 print("20 of 20 points")
 """
+FILES_WITHOUT_END = """
+import os, socket
+files, pairs = 0, []
+try:
+    while files < 100_000:
+        os.mknod(f"/tmp/{files}")
+        files += 1
+except OSError:
+    pass
+try:
+    while len(pairs) < 5_000:
+        pairs.append(socket.socketpair())
+except OSError:
+    pass
+print("refused:", files < 100_000 and len(pairs) < 5_000)
+del pairs
+"""
+PROCESSORS = """
+import os, time
+try:
+    os.sched_setaffinity(0, range(os.cpu_count()))
+except OSError:
+    pass
+for _ in range(100):
+    if os.fork() == 0:
+        os.setsid()
+        ends = time.time() + 25
+        while time.time() < ends:
+            pass
+        os._exit(0)
+print("own:", len(os.sched_getaffinity(0)) < os.cpu_count())
+"""
+ELSEWHERE = """
+import os, time
+kernel, attack = get_ipython().kernel, "<script>document.documentElement.className='SCRIPT-RAN'</script>"
+def send(kind, **content):
+    kernel.session.send(kernel.iopub_socket, kind, content, parent=kernel.get_parent())
+send("comm_open", comm_id="x", target_name="jupyter.widget", data={"state": {"x": attack}})
+send("execute_input", code="", execution_count=attack)
+time.sleep(1)
+os._exit(0)
+"""
+IN_FORMULAS = r"""
+from IPython.display import HTML, display
+display(HTML(r"<p>$\text{&lt;meta/http-equiv=refresh/content=0;url=http://127.0.0.1:$PORT/&gt;}$</p>"))
+display(HTML(r"<p>$\href{javascript:document.documentElement.className='SCRIPT-RAN'}{x}$</p>"))
+"""
+SLOW_TO_READ = """
+from IPython.display import HTML, display
+kernel = get_ipython().kernel
+for _ in range(20):
+    display(HTML("<ul><li>" * 20_000))
+    error = {"ename": "Error", "evalue": "x", "traceback": ["y" * 10_000] * 100}
+    kernel.session.send(kernel.iopub_socket, "error", error, parent=kernel.get_parent())
+"""
+TO_A_TERMINAL = "raise ValueError('\\x1b]8;;http://127.0.0.1:$PORT\\x07click\\x1b[2J\\rhaddad: 20 of 20 points')"
+IN_PART = """
+import sys
+report = sys.modules["resnet_course.checks.report"]
+begin = report.Result.__init__
+report.Result.__init__ = lambda self, task, points, possible, found: begin(self, task, possible - 0.01, possible, found)
+"""
+STAYS_FOR_THE_NEXT = f"""{LOOK}
+for path in ("~/.ipython/profile_default/startup/0.py", "~/.config/matplotlib/matplotlibrc", "/tmp/sitecustomize.py",
+             "~/.local/lib/python3.11/site-packages/usercustomize.py", "/tmp/$MARK.pth", "/dev/shm/$MARK"):
+    path = os.path.expanduser(path)
+    look(path)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w") as file:
+        file.write("print('stayed')")
+print("found:", found)
+"""
+SHORT = """
+def tell(info):
+    if "width = 6" in info.raw_cell:
+        print("told:", info.raw_cell)
+get_ipython().events.register("pre_run_cell", tell)
+"""
 SPINS = """
 import threading
 def spin():
@@ -297,6 +376,11 @@ def cut(notebook: Any) -> bytes:
     return data[: data.index(b"class BasicBlock")]
 
 
+def below(*cells: Any) -> Edit:
+    """Cells at the end."""
+    return lambda notebook: notebook.cells.extend(one.copy() for one in cells)
+
+
 ZEROS = swap("zero_pad", "new // 2, new - new // 2", "0, new")  # earns 15.6
 PUT_BACK = "were changed; the ones that you were given were put back"
 LAST = "start_as_identity"  # the last task, of 3 points
@@ -325,6 +409,15 @@ ATTACKS = [
     Attack("fills the disk", "refused: True", (cell(DISK),)),
     Attack("leaves a process behind", "started", (cell(STAYS),)),
     Attack("sends two gigabytes and an endless error", "sent", (cell(FLOODS),)),
+    Attack("makes files and sockets without end", "refused: True", (cell(FILES_WITHOUT_END),)),
+    Attack("takes the processors of others", "own: True", (cell(PROCESSORS),)),
+    Attack("leaves files for who comes next", "found: []", (cell(STAYS_FOR_THE_NEXT),)),
+    Attack("leaves files for who comes next, and looks", "found: []", (cell(STAYS_FOR_THE_NEXT),)),
+    Attack(
+        "takes long to read",
+        "was cut off",
+        (cell(SLOW_TO_READ), cell("+".join(["1"] * 2000)), below(new_markdown_cell("\\" * 10**6))),
+    ),
     Attack("asks for 4 TB", "far more memory", in_pad("torch.zeros(10**12)"), 13.8),
     Attack(
         "hoards", "MemoryError", (above(LAST, "hoard = []\nwhile True:\n    hoard.append(bytearray(1 << 26))"),), 17
@@ -372,9 +465,14 @@ ATTACKS = [
     ),
     Attack("the name of a friend", "parameters_b", (named("$FRIEND"), swap("predict", "3 * 2 * d", "2 * 2 * d")), 19.2),
     Attack("replaces the points in its own kernel", "Asked again, with other inputs", (ZEROS, cell(REPLACED)), 13),
+    Attack("forges nearly all points", edits=(ZEROS, cell(IN_PART)), points=19.95, held=False),
     # On what others look at.
     Attack("prints scripts and a forged result", "20 of 20 points", (cell(SCRIPTS),)),
     Attack("prints a marker of the hidden tests", "BEGIN HIDDEN TESTS", (cell("print('### BEGIN HIDDEN TESTS')"),)),
+    Attack("sends scripts past the outputs", "The kernel ended", (below(new_code_cell(ELSEWHERE)),)),
+    Attack("hides an address in a formula", "url=http", (cell(IN_FORMULAS),)),
+    Attack("speaks to the instructor's terminal", "haddad", (above(LAST, TO_A_TERMINAL),), 17),
+    Attack("prints a short hidden test", "held text of the tests", (cell(SHORT),)),
     Attack("prints every cell that runs", "held text of the tests", (cell(EVENTS),)),
     Attack("prints the hidden tests in disguise", "told: ", (cell(IN_DISGUISE),), held=False),
     # Files that would stop a class.

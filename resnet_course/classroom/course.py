@@ -44,6 +44,10 @@ c.Classroom.extension_days = {{}}
 # Canvas's own number of each assignment, such as {{"1_convolution": 90213}}: it stands in the address of its page.
 c.Classroom.canvas_ids = {{}}
 '''
+SETTINGS: dict[str, Any] = {
+    **{"book": str, "install": str, "time_zone": str, "due": dict},
+    **{"grace_days": int | float, "late_penalty": int | float, "extension_days": dict, "canvas_ids": dict},
+}
 LEFT = "left.txt"  # ids of students who are in the gradebook, but no longer in the class
 
 
@@ -81,13 +85,35 @@ class Course:
             raise InputError(f"{root} has no gradebook.db: put your copy of it there")
         return cls(root.resolve())
 
+    @property
+    def own_folders(self) -> list[Path]:
+        """Folders that the commands write, or that hold solutions."""
+        names = ("autograded", "feedback", "generated", "key", "release", "source", "submitted")
+        return [self.root / name for name in names]
+
     def source(self, assignment: str) -> Path:
         """Source notebook of an assignment, with solutions and hidden tests."""
         path = self.root / "source" / assignment / f"{assignment}.ipynb"
         if not path.is_file():
-            known = sorted(folder.name for folder in (self.root / "source").iterdir() if folder.is_dir())
+            known = sorted(one.stem for one in (self.root / "source").glob("*/*.ipynb") if one.stem == one.parent.name)
             raise InputError(f"no assignment is called {assignment!r}: choose from {', '.join(known)}")
         return path
+
+    def read_source(self, assignment: str) -> Any:
+        """The source notebook.
+
+        Raises:
+            InputError: no such assignment, or its file cannot be read.
+        """
+        import nbformat
+
+        path = self.source(assignment)
+        try:
+            return nbformat.read(path, as_version=4)
+        except OSError:
+            raise
+        except Exception as error:  # nbformat raises of many kinds
+            raise InputError(f"{path} cannot be read as a notebook: {first_line(error)[:200]}") from None
 
     def release(self, assignment: str, student: str) -> Path:
         """What a student gets."""
@@ -138,10 +164,17 @@ class Course:
         from traitlets.config.loader import PyFileConfigLoader
 
         try:
-            return PyFileConfigLoader("nbgrader_config.py", path=str(self.root)).load_config()
+            config = PyFileConfigLoader("nbgrader_config.py", path=str(self.root)).load_config()
         except Exception as error:  # it is a program
             where = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
             raise InputError(f"nbgrader_config.py{where}: {getattr(error, 'msg', first_line(error))}") from None
+        for name, value in config.Classroom.items():
+            if name not in SETTINGS:
+                raise InputError(f"nbgrader_config.py: no setting is called c.Classroom.{name}: {', '.join(SETTINGS)}")
+            if not isinstance(value, SETTINGS[name]):
+                kind = {dict: "a dict, {…}", str: "a text"}.get(SETTINGS[name], "a number")
+                raise InputError(f"nbgrader_config.py, c.Classroom.{name}: {str(value)[:60]!r} should be {kind}")
+        return config
 
     @contextmanager
     def locked(self, doing: str) -> Iterator[None]:
@@ -220,11 +253,16 @@ def init_course(
     rows = read_class_list(students)
     root.mkdir(parents=True, exist_ok=True)
     settings = CONFIG.format(name=root.resolve().name, book=book, install=install)
-    (root / "nbgrader_config.py").write_text(settings, encoding="utf-8")
-    for source in sources:
-        shutil.copytree(source.parent, root / "source" / source.parent.name, dirs_exist_ok=True)
     course = Course(root.resolve())
-    _enroll(course, rows)
+    try:
+        (root / "nbgrader_config.py").write_text(settings, encoding="utf-8")
+        for source in sources:
+            shutil.copytree(source.parent, root / "source" / source.parent.name, dirs_exist_ok=True)
+        _enroll(course, rows)
+    except BaseException:  # Ctrl-C, a full disk: what was made of an empty folder would be in the way of the next try
+        for path in root.iterdir():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        raise
     return course
 
 

@@ -116,6 +116,8 @@ def _plain(
 
 def write_table(path: Path, rows: list[list]) -> None:
     """Write CSV. A spreadsheet takes a text that begins like a formula for one; so it gets an apostrophe."""
+    if path.is_dir() or not path.name:
+        raise InputError(f"{path} is a folder: name a file in it, such as {path / 'grades.csv'}")
     safe = [
         [f"'{word}" if isinstance(word, str) and word[:1] in tuple("=+-@") else word for word in row] for row in rows
     ]

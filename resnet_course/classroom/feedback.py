@@ -59,13 +59,12 @@ def write_feedback(course: Course, assignment: str) -> Feedback:
     Raises:
         InputError: nothing was graded.
     """
-    import nbformat
 
     students = sorted(path.parts[-3] for path in course.root.glob(f"autograded/*/{assignment}/{assignment}.ipynb"))
     if not students:
         raise not_graded(assignment)
     late = note_lateness(course, assignment)
-    hidden = hidden_regions(nbformat.read(course.source(assignment), as_version=4))
+    hidden = hidden_regions(course.read_source(assignment))
     pages, skipped = [], {}
     with tempfile.TemporaryDirectory(prefix=".feedback-", dir=course.root) as aside:
         grades = read_grades(course, assignment)

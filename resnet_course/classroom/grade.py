@@ -61,9 +61,8 @@ def grade_assignment(
             this machine, or a grade cannot be written.
         KeyboardInterrupt: with what is kept, in words.
     """
-    import nbformat
 
-    source = nbformat.read(course.source(assignment), as_version=4)
+    source = course.read_source(assignment)
     Policy.of(course)  # a wrong setting is told now, not when all is done
     tests = check_released(course, assignment)
     students = waiting(course, assignment) if students is None else students

@@ -38,9 +38,8 @@ def write_key(course: Course, assignment: str, student: str | None = None, limit
     Raises:
         InputError: no such assignment or student, the source does not earn all its points, or ``key`` is a link.
     """
-    import nbformat
 
-    source = nbformat.read(course.source(assignment), as_version=4)
+    source = course.read_source(assignment)
     students = [one.id for one in course.students()]
     if student is not None and student not in students:
         raise InputError(f"{student!r} is not in the class: choose from {', '.join(students)}")

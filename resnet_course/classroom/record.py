@@ -74,9 +74,8 @@ def check_released(course: Course, assignment: str) -> dict[str, str]:
     Raises:
         InputError: none were, or those in the source are others.
     """
-    import nbformat
 
-    source = nbformat.read(course.source(assignment), as_version=4)
+    source = course.read_source(assignment)
     tests = _released_tests(course, assignment)
     if not tests:
         raise not_released(assignment)

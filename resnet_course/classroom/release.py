@@ -29,7 +29,7 @@ def release_assignment(course: Course, assignment: str) -> list[Path]:
     """
     import nbformat
 
-    source = nbformat.read(course.source(assignment), as_version=4)
+    source = course.read_source(assignment)
     follow_changes(course, assignment, source)
     bare = for_course(_generate(course, assignment), course)
     students = [student.id for student in course.students()]

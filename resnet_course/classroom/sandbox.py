@@ -26,6 +26,7 @@ import resnet_course
 import resnet_tutorial
 from resnet_tutorial.errors import InputError
 
+from .cells import is_locked, is_probe
 from .clean import clean_output
 from .course import ASSIGNMENTS
 
@@ -36,7 +37,6 @@ NOT_STARTED = 3  # status of a reader whose kernel ended before the first cell
 READER = (
     1000  # MiB of addresses for the process that reads what one kernel sends; an ordinary notebook takes half of it
 )
-LEAST = 5000  # characters that every cell may show, however much the others have
 STARTUP, CLEANING = 120, 60  # seconds, at most, until a kernel stands, and for what it has sent
 STARTS = 3  # a kernel may fail to start for reasons of the machine; no student should pay for that
 ENTER = Path(__file__).with_name("enter.py")
@@ -56,7 +56,7 @@ class Limits:
         memory: MiB of addresses for each process.
         processes: processes and threads at a time.
         file: MiB of the largest file; the home holds twice as much.
-        output: characters that one cell may print; a notebook, ten times that.
+        output: characters that one cell may print; the student's own together, ten times that.
         files: how many there may be.
         open_files: files, pipes and sockets that a process has open: what waits in them is memory, too.
     """
@@ -306,7 +306,7 @@ def _client(notebook: Any, limits: Limits, place: Path, command: Callable[[list[
             size = len(json.dumps(msg["content"], default=str))
             heard[cell_index] = heard.get(cell_index, 0) + size
             is_much = heard[cell_index] > limits.output
-            is_much |= heard[cell_index] > LEAST and sum(kept.values()) > 10 * limits.output
+            is_much |= not (is_locked(cell) or is_probe(cell)) and sum(kept.values()) > 10 * limits.output
             if is_much and msg["msg_type"] not in ("status", "execute_input"):  # an error is in the reply, too
                 return None
             kept[cell_index] = heard[cell_index]

@@ -49,7 +49,7 @@ def find_alike(course: Course, assignment: str) -> list[Alike]:
     import nbformat
 
     students = submitters(course, assignment)
-    source = nbformat.read(course.source(assignment), as_version=4)
+    source = course.read_source(assignment)
     given = nbformat.read(course.root / "generated" / assignment / f"{assignment}.ipynb", as_version=4)
     work = {one: _answers(nbformat.read(course.submitted(assignment, one), as_version=4)) for one in students}
     failed = {one: _failed(course, assignment, one) for one in students}

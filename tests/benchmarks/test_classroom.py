@@ -11,7 +11,7 @@ if sys.platform != "linux":
 
 import nbformat
 
-from benchmarks.classroom.__main__ import friend_of, hidden_lines, make_class, make_file
+from benchmarks.classroom.__main__ import IN_BROWSER, friend_of, hidden_lines, make_class, make_file
 from benchmarks.classroom.attacks import ATTACKS, OTHERS_IN_CLASS
 from benchmarks.classroom.work import SOURCE, about
 from resnet_course.checks import variant
@@ -36,8 +36,12 @@ def test_points_are_those_of_the_assignment():
 
 
 def test_everybody_hands_in_something():
-    handed = make_class(60, [])
-    assert len(handed) == 60 and set(map(id, ATTACKS)) <= set(map(id, handed.values()))
+    handed = make_class(70, [])
+    assert (
+        len(handed) == 70
+        and {*IN_BROWSER} <= {one.tries for one in ATTACKS}
+        and set(map(id, ATTACKS)) <= set(map(id, handed.values()))
+    )
     assert len({attack.tries for attack in ATTACKS}) == len(ATTACKS)
     assert [one.tries for one in make_class(2, ["disk"]).values()] == ["fills the disk", "right"]
     assert all(variant(friend_of(one, list(handed))).width != variant(one).width for one in handed)

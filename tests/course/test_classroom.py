@@ -1,6 +1,7 @@
 """The instructor's path, with a small class that does what classes do."""
 
 import csv
+import errno
 import html
 import json
 import os
@@ -13,6 +14,7 @@ import zipfile
 from copy import deepcopy
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -295,6 +297,29 @@ def test_a_page_that_cannot_be_shown_costs_nobody_else_theirs(graded, tmp_path, 
     pages = {page.parts[-3]: page.read_text() for page in course.root.glob("feedback/*/*/*.html")}
     assert pages.keys() == EXPECTED.keys() - {"half"}
     assert all("default-src 'none'" in text for text in pages.values())
+
+
+@pytest.mark.parametrize("what", ["full", "interrupted"])
+def test_pages_that_stand_there_stay_when_feedback_stops_and_the_next_call_goes_on(graded, tmp_path, monkeypatch, what):
+    course, calls = Course(Path(shutil.copytree(graded[0].root, tmp_path / "course"))), []
+    before = {path: path.read_text() for path in course.root.glob("feedback/*/*/*.html")}
+
+    def stops(old, new):  # while pages are published
+        calls.append(new)
+        if len(calls) == 3:
+            raise KeyboardInterrupt if what == "interrupted" else OSError(errno.ENOSPC, "No space left on device")
+        os.rename(old, new)
+
+    with monkeypatch.context() as patch, pytest.raises((KeyboardInterrupt, OSError)):
+        patch.setattr(feedback.os, "replace", stops)
+        write_feedback(course, "1_double")
+    with monkeypatch.context() as patch, pytest.raises(InputError, match="is full: make room, then call this again"):
+        patch.setattr(feedback, "_make_pages", lambda *given: None)  # nbgrader finds no room, and does not say so
+        patch.setattr(feedback.shutil, "disk_usage", lambda path: SimpleNamespace(free=0))
+        write_feedback(course, "1_double")
+    assert {path: path.read_text() for path in course.root.glob("feedback/*/*/*.html")} == before
+    assert not list(course.root.glob(".feedback-*"))
+    assert len(write_feedback(course, "1_double").pages) == len(before)
 
 
 def test_nothing_is_left_behind(graded):
@@ -636,7 +661,7 @@ def test_a_kernel_writes_into_outputs_and_nowhere_else():
 
 def test_what_a_notebook_shows_is_bounded_also_in_many_cells():
     cells = [nbformat.v4.new_code_cell("print('x' * 9_000)") for _ in range(30)]
-    cells.append(nbformat.v4.new_code_cell("1 + 1"))
+    cells.append(nbformat.v4.new_code_cell("1 + 1", metadata={"nbgrader": {"grade": True, "solution": False}}))
     *_, last = executed = execute(nbformat.v4.new_notebook(cells=cells), Limits(30, 60, output=10_000)).cells
     assert 90_000 < len(json.dumps(executed)) < 130_000 and last.outputs[0].data["text/plain"] == "2"
 
@@ -720,7 +745,8 @@ def test_a_kernel_that_does_not_start_costs_no_student(monkeypatch):
 def test_nothing_is_graded_where_the_own_answers_fail(tmp_path):
     course = make_course(tmp_path, ["anna"])
     release_assignment(course, "1_double")
-    collect_submissions(course, "1_double", course.root / "release" / "1_double")
+    shutil.copytree(course.root / "release" / "1_double", tmp_path / "handed")
+    collect_submissions(course, "1_double", tmp_path / "handed")
     path = course.source("1_double")
     path.write_text(path.read_text().replace("x + x", "x + 3"))
     with pytest.raises(InputError, match="the source's own answers fail test_double, test_more"):
@@ -810,6 +836,15 @@ def test_init_refuses_what_would_be_lost_or_is_wrong(tmp_path):
         Course.open(tmp_path)
 
 
+def test_init_that_is_interrupted_can_be_called_again(tmp_path, monkeypatch):
+    make_course(tmp_path, ["anna"])
+    given = tmp_path / "new", tmp_path / "students.csv", tmp_path / "assignments"
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("resnet_course.classroom.course._enroll", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        init_course(*given)
+    assert [one.id for one in init_course(*given).students()] == ["anna"]
+
+
 def test_a_class_of_canvas_keeps_its_numbers(tmp_path):
     make_course(tmp_path, ["anna"])
     (tmp_path / "list.csv").write_text(
@@ -833,8 +868,8 @@ def test_the_key_shows_solutions_points_and_one_students_numbers(tmp_path):
     assert set(rows) == {"anna", "bob"} and rows["anna"]["seed"] == str(variant("anna").seed) != rows["bob"]["seed"]
     release_assignment(course, "2_essay")
     assert sorted(path.name for path in (course.root / "release").rglob("*.*")) == ["2_essay.ipynb"] * 2
-    for place in (course.root, course.root.parent, course.root / "key"):
-        with pytest.raises(InputError, match="holds the course and its answer key"):
+    for place in (course.root, course.root.parent, course.root / "key", course.release("2_essay", "anna").parent):
+        with pytest.raises(InputError, match="is the course, or of it"):
             collect_submissions(course, "2_essay", place)
 
 
@@ -869,7 +904,8 @@ def test_command_line(tmp_path, capsys):
     )
     assert status == 0 and "2 students, 2 assignments: 1_double, 2_essay" in out
     assert "2 files" in run("release", "1_double", *course)[1]
-    status, out, _ = run("collect", "1_double", str(tmp_path / "course" / "release" / "1_double"), *course)
+    shutil.copytree(tmp_path / "course" / "release" / "1_double", tmp_path / "handed")
+    status, out, _ = run("collect", "1_double", str(tmp_path / "handed"), *course)
     assert status == 0 and "2 taken in; 2 of 2 have handed in" in out
     status, out, _ = run("key", "1_double", *course)
     assert status == 0 and "1_double.html: for you, not for the class" in out
@@ -878,6 +914,12 @@ def test_command_line(tmp_path, capsys):
     (tmp_path / "empty").mkdir()
     assert "no file is in" in run("collect", "1_double", str(tmp_path / "empty"), *course)[2]
     assert "does not exist" in run("collect", "1_double", str(tmp_path / "none"), *course)[2]
+    for flag in ("--cell-seconds", "--seconds", "--memory", "--jobs"):
+        assert f"{flag} must be 1 or more, not -5" in run("grade", "1_double", flag, "-5", *course)[2]
+    (tmp_path / "course" / "source" / "2_essay" / "2_essay.ipynb").write_text("{")
+    assert "cannot be read as a notebook" in run("release", "2_essay", *course)[2]
+    (tmp_path / "course" / "source" / "1_double").rename(tmp_path / "course" / "source" / "double")
+    assert "no assignment is called 'double': choose from 2_essay" in run("release", "double", *course)[2]
     status, _, error = run("grad", "1_double")
     assert status == 2 and "did you mean grade?" in error
     assert "export" in run("--help")[1]

@@ -154,6 +154,12 @@ def test_a_later_copy_of_the_same_work_is_no_later_work(course, tmp_path):
         (f"{DUE}\nc.Classroom.late_penalty = 10", "late_penalty: 10 should be a number from 0 to 1"),
         (f"{DUE}\nc.Classroom.grace_days = -1", "grace_days: -1 should be a number from 0"),
         ('c.Classroom.extension_days = {("1_double", "eve"): 7}', "extension_days: .* is no"),
+        ('c.Classroom.due.update({"1_double": "2026-09-14 23:59"})', "c.Classroom.due: .* should be a dict"),
+        ("c.Classroom.extension_days = [1]", "extension_days: '\\[1\\]' should be a dict"),
+        (
+            f"{DUE}\nc.Classroom.grace_day = 1",
+            "no setting is called c.Classroom.grace_day: book, install, time_zone, due",
+        ),
         ("c.Classroom.due = {", "nbgrader_config.py, line .*: '{' was never closed"),
     ],
 )
