@@ -31,6 +31,8 @@ KNOWN = {
     "augmentation": "exploring_the_dataset",
     "bottleneck": "residual_blocks",
     "checkpoint": "gpu_training",
+    "warmup": "gpu_training",
+    "batch norm": "residual_blocks",
     "degradation": "why_go_deeper",
     "shattered": "degradation_lab",
     "gate": "which_shortcut",
