@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: book slides site-check test lab clean refresh bench lint
+.PHONY: book slides site-check test fuzz lab clean refresh bench lint
 
 $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or newer is needed: make PYTHON=python3.12 ...")'
@@ -40,6 +40,11 @@ site-check: $(STAMP)
 # Unit tests, and every chapter through nbval.
 test: $(STAMP)
 	RESNET_TUTORIAL_DATA= OMP_NUM_THREADS=1 PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest --numprocesses=auto
+
+# Damage thousands of files of every kind and read them (minutes). FLAGS=--hypothesis-seed=7 draws others.
+fuzz: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/data/test_damaged.py tests/course/test_damaged.py \
+		--hypothesis-profile=fuzz --hypothesis-show-statistics $(FLAGS)
 
 lab: $(STAMP)
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/jupyter lab book

@@ -31,6 +31,11 @@ def cannot_write(path: Path, error: OSError) -> InputError:
     return InputError(f"cannot write {path} ({error.strerror or error}): {advice}")
 
 
+def newer(path: Path) -> InputError:
+    """One line about a file whose format is not known yet."""
+    return InputError(f"{path} was written by a newer version of resnet-tutorial: upgrade the package")
+
+
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Give a name beside the file to write under: what was written there takes the file's place when the block ends.

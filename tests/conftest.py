@@ -3,9 +3,12 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 from PIL import Image
 
 from resnet_tutorial import ImageDataset
+
+settings.register_profile("fuzz", max_examples=5000, print_blob=True)  # make fuzz
 
 
 @pytest.fixture(autouse=True)

@@ -53,7 +53,7 @@ def test_the_wheel_holds_what_the_package_needs(tmp_path):
         if path.is_file() and "__pycache__" not in path.parts
     ]
     wanted = {path.relative_to(ROOT).as_posix() for path in files if not path.name.startswith(".")}
-    assert {path.suffix for path in files} == {".py", ".yml", ".js", ".typed", ".safetensors", ".ipynb"}
+    assert {path.suffix for path in files} == {".py", ".yml", ".js", ".css", ".svg", ".typed", ".safetensors", ".ipynb"}
     assert wanted == {name for name in names if ".dist-info/" not in name}
 
 

@@ -90,9 +90,9 @@ def secrets(source: Any) -> set[frozenset[str]]:
 
 
 def hidden_regions(source: Any) -> set[str]:
-    """The hidden tests, squeezed, each region as a whole."""
+    """The hidden tests, squeezed, each region as a whole; a short one with the marker above it."""
     found = {squeezed(region) for region in _hidden(source)}
-    return {region for region in found if len(region) >= TELLING}
+    return {region if len(region) >= TELLING else squeezed(f"{MARKERS[2]}{region}") for region in found}
 
 
 def hidden_pieces(source: Any) -> set[str]:

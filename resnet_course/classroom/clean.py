@@ -13,6 +13,7 @@ import bleach
 from bleach.css_sanitizer import CSSSanitizer
 
 LONGEST = 2_000_000  # characters of one text, which a picture is, too
+LONGEST_HTML = 20_000  # characters; tags within tags take time that grows with the square
 LINES, LINE = 100, 10_000  # of an error: lines, and characters in each
 # What the checks show, and tables, without attributes that load, run or cover anything.
 TABLE = {"caption", "table", "tbody", "td", "tfoot", "th", "thead", "tr"}
@@ -23,9 +24,14 @@ DROPPED = re.compile(r"<(script|style|title|template)\b.*?(</\1\s*>|\Z)", re.IGN
 PICTURE_SIGNATURES = {"image/png": b"\x89PNG\r\n\x1a\n", "image/jpeg": b"\xff\xd8\xff"}
 TAG = re.compile(r"<(?=[^\s=])")
 LINK = re.compile(r"\]\s?(?=[(:\[])(?!\(attachment:[\w.-]+\))")  # [text](target), [name]: target, [text][name]
-COMMAND = re.compile(
-    r"\\+(?=(?:href|url|require|html\w*|style|class|cssId|unicode|def|let|newcommand|\w*env\w*)\b)", re.I
+COMMAND = re.compile(  # what leads elsewhere, loads, styles or makes commands; \mmlToken and \bbox take attributes
+    r"\\(?=(?:href|url|require|html\w*|style|class|cssId|unicode|mmltoken|bbox|data|def|let|\w*command|\w*env\w*)\b)",
+    re.I,
 )
+ENTITY = re.compile(r"&(?=#?\w+;)")  # a letter in disguise
+# Of what turns or hides text, or speaks to a terminal, colors alone are kept.
+CONTROL = re.compile("\x1b(?!\\[[0-9;]*m)|[\0-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+FORMULA = re.compile(r"\$|\\|&(?:#0*(?:36|92)|#x0*(?:24|5c)|dollar|bsol);?", re.I)  # begins one, for MathJax
 
 
 def clean_cell(cell: Any) -> Any:
@@ -48,7 +54,7 @@ def clean_cell(cell: Any) -> Any:
 
 def clean_text(text: str) -> str:
     """Markdown in which no tag is a tag, no link a link, and no formula more than a formula: by one space more."""
-    return COMMAND.sub(r"\\ ", LINK.sub("] ", TAG.sub("< ", text)))
+    return COMMAND.sub(r"\\ ", LINK.sub("] ", TAG.sub("< ", ENTITY.sub("& ", text))))
 
 
 def clean_output(output: Any) -> Any:
@@ -67,16 +73,18 @@ def clean_output(output: Any) -> Any:
         )
     data = output.get("data", {})
     kept = {"text/plain": _text(data.get("text/plain", "")), **_pictures(data)}
-    if "text/html" in data:
-        kept["text/html"] = clean_html(_text(data["text/html"]))
+    if "text/html" in data and len(page := _text(data["text/html"])) <= LONGEST_HTML:
+        kept["text/html"] = clean_html(page)
     if output.output_type == "execute_result":
         return new("execute_result", data=kept, execution_count=None)
     return new("display_data", data=kept)
 
 
 def clean_html(text: str) -> str:
-    """HTML of a few harmless tags; of all others the text stays."""
-    return bleach.clean(DROPPED.sub("", text), tags=TAGS, attributes=ATTRIBUTES, css_sanitizer=STYLES, strip=True)
+    """HTML of a few harmless tags, without formulas; of all other tags the text stays."""
+    kept = DROPPED.sub("", text)
+    kept = bleach.clean(kept, tags=TAGS, attributes=ATTRIBUTES, css_sanitizer=STYLES, strip=True)
+    return FORMULA.sub(r"<span>\g<0></span>", kept)  # what begins and what ends a formula no longer stand in one text
 
 
 def _pictures(data: Any) -> dict[str, str]:
@@ -98,4 +106,5 @@ def _items(value: Any) -> list[tuple[str, Any]]:
 
 def _text(value: Any) -> str:
     """A message may hold anything where text should be, and any amount of it."""
-    return ("".join(map(str, value)) if isinstance(value, list | tuple) else str(value))[:LONGEST]
+    text = "".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    return CONTROL.sub("", text[:LONGEST])

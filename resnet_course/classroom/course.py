@@ -47,6 +47,14 @@ c.Classroom.canvas_ids = {{}}
 LEFT = "left.txt"  # ids of students who are in the gradebook, but no longer in the class
 
 
+def not_released(assignment: str) -> InputError:
+    return InputError(f"{assignment} was not released: resnet-tutorial classroom release {assignment}")
+
+
+def not_graded(assignment: str) -> InputError:
+    return InputError(f"nothing was graded: resnet-tutorial classroom grade {assignment} comes first")
+
+
 @dataclass(frozen=True)
 class Course:
     """A course folder that `init_course` made.

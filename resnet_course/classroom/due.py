@@ -15,7 +15,7 @@ from resnet_tutorial.errors import InputError
 
 from .cells import stored
 from .course import Course
-from .handed import LARGEST, METADATA, _name, _path
+from .handed import LARGEST, METADATA, member_path
 from .whose import SYSTEM, Claim
 
 UTC, DAY = timezone.utc, timedelta(days=1)
@@ -193,7 +193,7 @@ def _members(place: Path, zone: timezone | ZoneInfo) -> tuple[dict[str, datetime
     if place.is_file() and zipfile.is_zipfile(place):
         with zipfile.ZipFile(place) as archive:
             for info in archive.infolist():
-                path = _path(_name(info))
+                path = member_path(info)
                 if not info.filename.endswith("/"):
                     members[path] = _of_member(info, zone)
                 if METADATA.fullmatch(path):
@@ -201,7 +201,8 @@ def _members(place: Path, zone: timezone | ZoneInfo) -> tuple[dict[str, datetime
                         metadata[path] = file.read(LARGEST)
     elif place.is_dir():
         files = [file for file in place.rglob("*metadata.y*ml") if file.is_file() and not file.is_symlink()]
-        metadata = {file.relative_to(place).as_posix(): file.read_bytes()[:LARGEST] for file in files}
+        named = {file.relative_to(place).as_posix(): file for file in files}
+        metadata = {path: named[path].read_bytes()[:LARGEST] for path in named if METADATA.fullmatch(path)}
     created = {}
     for path, data in sorted(metadata.items(), key=lambda item: -item[0].count("/")):  # the system's own last
         folder = re.search(r"submission_([0-9]+)/[^/]*$", path)

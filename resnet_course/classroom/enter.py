@@ -22,12 +22,13 @@ DETACH, DEATH_SIGNAL, CAPABILITY_DROP, NO_NEW_PRIVILEGES = 2, 1, 24, 38
 PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
 DEVICES = ("null", "zero", "full", "random", "urandom")
 SOCKETS = 5  # shell, iopub, stdin, control, heartbeat
-# What no notebook needs: namespaces and mounts of its own, memory that no limit counts, other processes, odd corners.
+# What no notebook needs: namespaces and mounts of its own, memory that no limit counts, other processes, others'
+# processors, odd corners.
 DENIED = """
     mount umount2 move_mount open_tree fsopen fsconfig fsmount fspick mount_setattr pivot_root chroot unshare setns
     memfd_create memfd_secret shmget msgget ptrace process_vm_readv process_vm_writev pidfd_getfd kcmp add_key keyctl
     request_key bpf perf_event_open userfaultfd io_uring_setup open_by_handle_at name_to_handle_at init_module
-    finit_module delete_module kexec_load kexec_file_load swapon swapoff quotactl reboot acct syslog
+    sched_setaffinity finit_module delete_module kexec_load kexec_file_load swapon swapoff quotactl reboot acct syslog
 """
 FAMILIES = (1, 2, 10, 16)  # of sockets: Unix; IPv4 and IPv6, which lead nowhere; the one that lists network cards
 ALLOW, REFUSE, NO_SUCH_CALL = 0x7FFF0000, 0x50000 | 1, 0x50000 | 38  # <seccomp.h>; errno EPERM, ENOSYS
@@ -37,6 +38,9 @@ EQUAL, GREATER, MASKED = 4, 6, 7
 def main(plan: dict, command: list[str]) -> int:
     """Run the command behind the walls that the plan asks for; return its status."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is for the kernel
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(DEATH_SIGNAL, signal.SIGKILL)  # whoever reads what the kernel sends may be ended
+        os.sched_setaffinity(0, plan["processors"])
     if plan["walls"] != "namespaces":
         start_kernel(plan, command)
     unshare(own_user=os.getuid() != 0)
@@ -63,7 +67,8 @@ def build_walls(plan: dict) -> None:
     """A root folder that holds what Python needs, to read, and a small empty home. Nothing else is in reach."""
     call("mount", b"none", b"/", None, REC | PRIVATE, None)
     root = plan["root"]
-    call("mount", b"tmpfs", root.encode(), b"tmpfs", NOSUID | NODEV, f"size={plan['disk']},mode=755".encode())
+    room = f"size={plan['disk']},nr_inodes={plan['files']},mode=755"
+    call("mount", b"tmpfs", root.encode(), b"tmpfs", NOSUID | NODEV, room.encode())
     for path in plan["read"]:
         bind(path, root + path, readonly=True)
     for link, target in plan["links"].items():

@@ -8,12 +8,13 @@ import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from xml.etree import ElementTree
 
 from resnet_tutorial.errors import InputError
 
 from .cells import HIDDEN, hidden_regions, is_locked, squeezed
 from .clean import clean_output
-from .course import Course
+from .course import Course, not_graded
 from .due import note_lateness
 from .record import read_grades
 
@@ -31,7 +32,8 @@ FOREIGN = re.compile(
 )
 LEAST_FREE = 1 << 20  # bytes; with less, nbgrader has failed for want of room, and does not say so
 VERBATIM = re.compile(r"(<(?:pre|code|style|title)\b.*?</(?:pre|code|style|title)>)", re.DOTALL | re.IGNORECASE)
-FORMULA = re.compile(r"\$\$([^$]+)\$\$|\$(?!\s)([^$\n]+?)(?<!\s)\$(?!\d)")
+FORMULA = re.compile(r"\$\$([^$<]+)\$\$|\$(?!\s)([^$<\n]+?)(?<!\s)\$(?!\d)")
+LEADING = {"href", "src", "style"}  # attributes of a formula that lead elsewhere, load, or cover
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ def write_feedback(course: Course, assignment: str) -> Feedback:
 
     students = sorted(path.parts[-3] for path in course.root.glob(f"autograded/*/{assignment}/{assignment}.ipynb"))
     if not students:
-        raise InputError(f"nothing was graded: resnet-tutorial classroom grade {assignment} comes first")
+        raise not_graded(assignment)
     late = note_lateness(course, assignment)
     hidden = hidden_regions(nbformat.read(course.source(assignment), as_version=4))
     pages, skipped = [], {}
@@ -127,20 +129,25 @@ def _make_pages(course: Course, assignment: str, aside: str, notes: dict[str, st
 
 def offline(page: str) -> str:
     """The page without scripts and other hosts, and with formulas that need no script."""
-    page = FOREIGN.sub("", SCRIPT.sub("", page))
-    page = re.sub(r"@import\b[^;]*;", "", page)
     parts = VERBATIM.split(page)
     parts[::2] = [FORMULA.sub(_mathml, part) for part in parts[::2]]
-    page = "".join(parts)
+    page = FOREIGN.sub("", SCRIPT.sub("", "".join(parts)))
+    page = re.sub(r"@import\b[^;]*;", "", page)
     return re.sub(r"<head>", f"<head>{POLICY}{SPACE}", page, count=1)
 
 
 def _mathml(formula: re.Match) -> str:
     """A formula as MathML, which browsers set without a script; as it was, if it cannot be read."""
     try:
-        from latex2mathml.converter import convert
+        from latex2mathml.converter import convert_to_element
 
-        return convert(html.unescape(formula[1] or formula[2]), display="block" if formula[1] else "inline")
+        display = "block" if formula[1] else "inline"
+        element = convert_to_element(html.unescape(formula[1] or formula[2]), display=display)
+        for one in element.iter():  # it writes text as HTML, which a tag in a formula would be, too
+            one.text = one.text and html.unescape(one.text)
+            for name in LEADING & one.attrib.keys():
+                del one.attrib[name]
+        return ElementTree.tostring(element, encoding="unicode")
     except Exception:
         return formula[0]
 

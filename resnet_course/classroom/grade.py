@@ -17,9 +17,11 @@ from resnet_tutorial.data.cache import cache_file
 from resnet_tutorial.data.shapes import NAME, load_shapes10
 from resnet_tutorial.errors import InputError
 
+from ..checks.report import HALF
 from .cells import ends_in_value, grade_id, hidden_pieces, is_test, squeezed, strings
 from .course import Course, gradebook_problem
 from .due import Policy, note_lateness
+from .handed import shown
 from .mend import mend
 from .probes import Probes, odd_names
 from .record import Grade, check_released, read_grades, record, state, waiting
@@ -77,14 +79,14 @@ def grade_assignment(
     with _shapes10(source) as data:
         limits = _with_times(limits or Limits(), source, threads, course.root, data, probes)
 
-        def run(student: str) -> Any:
+        def run(student: str) -> tuple[Any, list[str]] | Exception:
             slot = slots.get()
             try:
                 ready = _tests_written_in(course, assignment, student)
                 ready.metadata["graded"] = state(course, assignment, student, tests)
                 executed = execute(probes.put_in(ready), limits, slot, threads, (course.root,), data)
-                differing = probes.differing(probes.take_out(executed))
-                return _without_unconfirmed(seal(executed, hidden_pieces(source)), differing)
+                agreement = probes.agreement(probes.take_out(executed))
+                return _confirmed(seal(executed, hidden_pieces(source)), agreement)
             except Exception as error:
                 return error
             finally:
@@ -96,12 +98,13 @@ def grade_assignment(
             running = {pool.submit(run, student): student for student in students}
             try:
                 for done in as_completed(running):
-                    executed = done.result()
-                    if isinstance(executed, Exception):
-                        problems[running[done]] = f"not graded: {type(executed).__name__}: {executed}"
+                    ended = done.result()
+                    if isinstance(ended, Exception):
+                        problems[running[done]] = shown(f"not graded: {type(ended).__name__}: {ended}"[:500])
                     else:
+                        executed, doubts = ended
                         record(course, assignment, running[done], executed)
-                        notes[running[done]] = _notes(executed, source)
+                        notes[running[done]] = (*doubts, *_oddities(executed, source))
             except BaseException as error:
                 pool.shutdown(wait=False, cancel_futures=True)
                 said = f"{len(notes)} of {len(students)} are graded and kept; call grade again for the rest"
@@ -123,7 +126,7 @@ def _with_times(limits: Limits, source: Any, threads: int, root: Path, data: Pat
     executed = execute(probes.put_in(source), replace(limits, **SOURCE_TIMES), 0, threads, (root,), data)
     probes.learn(probes.take_out(executed))
     executed = seal(executed, set())
-    short = [cell.metadata["nbgrader"]["grade_id"] for cell in executed.cells if is_test(cell) and not _is_full(cell)]
+    short = [cell.metadata["nbgrader"]["grade_id"] for cell in executed.cells if is_test(cell) and _part(cell) < 1]
     if short:
         raise InputError(f"nothing is graded: on this machine the source's own answers fail {', '.join(short)}")
     seconds = [_seconds(cell) for cell in executed.cells if cell.cell_type == "code"]
@@ -132,30 +135,37 @@ def _with_times(limits: Limits, source: Any, threads: int, root: Path, data: Pat
     return replace(limits, cell=limits.cell or cell, wall=limits.wall or wall)
 
 
-def _is_full(test: Any) -> bool:
-    """Whether a sealed test gives all points."""
+def _part(test: Any) -> float:
+    """The part of its points that a sealed test gives."""
     if any(output.output_type == "error" for output in test.outputs):
-        return False
+        return 0.0
     shown = [float(o["data"]["text/plain"]) for o in test.outputs if o.output_type == "execute_result"]
-    return all(points >= float(test.metadata["nbgrader"]["points"]) for points in shown)
+    possible = float(test.metadata["nbgrader"]["points"])
+    return min(shown) / possible if shown and possible else 1.0
 
 
-def _without_unconfirmed(notebook: Any, differing: set[str]) -> Any:
-    """Take the points of a sealed test that gave all of them, if the answer gives something else when asked again."""
+def _confirmed(notebook: Any, agreement: dict[str, float]) -> tuple[Any, list[str]]:
+    """A sealed notebook, and what in it an instructor should look at, because asked again an answer is not as right as
+    its test says: the points of a test that gave all of them are taken, a large part is only named."""
+    doubts = []
     for cell in notebook.cells:
-        if is_test(cell) and grade_id(cell) in differing and _is_full(cell):
+        agreed = agreement.get(grade_id(cell), 1.0) if is_test(cell) else 1.0
+        if agreed == 1:
+            continue
+        if (part := _part(cell)) >= 1:
             cell.outputs = [output for output in cell.outputs if output.output_type != "execute_result"]
             cell.outputs.append(error_output(UNCONFIRMED, UNCONFIRMED_WHY))
-    return notebook
+            why = "gave all points, but asked again its answer gives something else: none count"
+            doubts.append(f"{grade_id(cell)} {why}")
+        elif part > max(HALF, agreed) + 0.01:
+            doubts.append(f"{grade_id(cell)} gave {part:.0%} of its points, but asked again its answer is not so right")
+    return notebook, doubts
 
 
-def _notes(executed: Any, source: Any) -> tuple[str, ...]:
-    """What an instructor should look at in one student's executed notebook."""
-    sealed = [(cell, output) for cell in executed.cells for output in cell.get("outputs", [])]
-    taken = [grade_id(cell) for cell, output in sealed if output.get("ename") == UNCONFIRMED]
-    notes = [f"{test} gave all points, but asked again its answer gives something else: none count" for test in taken]
+def _oddities(executed: Any, source: Any) -> list[str]:
+    """Cells with names in them that no answer needs."""
     odd = odd_names(executed, source)
-    return (*notes, *(f"{cell} uses {', '.join(names)}, which no answer needs" for cell, names in odd.items()))
+    return [f"{cell} uses {', '.join(names)}, which no answer needs" for cell, names in odd.items()]
 
 
 def _seconds(cell: Any) -> float:

@@ -16,9 +16,10 @@ from resnet_tutorial.errors import InputError, first_line
 
 LARGEST = 20 << 20  # bytes of one file; a notebook without pictures has a tenth of a MiB
 MOST_CELLS = 5000
+LONGEST_TEXT, MOST_TEXT = 10_000, 1_000_000  # characters of a text, and of all cells: to show them takes time
 INNER_FILES, INNER_BYTES, INNER_DEPTH = 1000, 8 * LARGEST, 3  # of a zip file in what was handed in
 IGNORED = ("__MACOSX", "Thumbs.db", "desktop.ini", "index.html")  # beside names that begin with a dot
-METADATA = re.compile(r"(.*/)?(submission_)?metadata\.ya?ml")  # of Gradescope
+METADATA = re.compile(r"(?!.*submission_[0-9]+/.*/)(.*/)?(submission_)?metadata\.ya?ml")  # Gradescope's, no student's
 UNPACK = "unpack the zip file with another program, and name the folder"
 MAGIC = {
     b"PK\x03\x04": "a zip file",
@@ -68,10 +69,10 @@ def read_place(place: Path) -> tuple[list[Handed], dict[str, list[list[str]]]]:
     Raises:
         InputError: it is neither, or nothing in it can be read.
     """
-    handed, submitters = [], {}
+    handed, metadata = [], {}
     for path, data, problem, is_lost in _files(place):
         if METADATA.fullmatch(path):
-            submitters |= _submitters(path, data)
+            metadata[path] = data
         elif problem:
             handed.append(Handed(path, problem=problem, is_lost=is_lost))
         else:
@@ -80,6 +81,9 @@ def read_place(place: Path) -> tuple[list[Handed], dict[str, list[list[str]]]]:
         raise InputError(f"no file is in {place}: name the folder or zip file with what was handed in")
     if all(one.is_lost for one in handed):
         raise InputError(f"no file in {place} can be read: {handed[0].problem}")
+    submitters: dict[str, list[list[str]]] = {}
+    for path in sorted(metadata, key=lambda path: -path.count("/")):  # the system's own last: it decides
+        submitters |= _submitters(path, metadata[path])
     return handed, submitters
 
 
@@ -95,6 +99,8 @@ def read(path: str, data: bytes) -> Handed:
     try:
         content, problem = _content(data, notes)
         cells = [_clean(cell, notes) for cell in content if isinstance(cell, dict)]
+        if (size := sum(len(cell["source"]) for cell in cells)) > MOST_TEXT:
+            raise ValueError(f"its cells hold {size:,} characters, more than {MOST_TEXT:,}")
         if len(cells) < len(content):
             notes.append(f"Left out, as they are none: {len(content) - len(cells)} cells.")
         notebook = nbformat.from_dict({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
@@ -170,6 +176,9 @@ def _clean(cell: dict, notes: list[str]) -> dict:
     kind = cell.get("cell_type")
     if kind not in ("code", "markdown", "raw"):
         kind = "code" if kind is None and {"outputs", "input", "execution_count"} & cell.keys() else "markdown"
+    if kind != "code" and len(whole) > LONGEST_TEXT:
+        notes.append(f"A text of {len(whole):,} characters was cut off behind {LONGEST_TEXT:,}.")
+        whole = whole[:LONGEST_TEXT]
     given = cell.get("metadata")
     metadata = given if isinstance(given, dict) else {}
     tags, about = metadata.get("tags", []), metadata.get("nbgrader", {})
@@ -247,7 +256,7 @@ def _of_folder(file: Path, path: str) -> Iterator[tuple[str, bytes, str, bool]]:
 def _members(archive: zipfile.ZipFile, at: str = "", left: list[int] | None = None) -> Iterator[tuple]:
     """Files of a zip file; of one within another (``left``: how many files and bytes at most), notebooks alone."""
     for info in archive.infolist():
-        path = at + _path(_name(info))
+        path = at + member_path(info)
         if info.filename.endswith("/") or _is_ignored(path) or (left and not path.lower().endswith((".ipynb", ".zip"))):
             continue
         if stat.S_ISLNK(info.external_attr >> 16):
@@ -296,12 +305,12 @@ def _is_ignored(path: str) -> bool:
     return any(part in IGNORED for part in parts) or any(hidden)
 
 
-def _name(info: zipfile.ZipInfo) -> str:
-    """A member's name; UTF-8 even where nothing says so, which Python takes for the letters of old machines."""
+def member_path(info: zipfile.ZipInfo) -> str:
+    """Where a member of a zip file stands; its name is UTF-8 even where nothing says so, which Python overlooks."""
     try:
-        return info.filename if info.flag_bits & 0x800 else _decoded(info.filename.encode("cp437"), "cp437")
+        return _path(info.filename if info.flag_bits & 0x800 else _decoded(info.filename.encode("cp437"), "cp437"))
     except UnicodeEncodeError:  # something said so, in a way that newer Pythons know
-        return info.filename
+        return _path(info.filename)
 
 
 def _decoded(raw: bytes, otherwise: str) -> str:

@@ -3,10 +3,9 @@
 import re
 from dataclasses import dataclass
 
-from resnet_tutorial.errors import InputError
-
 from .cells import grade_id, is_test, stored
-from .course import Course
+from .course import Course, not_graded
+from .handed import shown
 
 WRONG = re.compile(r"^✗ not yet · (?P<task>.+): [0-9.]+ of [0-9.]+ points?\n  (?P<seen>.+)$", re.MULTILINE)
 NUMBER = re.compile(r"(?<![\w.])-?\d+(,\d{3})*(\.\d+)?(e[-+]?\d+)?")  # not that in conv1
@@ -37,7 +36,7 @@ def count_mistakes(course: Course, assignment: str) -> tuple[list[Mistake], int]
     graded = {one.id: stored(course.autograded(assignment, one.id)) for one in course.students()}
     graded = {student: notebook for student, notebook in graded.items() if notebook}
     if not graded:
-        raise InputError(f"nothing was graded: resnet-tutorial classroom grade {assignment} comes first")
+        raise not_graded(assignment)
     made: dict[tuple[str, str], dict[str, None]] = {}
     for student, notebook in graded.items():
         for cell in notebook.cells:
@@ -48,6 +47,6 @@ def count_mistakes(course: Course, assignment: str) -> tuple[list[Mistake], int]
                     text = output.get("text") or output.get("data", {}).get("text/plain", "")
                     found = [match.group("task", "seen") for match in WRONG.finditer(text)]
                 for task, seen in found:
-                    made.setdefault((task, NUMBER.sub("…", seen)[:200]), {})[student] = None
+                    made.setdefault((shown(task)[:200], shown(NUMBER.sub("…", seen))[:200]), {})[student] = None
     found = [Mistake(task, seen, tuple(who)) for (task, seen), who in made.items()]
     return sorted(found, key=lambda one: (-len(one.students), one.task, one.seen)), len(graded)

@@ -84,9 +84,10 @@ class Probes:
             raise InputError(f"nothing is graded: the source's own answers fail in the probes of {', '.join(failed)}")
         self._wanted = given
 
-    def differing(self, given: dict[str, list[Any]]) -> set[str]:
-        """Tests whose answers give something else than the solution."""
-        return {test for test, wanted in self._wanted.items() if not agree(given.get(test), wanted)}
+    def agreement(self, given: dict[str, list[Any]]) -> dict[str, float]:
+        """For each test, the part of what its answer gives that the solution gives, too: of named numbers so many, of
+        anything else all or nothing."""
+        return {test: _agreement(given.get(test), wanted) for test, wanted in self._wanted.items()}
 
 
 def odd_names(notebook: Any, source: Any) -> dict[str, list[str]]:
@@ -136,6 +137,14 @@ def _imported(tree: ast.Module) -> set[str]:
     """Names that come from the package."""
     froms = [one for one in ast.walk(tree) if isinstance(one, ast.ImportFrom) and one.module]
     return {alias.asname or alias.name for one in froms if one.module.startswith(OURS) for alias in one.names}
+
+
+def _agreement(given: Any, wanted: Any) -> float:
+    if isinstance(given, dict) and isinstance(wanted, dict):
+        return sum(agree(given.get(name), number) for name, number in wanted.items()) / len(wanted)
+    if isinstance(given, list) and isinstance(wanted, list) and len(given) == len(wanted) > 0:
+        return min(map(_agreement, given, wanted))
+    return float(agree(given, wanted))
 
 
 def _value(cell: Any) -> Any:

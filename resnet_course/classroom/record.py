@@ -10,7 +10,7 @@ from resnet_tutorial.errors import InputError
 from resnet_tutorial.files import write_atomic
 
 from .cells import grade_id, is_locked, stored
-from .course import Course
+from .course import Course, not_released
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def check_released(course: Course, assignment: str) -> dict[str, str]:
     source = nbformat.read(course.source(assignment), as_version=4)
     tests = _released_tests(course, assignment)
     if not tests:
-        raise InputError(f"{assignment} was not released: resnet-tutorial classroom release {assignment}")
+        raise not_released(assignment)
     locked = {grade_id(cell): cell.source for cell in source.cells if grade_id(cell) and is_locked(cell)}
     changed = [name for name, text in locked.items() if tests.get(name) != text]
     if changed:

@@ -36,6 +36,8 @@ NOT_STARTED = 3  # status of a reader whose kernel ended before the first cell
 READER = (
     1000  # MiB of addresses for the process that reads what one kernel sends; an ordinary notebook takes half of it
 )
+LEAST = 5000  # characters that every cell may show, however much the others have
+STARTUP, CLEANING = 120, 60  # seconds, at most, until a kernel stands, and for what it has sent
 STARTS = 3  # a kernel may fail to start for reasons of the machine; no student should pay for that
 ENTER = Path(__file__).with_name("enter.py")
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
@@ -54,7 +56,9 @@ class Limits:
         memory: MiB of addresses for each process.
         processes: processes and threads at a time.
         file: MiB of the largest file; the home holds twice as much.
-        output: characters that one cell may print.
+        output: characters that one cell may print; a notebook, ten times that.
+        files: how many there may be.
+        open_files: files, pipes and sockets that a process has open: what waits in them is memory, too.
     """
 
     cell: float | None = None
@@ -64,6 +68,8 @@ class Limits:
     processes: int = 128
     file: int = 256
     output: int = 200_000
+    files: int = 20_000
+    open_files: int = 512
 
 
 @dataclass(frozen=True)
@@ -162,12 +168,16 @@ def execute(
         "hide": [str(path) for path in hide],
         "data": data and str(data),
     }
-    reader = subprocess.run(
-        [sys.executable, "-m", "resnet_course.classroom.sandbox"],
-        input=json.dumps(job).encode(),
-        capture_output=True,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
-    )
+    try:
+        reader = subprocess.run(
+            [sys.executable, "-m", "resnet_course.classroom.sandbox"],
+            input=json.dumps(job).encode(),
+            capture_output=True,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+            timeout=limits.wall and STARTS * STARTUP + limits.wall + CLEANING,
+        )
+    except subprocess.TimeoutExpired:
+        return _read_job(job, "What the notebook showed could not be read in time.")
     if reader.returncode == 0:
         return nbformat.from_dict(json.loads(reader.stdout))
     said = reader.stderr.decode(errors="replace").strip().rpartition("\n")[2]
@@ -202,23 +212,27 @@ def _read_job(job: dict[str, Any], why: str | None = None) -> Any:
     """The executed notebook of a job; or, with a reason, one of which no cell ran."""
     import nbformat
 
-    executed = nbformat.from_dict(job["notebook"])
-    for cell in executed.cells:
+    ran = nbformat.from_dict(job["notebook"])
+    for cell in ran.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
     for start in range(0 if why else STARTS):
         try:
-            why = _run(executed, job)
+            why = _run(ran, job)
             break
         except NotStarted:
             if start == STARTS - 1:
                 raise
-    for cell in executed.cells:
-        if why and cell.cell_type == "code" and cell.source.strip() and "executed" not in cell.metadata:
-            cell.outputs.append(error_output("NotRun", why))
-        cell.metadata.pop("executed", None)
-        if cell.cell_type == "code":
-            cell.outputs = [clean_output(output) for output in cell.outputs]
+    executed = nbformat.from_dict(job["notebook"])
+    for cell, seen in zip(executed.cells, ran.cells, strict=True):
+        if cell.cell_type != "code":
+            continue
+        if why and cell.source.strip() and "executed" not in seen.metadata:
+            seen.outputs.append(error_output("NotRun", why))
+        # Nothing else is taken of what the kernel sent, which can write anywhere in the notebook.
+        cell.outputs = [clean_output(output) for output in seen.outputs]
+        cell.execution_count = seen.execution_count if isinstance(seen.execution_count, int) else None
+        cell.metadata["execution"] = seen.metadata.get("execution", {})
     return executed
 
 
@@ -227,7 +241,7 @@ def _run(notebook: Any, job: dict[str, Any]) -> str | None:
     walls, limits, data = Isolation(**job["walls"]), Limits(**job["limits"]), job["data"]
     with _workplace() as place:
         hide = tuple(map(Path, job["hide"]))
-        command = partial(_command, walls, place, limits, job["slot"], hide=hide, data=data)
+        command = partial(_command, walls, place, limits, job["slot"], threads=job["threads"], hide=hide, data=data)
         environment = _environment(walls, place, job["threads"])
         environment |= {"RESNET_TUTORIAL_CACHE": data} if data else {}
         return asyncio.run(_execute(notebook, limits, place, command, environment))
@@ -291,9 +305,12 @@ def _client(notebook: Any, limits: Limits, place: Path, command: Callable[[list[
                 done.add(cell_index)
             size = len(json.dumps(msg["content"], default=str))
             heard[cell_index] = heard.get(cell_index, 0) + size
-            if heard[cell_index] <= limits.output or msg["msg_type"] in ("status", "execute_input", "error"):
-                return super().process_message(msg, cell, cell_index)
-            return None
+            is_much = heard[cell_index] > limits.output
+            is_much |= heard[cell_index] > LEAST and sum(kept.values()) > 10 * limits.output
+            if is_much and msg["msg_type"] not in ("status", "execute_input"):  # an error is in the reply, too
+                return None
+            kept[cell_index] = heard[cell_index]
+            return super().process_message(msg, cell, cell_index)
 
         async def async_execute_cell(self, cell, cell_index, **options):
             self.started = True
@@ -313,6 +330,7 @@ def _client(notebook: Any, limits: Limits, place: Path, command: Callable[[list[
             raise DeadKernelError("exit() was called")  # it ends at some time soon: do not race with it
 
     heard: dict[int, int] = {}
+    kept: dict[int, int] = {}
     done: set[int] = set()
     manager = Manager(
         transport="ipc", ip=str(place / "post" / "k"), connection_file=str(place / "post" / "kernel.json")
@@ -328,7 +346,7 @@ def _client(notebook: Any, limits: Limits, place: Path, command: Callable[[list[
         on_cell_executed=note_end,
         iopub_timeout=5,
         shutdown_kernel="immediate",
-        startup_timeout=120,
+        startup_timeout=STARTUP,
     )
 
 
@@ -352,6 +370,7 @@ def _command(
     limits: Limits,
     slot: int,
     command: list[str],
+    threads: int = 1,
     hide: tuple[Path, ...] = (),
     data: str | None = None,
 ) -> list[str]:
@@ -376,11 +395,14 @@ def _command(
         "links": links,
         "hide": [str(path.resolve()) for path in (ASSIGNMENTS, *hide)],
         "disk": 2 * limits.file << 20,
+        "files": limits.files,
+        "processors": _processors(slot, threads),
         "limits": {
             "RLIMIT_CPU": limits.cpu,
             "RLIMIT_AS": limits.memory << 20,
             "RLIMIT_NPROC": limits.processes + (0 if walls.user else _own_tasks()),
             "RLIMIT_FSIZE": limits.file << 20,
+            "RLIMIT_NOFILE": limits.open_files,
             "RLIMIT_CORE": 0,
         },
     }
@@ -406,6 +428,14 @@ def _environment(walls: Isolation, place: Path, threads: int) -> dict[str, str]:
         "IPYTHONDIR": f"{home}/.ipython",
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",
     }
+
+
+def _processors(slot: int, threads: int) -> list[int]:
+    """Those of this slot alone, so that nobody's processes take the time of somebody else's."""
+    if sys.platform != "linux":
+        return []
+    own = sorted(os.sched_getaffinity(0))
+    return [own[(slot * threads + i) % len(own)] for i in range(threads)]
 
 
 def _own_tasks() -> int:

@@ -15,6 +15,7 @@ from typing import Any
 
 from .cells import grade_id, is_solution, is_test, stored
 from .course import Course
+from .mend import NO_PYTHON
 from .record import submitters
 
 K = 12  # words in a run
@@ -100,7 +101,7 @@ def _failed(course: Course, assignment: str, student: str) -> set[str]:
 def _tree(cell: Any) -> ast.Module | None:
     try:
         return ast.parse(MARKED.sub("", cell.source)) if cell.cell_type == "code" else None
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    except NO_PYTHON:
         return None
 
 
@@ -127,8 +128,11 @@ def _words(cell: Any) -> list[str]:
         if isinstance(node, ast.FunctionDef | ast.ClassDef) and ast.get_docstring(node) is not None:
             node.body = node.body[1:] or [ast.Pass()]
     kinds = (tokenize.NAME, tokenize.OP, tokenize.NUMBER, tokenize.STRING)
-    read = tokenize.generate_tokens(io.StringIO(ast.unparse(tree)).readline)
-    return [token.string for token in read if token.type in kinds]
+    try:
+        read = tokenize.generate_tokens(io.StringIO(ast.unparse(tree)).readline)
+        return [token.string for token in read if token.type in kinds]
+    except (*NO_PYTHON, tokenize.TokenError):  # a long sum is nested too deeply to be written again
+        return []
 
 
 def _runs(words: list[str]) -> list[tuple[str, ...]]:

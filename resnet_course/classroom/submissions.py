@@ -12,7 +12,7 @@ from resnet_tutorial.files import write_atomic
 
 from .cells import grade_id
 from .clean import clean_text
-from .course import Course
+from .course import Course, not_released
 from .due import DAY, UTC, HandedIn, Policy, clock_of
 from .handed import Handed, read_place, reason, shown
 from .mend import mend
@@ -64,7 +64,7 @@ def collect_submissions(course: Course, assignment: str, place: Path) -> Collect
         InputError: nothing to collect there, or the assignment was not released.
     """
     if not (course.root / "release" / assignment).is_dir():
-        raise InputError(f"{assignment} was not released: resnet-tutorial classroom release {assignment}")
+        raise not_released(assignment)
     if course.root.is_relative_to(place.resolve()) or place.resolve().is_relative_to(course.root / "key"):
         raise InputError(f"{place} holds the course and its answer key: name the folder with what was handed in")
     students, policy = course.students(), Policy.of(course)
@@ -113,17 +113,10 @@ def _take(
     """
     import nbformat
 
-    mine = sorted(mine, key=lambda pair: (pair[0].rank, pair[0].attempt))
-    best = mine[-1][0].rank
-    senders = {claim.sender for claim, _ in mine if claim.rank == best}
-    if len(senders) > 1:
-        why = f"of {student}, from {len(senders)} senders: leave out, or rename, what is not theirs"
-        collected.conflicts |= {shown(one.path): why for _, one in mine}
-        return None
-    why = f"may be of {student}, too, of whom a file with a clearer name counts"
-    collected.conflicts |= {shown(one.path): why for claim, one in mine if claim.rank < best}
-    mine = [(claim, one) for claim, one in mine if claim.rank == best]
+    mine = _clearest(collected, student, mine)
     release = course.release(assignment, student)
+    if not mine:
+        return None
     if not release.exists():
         collected.unread += [shown(one.path) for _, one in mine]
         again = f"joined after the release: resnet-tutorial classroom release {assignment}, then collect again"
@@ -131,14 +124,7 @@ def _take(
         return None
     given = nbformat.read(release, as_version=4)
     claim, chosen = _newest(mine, given)
-    others = [one for _, one in mine if one is not chosen]
-    collected.superseded += [shown(one.path) for one in others]
-    name, told = shown(chosen.path), tuple(f"`{shown(chosen.path)}`: {note}" for note in claim.notes)
-    several = [one for one in others if one.is_notebook]
-    if several:
-        newest = "the newest" if mine[-1][1] is chosen else "the newest with cells of this assignment"
-        told = (f"of {len(several) + 1} notebooks `{name}` counts, {newest}", *told)
-        told += tuple(f"`{shown(one.path)}` {UNREADABLE}: {one.problem}" for one in several if one.problem)
+    name, told = shown(chosen.path), _told_of_others(collected, mine, claim, chosen)
     notebook, said = put_together(chosen, given)
     path = course.submitted(assignment, student)
     if chosen.is_lost or (chosen.problem and _is_readable(path)):
@@ -170,6 +156,34 @@ def _take(
     collected.taken[student] = name
     collected.notes[student] = (*told, *said)
     return when
+
+
+def _clearest(collected: Collected, student: str, mine: list[tuple[Claim, Handed]]) -> list[tuple[Claim, Handed]]:
+    """Those of a student's files with the best evidence, the newest last; none where they are of several senders."""
+    best = max(claim.rank for claim, _ in mine)
+    senders = {claim.sender for claim, _ in mine if claim.rank == best}
+    if len(senders) > 1:
+        why = f"of {student}, from {len(senders)} senders: leave out, or rename, what is not theirs"
+        collected.conflicts |= {shown(one.path): why for _, one in mine}
+        return []
+    why = f"may be of {student}, too, of whom a file with a clearer name counts"
+    collected.conflicts |= {shown(one.path): why for claim, one in mine if claim.rank < best}
+    return sorted(((claim, one) for claim, one in mine if claim.rank == best), key=lambda pair: pair[0].attempt)
+
+
+def _told_of_others(
+    collected: Collected, mine: list[tuple[Claim, Handed]], claim: Claim, chosen: Handed
+) -> tuple[str, ...]:
+    """What there is to say of how a file was chosen among those of a student, and of the others."""
+    others = [one for _, one in mine if one is not chosen]
+    collected.superseded += [shown(one.path) for one in others]
+    name, several = shown(chosen.path), [one for one in others if one.is_notebook]
+    newest = "the newest" if mine[-1][1] is chosen else "the newest with cells of this assignment"
+    return (
+        *[f"of {len(several) + 1} notebooks `{name}` counts, {newest}"] * bool(several),
+        *(f"`{name}`: {note}" for note in claim.notes),
+        *(f"`{shown(one.path)}` {UNREADABLE}: {one.problem}" for one in several if one.problem),
+    )
 
 
 def _newest(mine: list[tuple[Claim, Handed]], given: Any) -> tuple[Claim, Handed]:

@@ -5,9 +5,7 @@ weights, and loads it only when the reader asks for it.
 """
 
 import base64
-import json
 import os
-import random
 from pathlib import Path
 from urllib.parse import quote
 
@@ -15,87 +13,14 @@ from ..errors import InputError
 from ..training.trained import load_trained
 from ..weights import list_pretrained, pretrained_file
 from .tables import NUMBER, html_table
-from .widgets.page import STATIC, STYLE
+from .widgets.page import STATIC, STYLE, script
 
-SCRIPT = Path(__file__).with_suffix(".js")
-CLASSIFIER_STYLE = """
-.rt-classifier [hidden] { display: none; }
-.rt-classifier .rt-examples { display: flex; flex-wrap: wrap; gap: 0.4em; }
-.rt-classifier .rt-examples label { flex-direction: column; width: 6.5em; text-align: center; }
-.rt-classifier .rt-examples img { width: 48px; height: 48px; margin: 0; background: none; }
-.rt-classifier .rt-own { flex-wrap: wrap; }
-.rt-classifier .rt-both { display: flex; flex-wrap: wrap; gap: 1em 2em; margin: 0.6em 0; }
-.rt-classifier figure { margin: 0; }
-.rt-classifier figcaption { margin: 0; padding: 0; text-align: left; font: inherit; color: inherit; }
-.rt-classifier.rt-classifier :is(.rt-both img, canvas) { display: block; width: 160px; height: 160px; margin: 0;
-  object-fit: cover; background: white; }
-.rt-classifier canvas { image-rendering: pixelated; }
-.rt-classifier button { padding: 0.4em 0.8em; font: inherit; color: var(--rt-text); background: var(--rt-page);
-  border: 1px solid #888; border-radius: 0.2em; cursor: pointer; }
-.rt-classifier :is(button, input):focus-visible { outline: 2px solid currentColor; }
-.rt-classifier input[type=file] { max-width: 100%; font: inherit; }
-.rt-classifier.rt-classifier .rt-answers table { width: 100%; max-width: 30em; }
-.rt-classifier.rt-classifier .rt-answers th { width: 7em; font-weight: normal; }
-.rt-classifier.rt-classifier .rt-answers td { --share: 0%;
-  background: linear-gradient(to right, #888a var(--share), transparent var(--share)); }
-.rt-classifier.rt-classifier .rt-best :is(th, td) { font-weight: bold; }
-@container (max-width: 40em) {  /* on a phone the answer stays in sight of the pictures to choose from */
-  .rt-classifier .rt-examples { flex-wrap: nowrap; overflow-x: auto; }
-  .rt-classifier .rt-examples label { flex: none; width: 5em; }
-  .rt-classifier .rt-both { flex-wrap: nowrap; gap: 1em; }
-  .rt-classifier.rt-classifier :is(.rt-both img, canvas) { width: 96px; height: 96px; }
-  .rt-classifier.rt-classifier .rt-answers :is(th, td) { padding-block: 0.05em; }
-}
-"""
+SCRIPT = Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
+CLASSIFIER_STYLE = Path(__file__).with_suffix(".css").read_text(encoding="utf-8")
 
 # Drawings of 32×32: half of them of what the network knows, half of what it has never seen.
-_CIRCLE = '<circle cx="{}" cy="{}" r="{}" fill="{}"/>'
-_RECT = '<rect x="{}" y="{}" width="{}" height="{}" fill="{}"/>'
-_PATH = '<path d="{}" fill="{}"/>'
-
-
-def _sky(color: str = "#a8cdf0") -> str:
-    return _RECT.format(0, 0, 32, 32, color)
-
-
-def _wheels(y: int, *xs: int) -> str:
-    return "".join(_CIRCLE.format(x, y, 3, "#222") + _CIRCLE.format(x, y, 1.2, "#999") for x in xs)
-
-
-def _random_squares() -> str:
-    draw = random.Random(0)
-    return "".join(
-        _RECT.format(x, y, 4, 4, f"#{draw.randrange(4096):03x}") for x in range(0, 32, 4) for y in range(0, 32, 4)
-    )
-
-
-EXAMPLES = {
-    "a ship": _sky()
-    + _RECT.format(0, 21, 32, 11, "#1f4f7d")
-    + _PATH.format("M3 17h26l-4 8H7z", "#333")
-    + _RECT.format(10, 11, 11, 6, "#eee")
-    + _RECT.format(14, 6, 3, 5, "#b33"),
-    "an airplane": _sky("#6fa8dc")
-    + _PATH.format("M2 17l22-3q6 0 6 2t-6 3l-20 2zM12 15l-5-9h4l8 9zM13 19l-3 7h3l7-8zM3 16l-1-6h3l4 6z", "#e8e8ee"),
-    "an automobile": _sky("#c9d4da")
-    + _RECT.format(0, 22, 32, 10, "#777")
-    + _PATH.format("M2 23v-6l6-1 4-5h10l5 6 4 1v5z", "#c22")
-    + _PATH.format("M10 16l3-4h4v4zM18 12h3l3 4h-6z", "#bfe0ee")
-    + _wheels(23, 8, 25),
-    "a frog": _sky("#7a6a44")
-    + '<ellipse cx="16" cy="20" rx="11" ry="8" fill="#4a8a2c"/>'
-    + "".join(_CIRCLE.format(x, 11, 4, "#4a8a2c") + _CIRCLE.format(x, 11, 2, "#111") for x in (10, 22))
-    + _PATH.format("M3 29q2-8 7-5l-2 6zM29 29q-2-8-7-5l2 6z", "#38701f"),
-    "a cat": _sky("#d9c7a8")
-    + _PATH.format("M6 16l1-12 7 6h4l7-6 1 12q0 12-10 12T6 16z", "#8a6a4a")
-    + "".join(_CIRCLE.format(x, 16, 2.2, "#dd6") + _CIRCLE.format(x, 16, 1, "#111") for x in (12, 20))
-    + _PATH.format("M14 21h4l-2 2z", "#c77"),
-    "a red circle": _sky("#ddd") + _CIRCLE.format(16, 16, 10, "#d22"),
-    "stripes": "".join(_RECT.format(0, y, 32, 2, "#222" if y % 4 else "#eee") for y in range(0, 32, 2)),
-    "the letter A": _sky("#fff") + _PATH.format("M5 28l9-24h4l9 24h-4l-2-6H11l-2 6zM12 19h8l-4-11z", "#000"),
-    "random squares": _random_squares(),
-    "plain gray": _sky("#808080"),
-}
+EXAMPLES = ("a ship", "an airplane", "an automobile", "a frog", "a cat")
+EXAMPLES += ("a red circle", "stripes", "the letter A", "random squares", "plain gray")
 
 
 class BrowserClassifier:
@@ -114,7 +39,6 @@ class BrowserClassifier:
 
     def _repr_html_(self) -> str:
         facts = {"name": self.name, "classes": self.trained.class_names, "size": self.trained.image_size}
-        script = SCRIPT.read_text(encoding="utf-8").replace("FACTS", json.dumps(facts).replace("<", "\\u003c"))
         # A built site has the weights beside it; elsewhere there is only this cell.
         weights = (
             "" if os.environ.get(STATIC) else f'<script type="text/plain" data-part="weights">{self._text()}</script>'
@@ -123,16 +47,16 @@ class BrowserClassifier:
             f'<div class="rt-nets rt-classifier"><style>{STYLE}{CLASSIFIER_STYLE}</style>{self._form()}'
             "<noscript><p>The classifier is a script, and this browser runs none. In a terminal, "
             "<code>resnet-tutorial predict</code> does the same.</p></noscript>"
-            f"{weights}<script>{script}</script></div>"
+            f"{weights}{script(SCRIPT, facts)}</div>"
         )
 
     def _form(self) -> str:
         size = len(self._text()) / 1e6
         # The theme's class dark-light: pictures are not dimmed in dark mode.
         examples = "".join(
-            f'<label><img alt="" class="dark-light" src="{_picture(drawing)}">'
+            f'<label><img alt="" class="dark-light" src="{_drawing(name)}">'
             f'<span><input type="radio" name="rt-example"{" checked" if i == 0 else ""}> {name}</span></label>'
-            for i, (name, drawing) in enumerate(EXAMPLES.items())
+            for i, name in enumerate(EXAMPLES)
         )
         columns = {"class": self.trained.class_names, "probability": [""] * len(self.trained.class_names)}
         numbers = {"probability": NUMBER}
@@ -183,6 +107,6 @@ def write_weights(folder: Path) -> None:
         (to / f"{name}.js").write_text(f'(globalThis.resnetTutorialWeights ??= {{}})["{name}"] = "{text}";\n')
 
 
-def _picture(drawing: str) -> str:
-    svg = f'<svg xmlns="http://www.w3.org/2000/svg" width="128" height="128" viewBox="0 0 32 32">{drawing}</svg>'
-    return f"data:image/svg+xml,{quote(svg)}"
+def _drawing(name: str) -> str:
+    svg = (Path(__file__).with_name("drawings") / f"{name.replace(' ', '_')}.svg").read_text(encoding="utf-8")
+    return f"data:image/svg+xml,{quote(svg.replace(chr(10), ''))}"

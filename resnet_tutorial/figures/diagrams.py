@@ -3,6 +3,7 @@
 import operator
 from collections.abc import Iterable
 from html import escape
+from pathlib import Path
 
 import torch
 from torch import fx, nn
@@ -12,16 +13,7 @@ from .colors import COLORS
 
 ROW, COLUMN, BOX = 36, 190, 130  # px: distance of two steps, width of a chart, width of a box
 TINTS = {"ReLU": f"{COLORS[5]}55", "BatchNorm": "#88888844", "+": f"{COLORS[4]}66"}
-STYLE = """
-.rt-diagram { display: flex; flex-wrap: wrap; gap: 0.5rem 1rem; }
-.rt-diagram svg { flex: 0 1 auto; max-width: 100%; height: auto; overflow: visible; }
-.rt-diagram text { font: 13px sans-serif; fill: currentColor; text-anchor: middle; dominant-baseline: central; }
-.rt-diagram .title { font-weight: bold; }
-.rt-diagram .large { font-size: 15px; }
-.rt-diagram rect, .rt-diagram circle, .rt-diagram path { stroke: currentColor; fill: none; }
-.rt-diagram .shortcut { stroke-width: 2.5; }
-.rt-diagram .changes { stroke-dasharray: 6 4; }
-"""
+STYLE = Path(__file__).with_suffix(".css").read_text(encoding="utf-8")
 
 
 class Diagram:

@@ -19,7 +19,7 @@ import torch
 from torch import nn
 
 from ..errors import InputError
-from ..files import reading, write_atomic
+from ..files import newer, reading, write_atomic
 from ..weights.factory import create_model
 from ..weights.own import build_own, is_own
 
@@ -142,7 +142,7 @@ def _load(path: Path) -> dict:
     if not isinstance(state, dict) or "format" not in state or "model_state" not in state:
         raise InputError(f"{path} was not written by `resnet-tutorial train`: it holds no run to load")
     if state["format"] > FORMAT:
-        raise InputError(f"{path} was written by a newer version of resnet-tutorial: upgrade the package")
+        raise newer(path)
     if state["format"] == FORMAT and not mark:
         raise _damaged(path)
     return state

@@ -8,8 +8,9 @@ if TYPE_CHECKING:
     from .factory import create_model, list_models
     from .file import WeightsFile, read_weights
     from .identification import Identification, identify
+    from .loading import LoadedWeights, load_weights, model_from_weights
     from .pretrained import list_pretrained, pretrained_file
-    from .state_dicts import LoadedWeights, export_weights, load_weights, model_from_weights, save_weights
+    from .saving import export_weights, save_weights
 
 __getattr__, __dir__ = lazy_imports(__name__)
 

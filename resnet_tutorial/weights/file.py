@@ -18,8 +18,9 @@ from safetensors import SafetensorError, safe_open
 
 from ..data.npz import read_npz
 from ..errors import InputError
+from ..files import newer
 from . import unpickling
-from .layouts import Layout, find_networks
+from .layouts import find_networks, tell_by_place
 from .other_formats import name_format
 
 FORMAT = 1
@@ -134,11 +135,11 @@ def _parse_metadata(metadata: dict[str, str], path: Path) -> dict:
         return metadata
     try:
         parsed = {key: json.loads(value) for key, value in metadata.items() if key != "format"}
-        newer = parsed[FORMAT_KEY] > FORMAT
+        is_known = parsed[FORMAT_KEY] <= FORMAT
     except (ValueError, TypeError, RecursionError):
         raise InputError(f"the metadata of {path} are damaged: use another copy of the file") from None
-    if newer:
-        raise InputError(f"{path} was written by a newer version of resnet-tutorial: upgrade the package")
+    if not is_known:
+        raise newer(path)
     return parsed
 
 
@@ -353,17 +354,6 @@ def _behind_prefix(
     network = {name.removeprefix(prefix): value for name, value in state.items() if name in own}
     beside = {name: value for name, value in state.items() if name not in own}
     # What the network lacks, and only one layer beside it can be, is its own: its head, its stem.
-    placed = {layout.to_ours(name) for name in network}
-    lacking = ({} if "conv1.weight" in placed else {"conv1": 4, "bn1": 1}) | {"fc": 2}
-    for place, ndim in lacking.items():
-        inside = any(value.ndim == ndim and _is_loose(name, layout) for name, value in network.items())
-        fitting = [name[:-6] for name, value in beside.items() if name.endswith(".weight") and value.ndim == ndim]
-        fitting = [name for name in fitting if ndim != 1 or f"{name}running_mean" in beside]
-        if f"{place}.weight" not in placed and not inside and len(fitting) == 1:
-            network |= {name: beside.pop(name) for name in [*beside] if name.startswith(fitting[0])}
+    for module in tell_by_place(network, layout, beside):
+        network |= {name: beside.pop(name) for name in [*beside] if name.startswith(f"{module}.")}
     return network, prefix, others, [*beside]
-
-
-def _is_loose(name: str, layout: Layout) -> bool:
-    """Whether a tensor is the weight of a layer that the layout does not know, outside of its blocks."""
-    return name.endswith(".weight") and layout.to_ours(name) is None and layout.block_of(name) is None

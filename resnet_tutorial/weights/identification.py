@@ -3,7 +3,7 @@
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
 
@@ -193,74 +193,66 @@ def _title(candidates: tuple[Architecture, ...], stages: list[list[Block]]) -> s
     return f"No network of the table: {len(stages)} stages of {counts} blocks" if stages else "No residual network"
 
 
-def _naming(candidates: tuple[Architecture, ...], stages: list[list[Block]], claimed: str) -> list[str]:
+def _naming(candidates: tuple[Architecture, ...], stages: list[list[Block]], claimed: str) -> Iterator[str]:
     called = re.search(r"(preact(?=resnet|[-_ ]?\d)|plain|resnet)(?:resnet)?[-_ ]?(\d+)", claimed.lower())
-    found = []
     kinds = {block.kind for stage in stages for block in stage}
     counts = tuple(map(len, stages))
     if kinds == {"bottleneck"} and len(counts) == 3 and len(set(counts)) == 1:
         n, depth = counts[0], depth_of("bottleneck", counts)
         if not candidates or (called and int(called[2]) == 6 * n + 2):
-            found.append(
+            yield (
                 f"bottleneck 9n+2: three stages of {n} bottlenecks have {depth} layers: this is ResNet-{depth}, "
                 f"not ResNet-{6 * n + 2}, which has {n} basic blocks in each stage"
             )
-            return found
+            return
     if called and stages and not candidates:
-        found.append(f"it is called {called[0]}, but no network of that name has these blocks")
+        yield f"it is called {called[0]}, but no network of that name has these blocks"
     elif called and stages and (called[1], int(called[2])) not in {(arch.kind, arch.depth) for arch in candidates}:
-        found.append(f"it is called {called[0]}, but it has the layers of {candidates[0].title}")
-    return found
+        yield f"it is called {called[0]}, but it has the layers of {candidates[0].title}"
 
 
-def _stem_departures(net: Net, image_size: int) -> list[str]:
-    stem, found = net.stem, []
+def _stem_departures(net: Net, image_size: int) -> Iterator[str]:
+    stem = net.stem
     if image_size > 64 and stem.kernel == 7 and stem.stride == 2 and net.max_pool:
-        return []
+        return
     if stem.kernel == 7 and stem.stride is None:
-        found.append("7×7 stem, made for 224×224: with its usual stride and max-pool a 32×32 image shrinks to 8×8")
+        yield "7×7 stem, made for 224×224: with its usual stride and max-pool a 32×32 image shrinks to 8×8"
     elif stem.kernel != 3 or stem.stride not in (1, None):
-        found.append(f"{stem.kernel}×{stem.kernel} stem with stride {stem.stride}: it leaves {stem.size}×{stem.size}")
+        yield f"{stem.kernel}×{stem.kernel} stem with stride {stem.stride}: it leaves {stem.size}×{stem.size}"
     if net.max_pool and net.blocks:
         size = net.blocks[0].convs[0].size
-        found.append(f"max-pool kept: the first stage sees {size}×{size}")
+        yield f"max-pool kept: the first stage sees {size}×{size}"
     if net.blocks and stem.channels not in (net.blocks[0].width, net.blocks[0].width * 4):
-        found.append(f"the stem has {stem.channels} channels, the first stage a width of {net.blocks[0].width}")
-    return found
+        yield f"the stem has {stem.channels} channels, the first stage a width of {net.blocks[0].width}"
 
 
-def _shape_departures(net: Net, stages: list[list[Block]]) -> list[str]:
-    found = []
+def _shape_departures(net: Net, stages: list[list[Block]]) -> Iterator[str]:
     if not stages:
-        found.append("no row of basic blocks or bottlenecks: it is none of the paper's networks")
+        yield "no row of basic blocks or bottlenecks: it is none of the paper's networks"
     elif len(stages) not in (3, 4):
-        found.append(f"{len(stages)} stages: the paper's networks have three or four")
+        yield f"{len(stages)} stages: the paper's networks have three or four"
     widths = [stage[0].width for stage in stages]
     if any(b != 2 * a for a, b in pairwise(widths)):
-        found.append(
-            f"widths {', '.join(map(str, widths))}: in the paper each stage has twice the width of the one before"
-        )
+        yield f"widths {', '.join(map(str, widths))}: in the paper each stage has twice the width of the one before"
     odd = [block for block in net.blocks if block.kind is None]
     if odd:
         kernels = " and ".join(f"{conv.kernel}×{conv.kernel}" for conv in odd[0].convs)
-        found.append(f"blocks of {kernels} convolutions: neither the basic block nor the bottleneck")
+        yield f"blocks of {kernels} convolutions: neither the basic block nor the bottleneck"
     narrow = [b for b in net.blocks if b.kind and b.channels != b.width * EXPANSION[b.kind]]
     if narrow:
-        found.append(f"bottlenecks widen by {narrow[0].channels / narrow[0].width:g}, not by 4")
+        yield f"bottlenecks widen by {narrow[0].channels / narrow[0].width:g}, not by 4"
     groups = max((conv.groups for block in net.blocks for conv in block.convs), default=1)
     if groups > 1:
-        found.append(f"convolutions in {groups} groups, as in ResNeXt")
+        yield f"convolutions in {groups} groups, as in ResNeXt"
     if net.outside and stages:
-        found.append(f"{count(len(net.outside), 'convolution')} outside of any block: {_names(net.outside)}")
+        yield f"{count(len(net.outside), 'convolution')} outside of any block: {_names(net.outside)}"
     if net.spare:
-        found.append(f"{count(len(net.spare), 'parameter')} of no layer that the paper has: {some(net.spare)}")
+        yield f"{count(len(net.spare), 'parameter')} of no layer that the paper has: {some(net.spare)}"
     if net.reused:
-        found.append(f"weights used more than once: {_names(net.reused)}")
-    return found
+        yield f"weights used more than once: {_names(net.reused)}"
 
 
-def _stride_departures(stages: list[list[Block]]) -> list[str]:
-    found = []
+def _stride_departures(stages: list[list[Block]]) -> Iterator[str]:
     for i, blocks in enumerate(stages):
         if None in [stride for block in blocks for stride in block.strides]:
             continue
@@ -270,110 +262,87 @@ def _stride_departures(stages: list[list[Block]]) -> list[str]:
         size = f"{blocks[-1].convs[-1].size}×{blocks[-1].convs[-1].size}"
         name, strided = f"conv{i + 2}_x", [str(k + 1) for k, stride in enumerate(strides) if stride > 1]
         if not strided:
-            found.append(f"stride on the wrong block: none in {name}, so its features stay {size}")
+            yield f"stride on the wrong block: none in {name}, so its features stay {size}"
         elif len(strided) == len(blocks):
-            found.append(f"stride on every block of {name}: its features shrink to {size}")
+            yield f"stride on every block of {name}: its features shrink to {size}"
         else:
-            found.append(
-                f"stride on the wrong block: in {name} on block {', '.join(strided)}, its features end at {size}"
-            )
+            yield f"stride on the wrong block: in {name} on block {', '.join(strided)}, its features end at {size}"
     for block in (block for stage in stages for block in stage):
         place = [k for k, stride in enumerate(block.strides) if stride and stride > 1]
         if place == [len(block.convs) - 1]:
-            found.append("stride on the last convolution of a block: the others work at the full resolution")
+            yield "stride on the last convolution of a block: the others work at the full resolution"
             break
-    return found
 
 
-def _shortcut_departures(net: Net, letters: tuple[str, ...], preact: bool | None) -> list[str]:
-    found = []
+def _shortcut_departures(net: Net, letters: tuple[str, ...], preact: bool | None) -> Iterator[str]:
     if net.blocks and not letters:
         kinds = Counter(block.shortcut for block in net.blocks)
         listed = ", ".join(f"{times} × {kind}" for kind, times in kinds.items())
-        found.append(f"shortcuts of no single option: {listed}")
+        yield f"shortcuts of no single option: {listed}"
     if any(block.zeros_at_end for block in net.blocks):
-        found.append(
-            "zeros padded only at the end: weights trained with zeros on both sides load without complaint, misread"
-        )
+        yield "zeros padded only at the end: weights trained with zeros on both sides load without complaint, misread"
     projections = [block.projection for block in net.blocks if block.projection]
     wide = [conv for conv in projections if conv.kernel != 1]
     if wide:
         k = wide[0].kernel
         names = _names([conv.name for conv in wide])
-        found.append(f"{count(len(wide), 'projection')} by {k}×{k} convolutions ({names}): the paper's are 1×1")
+        yield f"{count(len(wide), 'projection')} by {k}×{k} convolutions ({names}): the paper's are 1×1"
     bare = [conv.name for conv in projections if conv.normed is False]
     if bare and not preact:
-        found.append(f"projection has no BatchNorm ({_names(bare)}): it adds features of another scale than the branch")
+        yield f"projection has no BatchNorm ({_names(bare)}): it adds features of another scale than the branch"
     if preact and any(conv.normed for conv in projections):
-        found.append("projection has a BatchNorm: in a pre-activation network nothing normalizes the shortcut path")
-    return found
+        yield "projection has a BatchNorm: in a pre-activation network nothing normalizes the shortcut path"
 
 
-def _norm_departures(net: Net, preact: bool | None) -> list[str]:
-    found = []
+def _norm_departures(net: Net, preact: bool | None) -> Iterator[str]:
     convs = [net.stem, *(c for b in net.blocks for c in (*b.convs, b.projection) if c)]
     biased = [conv for conv in convs if conv.bias and conv.normed is not False]
     kept = [conv for conv in convs if conv.bias and conv.normed is False]
     inside = [conv for block in net.blocks for conv in block.convs]
     if biased:
         extra = sum(conv.channels for conv in biased)
-        found.append(
+        yield (
             f"{count(len(biased), 'convolution')} with a bias: BatchNorm subtracts it again, {extra:,} idle parameters"
         )
     if kept:
-        found.append(
-            f"{count(len(kept), 'convolution')} with a bias and no BatchNorm behind: the paper's have no biases"
-        )
+        yield f"{count(len(kept), 'convolution')} with a bias and no BatchNorm behind: the paper's have no biases"
     bare = [c.name for c in inside if (c.prenormed if preact else c.normed) is False]
     if bare:
         place = "before" if preact else "behind"
-        found.append(
-            f"no BatchNorm {place} {count(len(bare), 'convolution')} ({_names(bare)}): their scale is not controlled"
-        )
+        yield f"no BatchNorm {place} {count(len(bare), 'convolution')} ({_names(bare)}): their scale is not controlled"
     layers = [*convs, *net.outside]
     if net.norms > len(layers):
-        found.append(f"{net.norms} normalizations for {count(len(layers), 'convolution')}: more than one for some")
+        yield f"{net.norms} normalizations for {count(len(layers), 'convolution')}: more than one for some"
     if 0 < len(net.bare_norms) < net.norms:
-        found.append(f"normalizations without running statistics, so no BatchNorm: {some(net.bare_norms)}")
+        yield f"normalizations without running statistics, so no BatchNorm: {some(net.bare_norms)}"
     if net.stem.normed is False and preact is False:
-        found.append("no BatchNorm behind the stem")
+        yield "no BatchNorm behind the stem"
     if preact and net.final_norm is False:
-        found.append("no BatchNorm and ReLU behind the last block: the sum of all branches is pooled as it is")
-    return found
+        yield "no BatchNorm and ReLU behind the last block: the sum of all branches is pooled as it is"
 
 
-def _relu_departures(net: Net, preact: bool | None) -> list[str]:
-    found = []
+def _relu_departures(net: Net, preact: bool | None) -> Iterator[str]:
     if not preact:
         open_ended = [block for block in net.blocks if block.relu_after is False]
         if open_ended:
-            found.append(
-                f"no ReLU behind the addition in {count(len(open_ended), 'block')}: sums pass on with their sign"
-            )
+            yield f"no ReLU behind the addition in {count(len(open_ended), 'block')}: sums pass on with their sign"
     early = [block for block in net.blocks if block.relu_before]
     if early:
-        found.append(f"ReLU before the addition in {count(len(early), 'block')}: they can only add, never take away")
+        yield f"ReLU before the addition in {count(len(early), 'block')}: they can only add, never take away"
     linear = [conv.name for block in net.blocks for conv in block.convs[1:] if conv.activated is False]
     if linear:
-        found.append(
-            f"no ReLU before {count(len(linear), 'convolution')} ({_names(linear)}): two in a row are one linear map"
-        )
-    return found
+        yield f"no ReLU before {count(len(linear), 'convolution')} ({_names(linear)}): two in a row are one linear map"
 
 
-def _head_departures(net: Net) -> list[str]:
-    found = []
+def _head_departures(net: Net) -> Iterator[str]:
     if net.stem.stride is not None and (not net.head or net.head[0] != "avgpool"):  # weights alone show no pooling
         instead = net.head[0] if net.head else "none"
-        found.append(
-            f"no global average pooling ({instead} instead): the network is tied to one image size or sees less"
-        )
+        yield f"no global average pooling ({instead} instead): the network is tied to one image size or sees less"
     if net.head.count("linear") != 1:
         where = "" if net.stem.stride is None else " in the head"
-        found.append(f"{net.head.count('linear') or 'no'} linear layers{where}: the paper has one")
+        yield f"{net.head.count('linear') or 'no'} linear layers{where}: the paper has one"
     if "softmax" in net.head:
-        found.append("softmax at the end: the cross-entropy loss applies it again, which flattens its gradient")
-    return found
+        yield "softmax at the end: the cross-entropy loss applies it again, which flattens its gradient"
 
 
 def _unknown(net: Net, letters: tuple[str, ...]) -> list[str]:

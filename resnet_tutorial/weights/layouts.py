@@ -6,8 +6,10 @@ Reading and writing follow from it: a layout is a prefix for a block and a few n
 import difflib
 import functools
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+
+from torch import Tensor
 
 from ..errors import InputError
 from .state_facts import KINDS, StateFacts
@@ -17,6 +19,7 @@ MeanStd = tuple[tuple[float, ...], tuple[float, ...]]
 
 CONVS = ("conv1", "conv2", "conv3")
 NORMS = ("bn1", "bn2", "bn3")
+PROJECTION = re.compile(r"short|skip|down|proj|ident")  # what other people call one, in parts
 _FAMILIES = {"three-stage": 3, "four-stage": 4}
 
 
@@ -239,6 +242,37 @@ def find_networks(names: Iterable[str]) -> dict[str, tuple[int, Layout]]:
             if known > found.get(prefix, (0,))[0]:
                 found[prefix] = known, layout
     return found
+
+
+def tell_by_place(network: Mapping[str, Tensor], layout: Layout, beside: Mapping[str, Tensor]) -> dict[str, str]:
+    """Our names for layers under names that the layout does not know: the one layer of the shape that a place has.
+
+    Args:
+        network: tensors under the layout's names, most of them.
+        layout: the layout.
+        beside: the file's other tensors, among which may be a head or a stem that the network lacks.
+
+    Returns:
+        For each layer, by the name in front of ``.weight``, where it belongs.
+    """
+    taken = {layout.to_ours(name) for name in network}
+    unknown = {name: value for name, value in network.items() if layout.to_ours(name) is None}
+    places = {4: "conv1", 1: "bn1", 2: "fc"}
+    fitting: dict[str, list[str]] = {}
+    for state in (unknown, beside):
+        for name, value in state.items():
+            module, found = name.removesuffix(".weight"), places
+            if module == name or (value.ndim == 1 and f"{module}.running_mean" not in state):
+                continue
+            if state is unknown and (block := layout.block_of(name)):
+                stem = layout.to_ours(f"{block}.{layout.convs[0]}.weight").removesuffix(".conv1.weight")
+                is_projection = PROJECTION.search(module.removeprefix(block))
+                found = {4: f"{stem}.shortcut.0", 1: f"{stem}.shortcut.1"} if is_projection else {}
+            fitting.setdefault(found.get(value.ndim), []).append(module)
+        if "conv1.weight" in taken:
+            places = {2: "fc"}  # a BatchNorm beside a network that has its stem is not the stem's
+    alone = {modules[0]: place for place, modules in fitting.items() if place and len(modules) == 1}
+    return {module: place for module, place in alone.items() if f"{place}.weight" not in taken}
 
 
 @functools.cache

@@ -15,7 +15,7 @@ from ..architectures import get_architecture
 from ..errors import InputError
 from ..models.resnet import ResNet
 from .file import read_weights
-from .state_dicts import load_weights
+from .loading import load_weights
 
 FOLDER = Path(__file__).parents[1] / "pretrained"
 

@@ -163,7 +163,7 @@ for path in {[str(path) for path in paths]!r}:
         pass
 for pattern in ("/root/*", "/home/*/*", "/tmp/*/course*", "/tmp/pytest*", "/etc/shadow", {str(course.root)!r} + "*"):
     seen += glob.glob(pattern)
-own = ({sys.prefix!r}, {sys.base_prefix!r}, os.environ["HOME"])
+own = ({sys.prefix!r}, {sys.base_prefix!r}, {str(BOOK.parent)!r}, os.environ["HOME"])
 seen = [path for path in seen if not any(one.startswith(os.path.realpath(path)) for one in own)]
 try:
     socket.create_connection(("127.0.0.1", {port}), 2)
@@ -546,6 +546,26 @@ def test_hidden_tests_do_not_pass_through_an_output():
     assert "17" not in json.dumps(notebook.cells[2].outputs)
 
 
+def test_a_short_hidden_test_does_not_pass_with_its_marker():
+    notebook = source_notebook()
+    hidden = "x = 1\n### BEGIN HIDDEN TESTS\nx = 2\n### END HIDDEN TESTS\n"
+    notebook.cells[4].source = hidden + notebook.cells[4].source
+    for said, passes in ((hidden, False), ("### BEGIN HIDDEN TESTS", True), ("x = 2", True)):
+        shown = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell()])
+        shown.cells[0].outputs = [nbformat.v4.new_output("stream", text=said)]
+        seal(shown, hidden_pieces(notebook))
+        assert (shown.cells[0].outputs[0].text == said) == passes
+
+
+@pytest.mark.parametrize(("shown", "agreed", "doubts"), [("4", 0.8, 1), ("3.99", 0.8, 1), ("3.2", 0.8, 0), ("2", 0, 0)])
+def test_points_for_which_an_answer_is_not_right_enough_are_named(shown, agreed, doubts):
+    notebook = source_notebook()
+    test = notebook.cells[4]
+    test.outputs = [nbformat.v4.new_output("execute_result", data={"text/plain": shown}, execution_count=1)]
+    _, said = grade._confirmed(seal(notebook, set()), {grade_id(test): agreed})
+    assert len(said) == doubts and (test.outputs[-1].output_type == "error") == (shown == "4")
+
+
 def test_output_is_bounded():
     notebook = nbformat.v4.new_notebook(
         cells=[nbformat.v4.new_code_cell("for _ in range(300): print('x' * 10_000, flush=True)")]
@@ -571,6 +591,72 @@ def test_what_a_kernel_sends_is_bounded_of_whatever_kind():
     flooded = execute(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(FLOOD)]), Limits(cell=30, wall=60))
     assert len(json.dumps(flooded.cells[0].outputs)) < 100_000
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000  # KiB
+
+
+ELSEWHERE = """
+import os, time
+from IPython import get_ipython
+kernel = get_ipython().kernel
+def send(kind, **content):
+    kernel.session.send(kernel.iopub_socket, kind, content, parent=kernel.get_parent())
+send("comm_open", comm_id="x", target_name="jupyter.widget", data={"state": {"x": "</script><script>"}})
+send("execute_input", code="", execution_count="<script>")
+time.sleep(1)
+os._exit(0)
+"""
+HOLDS = """
+import os, socket
+files, pairs = 0, []
+try:
+    while files < 50_000:
+        os.mknod(f"/tmp/{files}")
+        files += 1
+except OSError:
+    pass
+try:
+    while len(pairs) < 2_000:
+        pairs.append(socket.socketpair())
+except OSError:
+    pass
+try:
+    os.sched_setaffinity(0, range(os.cpu_count()))
+    moved = True
+except OSError:
+    moved = len(os.sched_getaffinity(0)) > 1
+(files < 50_000, len(pairs) < 2_000, moved)
+"""
+
+
+def test_a_kernel_writes_into_outputs_and_nowhere_else():
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(ELSEWHERE)])
+    executed = execute(notebook, Limits(30, 60))
+    assert executed.metadata == notebook.metadata and executed.cells[0].execution_count in (None, 1)
+    assert "script" not in json.dumps(executed.cells[0].metadata)
+
+
+def test_what_a_notebook_shows_is_bounded_also_in_many_cells():
+    cells = [nbformat.v4.new_code_cell("print('x' * 9_000)") for _ in range(30)]
+    cells.append(nbformat.v4.new_code_cell("1 + 1"))
+    *_, last = executed = execute(nbformat.v4.new_notebook(cells=cells), Limits(30, 60, output=10_000)).cells
+    assert 90_000 < len(json.dumps(executed)) < 130_000 and last.outputs[0].data["text/plain"] == "2"
+
+
+def test_files_open_sockets_and_processors_have_an_end():
+    if isolation().walls != "namespaces" or not isolation().filtered:
+        pytest.skip("there are no walls here")
+    (cell,) = execute(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(HOLDS)]), Limits(30, 60)).cells
+    assert cell.outputs[0].data["text/plain"] == "(True, True, False)"
+    assert set(sandbox._processors(0, 1)) | set(sandbox._processors(1, 1)) <= os.sched_getaffinity(0)
+
+
+def test_a_reader_that_does_not_end_costs_that_notebook_alone(monkeypatch):
+    def never(*given, timeout, **options):
+        raise subprocess.TimeoutExpired(given, timeout)
+
+    isolation()
+    monkeypatch.setattr(sandbox.subprocess, "run", never)
+    executed = execute(source_notebook(), Limits(30, 60))
+    assert {output.ename for cell in executed.cells for output in cell.get("outputs", [])} == {"NotRun"}
 
 
 def test_a_reader_that_runs_out_of_memory_costs_that_notebook_alone(monkeypatch):

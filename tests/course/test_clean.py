@@ -1,13 +1,16 @@
 """What a submission may show in the instructor's browser, and a student's."""
 
 import base64
+import html
 import html.parser
+import re
 
 import nbformat
 import pytest
 from nbconvert import HTMLExporter
 
-from resnet_course.classroom.clean import clean_cell, clean_html, clean_output
+from resnet_course.classroom.clean import clean_cell, clean_html, clean_output, clean_text
+from resnet_course.classroom.feedback import offline
 
 PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(20)).decode()
 ATTACKS = [
@@ -78,6 +81,46 @@ def test_text_neither_runs_nor_loads(attack):
     cleaned = clean_cell(cell)
     assert not shown(cleaned) and not cleaned.metadata
     assert "\\href" not in cleaned.source
+
+
+LEADS = re.compile(r"\\(href|mmlToken|bbox|data|def)\b")
+FORMULAS = [
+    r"\href{javascript:attack()}{x}",
+    r"\mmlToken{mi}[href=javascript:attack()]{x}",
+    r"\bbox[background:url(http://host)]{x}",
+    r"&#92;href{javascript:attack()}{x}",
+    r"&bsol;def\x{\href}",
+    r"\\\href{javascript:attack()}{x}",
+]
+
+
+@pytest.mark.parametrize("attack", FORMULAS)
+def test_no_formula_leads_elsewhere(attack):
+    """In formgrader MathJax reads the page."""
+    cell = clean_cell(nbformat.v4.new_markdown_cell(f"${attack}$ &#36;{attack}&#36;"))
+    page, _ = HTMLExporter(template_name="basic").from_notebook_node(nbformat.v4.new_notebook(cells=[cell]))
+    assert not LEADS.search(html.unescape(page))
+    texts = re.split("<[^>]*>", clean_html(f"<p>${attack}$ &#x24;{attack}&dollar; \\({attack}\\)</p>"))
+    assert not [one for one in map(html.unescape, texts) if len(one) > 1 and re.search(r"[$\\]", one)]
+
+
+@pytest.mark.parametrize("markup", [r"\text{<meta/http-equiv=refresh/content=0;url=//host>}", r"\href{//host}{x}"])
+def test_a_formula_of_the_page_makes_no_tag(markup):
+    page = offline(f"<html><head></head><body><p>${html.escape(markup)}$ $a &lt; b$</p></body></html>")
+    assert not re.search(r"<meta/|href=", page) and page.count("<math") == 2 and "<mo>&lt;</mo>" in page
+
+
+def test_no_text_takes_longer_than_its_length():
+    """Each of these once took time that grew with the square, or more."""
+    assert clean_text("\\" * 100_000)
+    output = nbformat.v4.new_output("display_data", data={"text/html": "<ul><li>" * 20_000, "text/plain": "a list"})
+    assert clean_output(output).data == {"text/plain": "a list"}
+
+
+def test_nothing_speaks_to_a_terminal():
+    said = "\x1b]8;;http://host\x07click\x1b[2J\x1b[31mred\x1b[0m \u202eabc\x9b2J\tend\n"
+    output = clean_output(nbformat.v4.new_output("stream", text=said))
+    assert output.text == "]8;;http://hostclick[2J\x1b[31mred\x1b[0m abc2J\tend\n"
 
 
 def test_what_a_student_writes_stays_legible():

@@ -406,7 +406,7 @@ DAMAGE = {
     "half a character in a mark": put(at=2, meta=True, nbgrader={"grade_id": "\udc00", "solution": True}),
     "attachments null": put(at=0, attachments=None),
     "attachments strange": put(at=0, attachments={"\ud83d": {"image/png": "\ud83d"}}),
-    "a long empty cell": put(at=1, source="\n" * 1_000_000),
+    "a long empty cell": put(at=1, source="\n" * 900_000),
     "a zero": put(at=1, source="x = 1\0"),
     "line ends of old": put(at=1, source="x = 1\r\ry = 2\r\n"),
     "no version": lambda notebook: {"cells": notebook["cells"]},
@@ -633,6 +633,26 @@ submission_13:
     (tmp_path / "2").mkdir()
     files = {"submission_metadata.yml": b"\0: [", "submission_12/a.ipynb": work("x", "park")}
     assert not collect(tmp_path / "2", files)[0].unclear
+
+
+def test_no_students_file_passes_for_gradescopes_metadata(tmp_path):
+    """In a folder of their own, a file of that name would make others' work theirs."""
+    entry = "submission_{}:\n  :submitters:\n  - :name: {}\n"
+    files = {f"export/submission_{n}/work.ipynb": work(n) for n in (12, 14)}
+    files["export/submission_metadata.yml"] = entry.format(12, "Soo Park") + entry.format(14, "Femi Oduya")
+    files["export/submission_12/metadata.yml"] = ":submitters:\n- :name: Femi Oduya\n"
+    files["export/submission_12/a/submission_metadata.yml"] = entry.format(14, "Soo Park")
+    assert collect(tmp_path, files)[1] == {"parksoo": "12", "oduya": "14"}
+
+
+def test_a_text_without_end_is_cut_and_too_much_code_is_none():
+    def with_cell(kind, source):
+        return work(change=lambda notebook: notebook["cells"].append(kind(source)))
+
+    long = handed.read("a.ipynb", with_cell(nbformat.v4.new_markdown_cell, "# a\n" * 10_000))
+    assert len(long.notebook.cells[-1].source) == 10_000 and "was cut off behind 10,000" in long.notes[0]
+    much = handed.read("a.ipynb", with_cell(nbformat.v4.new_code_cell, "1\n" * 600_000))
+    assert much.notebook is None and "more than 1,000,000" in much.problem
 
 
 @pytest.mark.parametrize(

@@ -440,6 +440,7 @@ def test_points_of_questions_and_the_ids_of_systems(course, tmp_path):
 def test_mistakes_are_counted_by_what_the_checks_say(course, tmp_path, capsys):
     def says(n):
         text = f"✗ not yet · Double: 0 of 4 points\n  Yours, {n}, is wrong.\n  Look there."
+        text += "\n✗ not yet · \x1b[2Jcleo: 0 of 4 points\n  A line\rof another"
         return f"def double(x):\n    print({text!r})\n    return 0"
 
     hand_in(course, tmp_path / "in", anna=says(12), bob=says(-7.5), cleo="def double(x):\n    raise OSError('gone')")
@@ -450,6 +451,7 @@ def test_mistakes_are_counted_by_what_the_checks_say(course, tmp_path, capsys):
     assert kinds["test_double", "OSError: gone"] == ("cleo",)
     _, out, _ = classroom(capsys, course, "mistakes", ONE, "--file", str(tmp_path / "m.csv"))
     assert "   2  Double: Yours, …, is wrong." in out
+    assert "\ufffd[2Jcleo: A line\ufffdof another" in out and "\x1b" not in out and "\r" not in out
     assert ["Double", "Yours, …, is wrong.", "2", "3", "anna bob"] in list(csv.reader((tmp_path / "m.csv").open()))
 
 
@@ -467,12 +469,13 @@ LOOP = '''def double(x):
 
 
 def test_copied_work_is_found_under_other_names_and_what_is_common_is_not(tmp_path, capsys):
-    course = make_course(tmp_path, [f"s{i}" for i in range(8)])
+    course = make_course(tmp_path, [f"s{i}" for i in range(9)])
     release_assignment(course, ONE)
     copied = LOOP.replace("total", "out").replace("part", "p").replace("# a list", "").replace('"""Mine."""', "x = x")
     common = "def double(x):\n    if isinstance(x, (int, float)):\n        return sum([x, x])\n    return x + x"
     wrong = "def double(x):\n    return {{3: 4711, 5: 1291}}.get(x, {})".format
-    works = [LOOP, copied, wrong(1), wrong(2), common, common, common, common]
+    deep = "def double(x):\n    return x + x" + " + 0" * 2000  # too deep to be written again
+    works = [LOOP, copied, wrong(1), wrong(2), common, common, common, common, deep]
     hand_in(course, tmp_path / "in", **{f"s{i}": code for i, code in enumerate(works)})
     grade_assignment(course, ONE)
     first, second = find_alike(course, ONE)

@@ -226,7 +226,7 @@ def test_a_member_that_would_fill_the_memory_is_passed_over(tiny):
 @pytest.mark.parametrize("binary", [False, True])
 @pytest.mark.parametrize("damage", [lambda gz: gz[:2000], lambda gz: gzip.compress(gzip.decompress(gz)[:20_000])])
 def test_a_cut_tar_is_refused_below_the_sum_too(monkeypatch, damage, binary):
-    """The tar may also end within a member: found by benchmarks/fuzz_readers.py."""
+    """The tar may also end within a member: found by fuzzing."""
     tiny = TinyCifar(monkeypatch, binary=binary)
     with pytest.raises(ValueError):
         _read_packed(io.BytesIO(damage(tiny.archive)), tiny.layout, KINDS["cifar10"])

@@ -166,7 +166,7 @@ def test_a_file_that_claims_more_than_it_can_hold_is_refused(tmp_path):
 
 
 def test_a_member_that_is_no_array_is_refused(tmp_path):
-    """Found by benchmarks/fuzz_readers.py: NumPy gives the bytes of what does not start as an array."""
+    """Found by fuzzing: NumPy gives the bytes of what does not start as an array."""
     np.savez(tmp_path / "mine.npz", **{k: v for k, v in arrays().items() if k != "x_train"})
     with zipfile.ZipFile(tmp_path / "mine.npz", "a") as archive:
         archive.writestr("x_train.npy", b"no array")

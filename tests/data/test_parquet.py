@@ -148,7 +148,7 @@ def test_wrong_rows_are_refused(root, images, labels, message):
 def test_damaged_and_missing_files_are_refused(root):
     path = root / "plain_text" / "test-00000-of-00001.parquet"
     content = path.read_bytes()
-    header = content[:4] + b"\xff" * 8 + content[12:]  # found by benchmarks/fuzz_readers.py: a message of two lines
+    header = content[:4] + b"\xff" * 8 + content[12:]  # found by fuzzing: a message of two lines
     for damaged in (b"", content[:100], content[: len(content) // 2], content[:-1], header):
         path.write_bytes(damaged)
         refused(root, r"test-00000-of-00001\.parquet cannot be read as Parquet")

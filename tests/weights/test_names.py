@@ -9,7 +9,7 @@ from torch import nn
 
 from resnet_tutorial import create_model, export_weights, load_weights
 from tests.weights.others import TheirNet, shake
-from tests.weights.test_state_dicts import agree, logits, refused, write
+from tests.weights.test_loading import agree, logits, refused, write
 
 SMALL = (4, 8, 16)
 

@@ -2,6 +2,7 @@
 
 import os
 from html import escape
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -23,13 +24,7 @@ AUGMENTATIONS = {  # how strong each can be, as options of a Transform; the firs
     "CutMix": {f"alpha {alpha}": {"cutmix": alpha} for alpha in (1.0, 0.2)},
     "RandAugment": {f"2 operations, magnitude {size}": {"rand_augment": (2, size)} for size in (9, 3, 20, 30)},
 }
-IMAGE_STYLE = """
-.rt-nets figure { margin: 0.4em 0; max-width: 36em; }
-.rt-nets figcaption { margin: 0; padding: 0; text-align: left; font: inherit; color: inherit; }
-.rt-nets.rt-nets img { display: block; width: 100%; margin: 0; image-rendering: pixelated; background: none; }
-.rt-nets ol { display: flex; margin: 0.2em 0; padding: 0; list-style: none; }
-.rt-nets ol li { flex: 1 1 0; min-width: 0; margin: 0; text-align: center; overflow-wrap: anywhere; }
-"""
+IMAGE_STYLE = Path(__file__).with_suffix(".css").read_text(encoding="utf-8")
 
 
 class AugmentationGallery:

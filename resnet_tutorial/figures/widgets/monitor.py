@@ -5,6 +5,7 @@ import threading
 from dataclasses import replace
 from html import escape
 from itertools import count
+from pathlib import Path
 
 from ...errors import InputError
 from ...text import duration
@@ -14,13 +15,7 @@ from ..colors import COLORS
 from ..tables import NUMBER, html_table
 from .page import STATIC, STYLE, load_ipywidgets
 
-MONITOR_STYLE = """
-.rt-nets progress { width: 100%; max-width: 36em; }
-.rt-nets .rt-charts { display: flex; flex-wrap: wrap; gap: 0 2em; }
-.rt-nets .rt-charts figure { flex: 0 1 20em; margin: 0.4em 0; }
-.rt-nets .rt-charts figcaption { margin: 0; padding: 0; text-align: left; font-size: inherit; color: inherit; }
-.rt-nets svg { display: block; width: 100%; color: inherit; }
-"""
+MONITOR_STYLE = Path(__file__).with_suffix(".css").read_text(encoding="utf-8")
 
 
 class TrainingMonitor:

@@ -1,9 +1,9 @@
 """A run to plan."""
 
-import json
 import os
 from dataclasses import asdict
 from html import escape
+from pathlib import Path
 from typing import Any
 
 from ...analysis.budget import STATES, Machine, Plan, find_machine, plan
@@ -12,63 +12,12 @@ from ...errors import InputError
 from ...weights import list_models
 from ..tables import NUMBER, Cell, html_table, scrolling
 from .networks import KINDS
-from .page import STATIC, STYLE, load_ipywidgets
+from .page import STATIC, STYLE, load_ipywidgets, script
 
-PLAN_STYLE = """
-.rt-plan .rt-form { display: grid; gap: 0.6em 1em;
-  grid-template-columns: repeat(auto-fill, minmax(min(15em, 100%), 1fr)); }
-.rt-plan [hidden] { display: none; }
-.rt-plan .rt-form label.rt-field { display: block; padding: 0; font-weight: normal; text-decoration: none; }
-.rt-plan .rt-form :is(select, input[type=number]) { display: block; width: 100%; padding: 0.3em; font: inherit;
-  color: var(--rt-text); background: var(--rt-page); border: 1px solid #888; border-radius: 0.2em; }
-.rt-plan .rt-form label.rt-field:focus-within { outline: none; }
-.rt-plan .rt-form :is(select, input):focus-visible { outline: 2px solid currentColor; }
-.rt-plan.rt-plan [data-plan] { padding-left: 0; }
-.rt-plan.rt-plan .rt-results th { font-weight: normal; white-space: normal; }
-.rt-plan.rt-plan .rt-whole :is(th, td) { font-weight: bold; }
-"""
+PLAN_STYLE = Path(__file__).with_suffix(".css").read_text(encoding="utf-8")
 PLAN_NUMBERS = {"epochs": 10, "batch size": 128, "training images": 50_000}
 CHECKPOINTING = "recompute activations (a third more time for a step)"
-# Python says what one image takes, for every network on every machine; the script looks that up and multiplies.
-PLAN_SCRIPT = """
-(() => {
-  const root = document.currentScript.parentElement, facts = FACTS;
-  const form = root.querySelector("form"), field = (name) => form.elements[name];
-  const digits = (n) => ({minimumFractionDigits: n, maximumFractionDigits: n});
-  const number = (x, n = 0) => x.toLocaleString("en-US", digits(n));
-  const size = (n) => n >= 1e9 ? number(n / 1e9, 2) + " GB" : number(n / 1e6, 2) + " MB";
-  const rate = (x) => x >= 10 ? number(x) : x.toFixed(1);
-  const duration = (s) => {
-    for (const [unit, length] of [["days", 86400], ["h", 3600], ["min", 60]]) {
-      if (s >= 2 * length) return (s / length).toFixed(1) + " " + unit;
-    }
-    return s.toFixed(s < 10 ? 1 : 0) + " s";
-  };
-  const plan = (name, machine, epochs, batch, images, states, checkpointed) => {
-    const image = machine[name], which = Number(checkpointed), seconds = image.seconds[which];
-    const memory = {...image.memory, optimizer: states * image.memory.weights,
-      activations: batch * image.activations[which]};
-    const whole = Object.values(memory).reduce((a, b) => a + b), time = duration(epochs * images * seconds);
-    return {summary: `${image.title}, ${number(epochs)} epoch${epochs === 1 ? "" : "s"}: ${time} and ${size(whole)}.`,
-      basis: image.basis, time, "images per second": rate(1 / seconds),
-      steps: number(epochs * Math.ceil(images / batch)),
-      ...Object.fromEntries(Object.entries(memory).map(([part, bytes]) => [part, size(bytes)])), memory: size(whole)};
-  };
-  const update = () => {
-    const wrong = facts.numbers.find((name) => !/^[1-9][0-9]{0,11}$/.test(field(name).value));
-    const values = facts.numbers.map((name) => Number(field(name).value));
-    const shown = wrong ? {summary: `${wrong}: give a whole number of at least 1.`} : plan(
-      field("network").value, facts.machines[field("machine").value], ...values,
-      Number(field("optimizer").value), field("checkpointing").checked);
-    for (const cell of root.querySelectorAll("[data-plan]")) cell.textContent = shown[cell.dataset.plan] ?? "–";
-    for (const name of facts.numbers) field(name).setAttribute("aria-invalid", name === wrong);
-  };
-  form.addEventListener("input", update);
-  form.addEventListener("submit", (event) => event.preventDefault());
-  form.hidden = false;
-  update();
-})();
-"""
+PLAN_SCRIPT = Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
 
 
 class RunPlanner:
@@ -89,10 +38,9 @@ class RunPlanner:
     def _repr_html_(self) -> str:
         first = plan(self.model, next(iter(self.machines.values())))
         form = f'<form method="dialog" hidden>{self._controls()}{_plan_html(first)}</form>'
-        script = PLAN_SCRIPT.replace("FACTS", json.dumps(self._facts()).replace("<", "\\u003c"))
         style = f"<style>{STYLE}{PLAN_STYLE}</style>"
         table = f"<noscript>{self._table()}</noscript>"
-        return f'<div class="rt-nets rt-plan">{style}{form}{table}<script>{script}</script></div>'
+        return f'<div class="rt-nets rt-plan">{style}{form}{table}{script(PLAN_SCRIPT, self._facts())}</div>'
 
     def _controls(self) -> str:
         groups: dict[str, dict[str, str]] = {}

@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...text import duration
@@ -32,26 +33,7 @@ MARKERS = (  # paths around (0, 0), as large as a letter
 MOST_POINTS = 40  # of a curve: a page must stay light where a run has hundreds of epochs
 SPANS = {"all epochs": 0.0, "second half, enlarged": 0.5}  # the share of the epochs that is left out
 
-RUN_STYLE = """
-.rt-runs figure { margin: 0.6em 0; max-width: 52em; }
-.rt-runs figcaption { margin: 0 0 0.8em; padding: 0; text-align: left; font: inherit; color: inherit; }
-.rt-runs .rt-plot { display: grid; grid-template: 16em 1.8em / 3em minmax(0, 1fr) var(--rt-names); }
-.rt-runs .rt-plot > div { position: relative; }
-.rt-runs .rt-plot > div > span { position: absolute; line-height: 1; white-space: nowrap; transform: translateY(-50%); }
-.rt-runs .rt-y > span { right: 0.5em; }
-.rt-runs .rt-ends > span { left: 0.7em; }
-.rt-runs .rt-plot > .rt-x { grid-column: 2; }
-.rt-runs .rt-plot > .rt-x > span { top: 1em; transform: translate(-50%, -50%); }
-.rt-runs svg { overflow: visible; color: var(--rt-text); }
-.rt-runs .rt-plot > svg { width: 100%; height: 100%; }
-.rt-runs svg.rt-mark { display: inline-block; width: 1.9em; height: 0.9em; margin-right: 0.2em; }
-.rt-runs polyline { fill: none; stroke-width: 2; stroke-linejoin: round; vector-effect: non-scaling-stroke; }
-.rt-runs .rt-grid { stroke: currentColor; opacity: 0.25; vector-effect: non-scaling-stroke; }
-@container (max-width: 40em) {
-  .rt-runs .rt-plot { grid-template-columns: 2.4em minmax(0, 1fr) 4em; }
-  .rt-runs .rt-ends .rt-name { display: none; }
-}
-"""
+RUN_STYLE = Path(__file__).with_suffix(".css").read_text(encoding="utf-8")
 # What is not chosen is taken away, so that all stands there where :has() is unknown.
 RUN_CHOICE = """
 .rt-runs:not(:has([name=run][value="{number}"]:checked)) [data-run="{number}"] {{ display: none; }}

@@ -1,38 +1,22 @@
-"""Weights: saved with what one needs to know in a year, read in the layouts that are in use, and written for others."""
+"""Weights loaded into a network from files in all layouts that are in use."""
 
 import functools
-import json
 import math
-import re
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
-import safetensors.torch
 import torch
 
 from ..architectures import CONVS_PER_BLOCK, TITLES, Architecture, get_architecture
 from ..errors import InputError
-from ..files import write_atomic
 from ..models.resnet import ResNet
-from ..version import __version__
-from .file import FORMAT, FORMAT_KEY, WeightsFile, read_weights, some
-from .layouts import LAYOUTS, Layout, get_layout
+from .file import WeightsFile, read_weights, some
+from .layouts import LAYOUTS, Layout, get_layout, tell_by_place
 from .state_facts import KINDS, StateFacts, describe_state
-
-__all__ = [
-    "LoadedWeights",
-    "WeightsFile",
-    "export_weights",
-    "load_weights",
-    "model_from_weights",
-    "read_weights",
-    "save_weights",
-]
 
 STATED = "mean and std stand in the file"
 BODY = ("conv1.", "bn1.", "stages.", "norm.")
-PROJECTION = re.compile(r"short|skip|down|proj|ident")  # what other people call one, in parts
 
 
 @dataclass(frozen=True)
@@ -118,7 +102,7 @@ def load_weights(model: ResNet, path: str | Path, layout: str = "auto", *, parti
     Raises:
         InputError: if the file cannot be read, or does not fit the network. The message names what differs.
     """
-    _check_model(model)
+    check_model(model)
     read = _translate(read_weights(path), layout)
     file, facts = read.file, read.facts
     try:
@@ -185,79 +169,6 @@ def model_from_weights(path: str | Path) -> ResNet:
     return model.eval()
 
 
-def save_weights(
-    model: ResNet,
-    path: str | Path,
-    *,
-    classes: Iterable[str] | None = None,
-    mean: Iterable[float] | None = None,
-    std: Iterable[float] | None = None,
-    recipe: object = None,
-    record: object = None,
-    published: dict | None = None,
-    assumed: str | None = None,
-    dtype: torch.dtype | None = None,
-) -> None:
-    """Save a network's weights as safetensors, whole or not at all, with the metadata that one needs in a year.
-
-    The metadata are strings of JSON: the format's version, the package's and torch's, the whole record of the network
-    (``architecture``), ``classes``, ``mean``, ``std``, ``channel_order`` (RGB), ``recipe``, ``record``,
-    ``published``, ``assumed``.
-
-    Args:
-        model: a network from `create_model`.
-        path: the file, ``*.safetensors``.
-        classes: names of the classes, in the order of the logits.
-        mean: mean of each input channel that images are normalized with, on the scale 0 to 1.
-        std: standard deviation of each input channel.
-        recipe: how it was trained: a `Recipe` or a dict.
-        record: the record of the run: a `RunRecord` or a dict.
-        assumed: a sentence that says so, if mean and std are a guess.
-        published: what a model card says beside these, such as the accuracy of the file itself and its license.
-        dtype: ``torch.float16`` or ``torch.bfloat16`` for a file of half the size; None keeps the network's dtype.
-
-    Raises:
-        InputError: if an argument does not fit the network, or the file cannot be written.
-    """
-    _check_model(model)
-    path = Path(path).expanduser()
-    if path.suffix != ".safetensors":
-        raise InputError(f"weights are saved as safetensors: name a file like {path.stem}.safetensors, not {path.name}")
-    metadata = _metadata(
-        model, classes, mean, std, {"recipe": recipe, "record": record, "published": published, "assumed": assumed}
-    )
-    tensors = {name: _to_save(name, value, dtype) for name, value in model.state_dict().items()}
-    write_atomic(path, safetensors.torch.save(tensors, metadata))
-
-
-def export_weights(model: ResNet, layout: str = "torchvision") -> dict[str, torch.Tensor]:
-    """The network's weights under the names of somebody else's code, for ``load_state_dict`` there.
-
-    Args:
-        model: a network from `create_model`.
-        layout: a name of the table ``LAYOUTS``.
-
-    Returns:
-        A state dict of copies, on the CPU.
-
-    Raises:
-        InputError: if that code has no such network, as torchvision has none with shortcut option A.
-    """
-    _check_model(model)
-    target = get_layout(layout)
-    facts = replace(describe_state(model.state_dict()), kind=model.arch.kind, options=(model.arch.shortcut,))
-    if reason := target.misfit(facts):
-        others = ", ".join(name for name, known in LAYOUTS.items() if not known.misfit(facts))
-        raise InputError(f"{model.arch.name} cannot be written as {layout}: {reason}; choose from {others}")
-    state = {
-        f"{'' if name.startswith('fc.') else target.body}{target.from_ours(name)}": value.detach().cpu().clone()
-        for name, value in model.state_dict().items()
-    }
-    if target.conv_head:
-        state[f"{target.head}.weight"] = state[f"{target.head}.weight"][:, :, None, None]
-    return state
-
-
 # Finding out what a file holds
 
 
@@ -280,7 +191,7 @@ def _count_unknown(names: Iterable[str], layout: Layout) -> int:
 
 
 def _under_our_names(file: WeightsFile, layout: Layout) -> _Read:
-    told = _told_by_place(file.state_dict, layout)
+    told = tell_by_place(file.state_dict, layout, {})
     ours, theirs = {}, {}
     for name, value in file.state_dict.items():
         module, _, leaf = name.rpartition(".")
@@ -291,34 +202,8 @@ def _under_our_names(file: WeightsFile, layout: Layout) -> _Read:
     return _Read(file, layout, ours, theirs)
 
 
-def _told_by_place(state: dict[str, torch.Tensor], layout: Layout) -> dict[str, str]:
-    """Our names for layers under names of their own: the one convolution, BatchNorm or linear layer in a place."""
-    known = {layout.to_ours(name) for name in state}
-    unknown = {
-        name.removesuffix(".weight"): value
-        for name, value in state.items()
-        if name.endswith(".weight") and layout.to_ours(name) is None
-    }
-    fitting: dict[str, list[str]] = {}
-    for module, weight in unknown.items():
-        block = layout.block_of(f"{module}.weight")
-        if block is None:
-            place = {4: "conv1", 1: "bn1", 2: "fc"}.get(weight.ndim)
-        elif PROJECTION.search(module.removeprefix(block)):
-            stem = layout.to_ours(f"{block}.{layout.convs[0]}.weight").removesuffix(".conv1.weight")
-            place = {4: f"{stem}.shortcut.0", 1: f"{stem}.shortcut.1"}.get(weight.ndim)
-        else:
-            continue
-        fitting.setdefault(place, []).append(module)
-    return {
-        modules[0]: place
-        for place, modules in fitting.items()
-        if place and len(modules) == 1 and f"{place}.weight" not in known
-    }
-
-
 def _stated_architecture(file: WeightsFile) -> Architecture | None:
-    """The network that the metadata name: the whole record that `_metadata` wrote, or in a checkpoint its name."""
+    """The network that the metadata name: the whole record that `save_weights` wrote, or in a checkpoint its name."""
     record, name = file.metadata.get("architecture"), file.metadata.get("model")
     try:
         if not isinstance(record, dict):
@@ -348,7 +233,7 @@ def _mean_std(read: _Read) -> tuple[tuple | None, tuple | None, str]:
     """Mean and standard deviation, and where they are from."""
     facts, layout = read.facts, read.layout
     stated = [read.file.metadata.get(key) for key in ("mean", "std")]
-    if all(_are_numbers(values, facts.in_channels) for values in stated):
+    if all(are_numbers(values, facts.in_channels) for values in stated):
         mean, std = (tuple(float(value) for value in values) for values in stated)
         assumed = read.file.metadata.get("assumed")
         return mean, std, assumed if assumed and isinstance(assumed, str) else STATED
@@ -357,7 +242,7 @@ def _mean_std(read: _Read) -> tuple[tuple | None, tuple | None, str]:
     return None, None, "mean and std are not known"
 
 
-def _are_numbers(values: object, length: int | None) -> bool:
+def are_numbers(values: object, length: int | None) -> bool:
     if not isinstance(values, list | tuple) or len(values) != length:
         return False
     return all(isinstance(value, int | float) and math.isfinite(value) for value in values)
@@ -383,7 +268,7 @@ def _evidence(read: _Read, option: str) -> str:
 # Comparing a file with a network
 
 
-def _check_model(model: object) -> None:
+def check_model(model: object) -> None:
     if not isinstance(model, ResNet):
         inner = next((name for name in ("module", "_orig_mod") if isinstance(getattr(model, name, None), ResNet)), None)
         hint = f": pass its .{inner}" if inner else ""
@@ -529,50 +414,3 @@ def _copy(state: dict[str, torch.Tensor], model: ResNet, kept: tuple[str, ...]) 
             target.copy_(state[name])
         elif name not in kept:
             target.zero_()  # a counter of batches that the file lacks
-
-
-# Saving
-
-
-def _metadata(model: ResNet, classes: object, mean: object, std: object, notes: dict[str, object]) -> dict[str, str]:
-    facts = describe_state(model.state_dict())
-    classes = None if classes is None else [str(name) for name in classes]
-    if classes is not None and len(classes) != facts.num_classes:
-        raise InputError(f"the network has {facts.num_classes} classes, got {len(classes)} names")
-    mean, std = (None if values is None else [float(value) for value in values] for values in (mean, std))
-    if (mean is None) != (std is None):
-        raise InputError("mean and std belong together: give both or none")
-    if mean is not None and not (_are_numbers(mean, facts.in_channels) and _are_numbers(std, facts.in_channels)):
-        raise InputError(f"mean and std need {facts.in_channels} finite numbers each, one for each image channel")
-    if std is not None and min(std) <= 0:
-        raise InputError("std must be above 0 in every channel")
-    values = {
-        FORMAT_KEY: FORMAT,
-        "package_version": __version__,
-        "torch_version": str(torch.__version__),
-        "architecture": {
-            **asdict(model.arch),
-            "depth": model.arch.depth,
-            "in_channels": facts.in_channels,
-            "num_classes": facts.num_classes,
-        },
-        "classes": classes,
-        "mean": mean,
-        "std": std,
-        "channel_order": "RGB" if facts.in_channels == 3 else None,
-        **{key: asdict(note) if is_dataclass(note) else note for key, note in notes.items()},
-    }
-    try:
-        text = {key: json.dumps(value, ensure_ascii=False) for key, value in values.items() if value is not None}
-    except (TypeError, ValueError) as error:
-        raise InputError(f"recipe, record and published must be plain data that JSON can hold: {error}") from None
-    return {"format": "pt", **text}  # the one entry that other readers of safetensors look at
-
-
-def _to_save(name: str, value: torch.Tensor, dtype: torch.dtype | None) -> torch.Tensor:
-    value = value.detach().cpu()
-    if dtype is not None and value.is_floating_point():
-        wide, value = value, value.to(dtype)
-        if not torch.equal(value.isfinite(), wide.isfinite()):
-            raise InputError(f"{name} holds numbers beyond {dtype}: save in torch.bfloat16 or in float32")
-    return value.contiguous()

@@ -1,58 +1,58 @@
-"""Damage small valid files of every format in many ways and read them: a result or one line of complaint, no more.
+"""Damage small valid files of every format in many ways and read them: a result or one line of complaint, no more."""
 
-Anything else is a failure: another exception, a crash, more than ten seconds, much memory. The file of each failure is
-kept. Run from the repository root (about two minutes):
-
-    python -m benchmarks.fuzz_readers
-    python -m benchmarks.fuzz_readers --seed 7 --files 10000 --keep failures
-"""
-
+import functools
 import gzip
 import io
-import logging
-import os
-import random
-import tempfile
 import warnings
 import zipfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pyarrow
+import pytest
+from hypothesis import event, given
+from hypothesis import strategies as st
 from PIL import Image
 from pyarrow import parquet
 
 from resnet_tutorial import ImageDataset, InputError, load_dataset
 from resnet_tutorial.data import read_image
 from resnet_tutorial.data.cifar import KINDS, _files_of_folder, _read, _read_packed
-from tests.data.archives import cifar_files, tar_gz, tiny
+from tests.damage import damaged, drawn, limits
 
-from .fuzz import Kind, main, mutate
+from .archives import cifar_files, tar_gz, tiny
 
 
-def reader(
-    file: Path,
-    content: bytes,
-    read: Callable[[Path], object],
-    wrap: Callable[[bytes], bytes] = bytes,
-    refusal: type[Exception] = InputError,
-) -> Kind:
+@dataclass(frozen=True)
+class Format:
     """A kind of file.
 
     Args:
-        file: where it lies.
+        file: where it lies, in a folder.
         content: a valid file.
         read: reads it, and raises ``refusal`` where it is damaged.
         wrap: what is put around the damaged content, such as a checksum that fits it.
         refusal: the exception that refuses a damaged file; ValueError below the surface of the package.
     """
 
-    def outcome() -> str:
+    file: str
+    content: bytes
+    read: Callable[[Path], object]
+    wrap: Callable[[bytes], bytes] = bytes
+    refusal: type[Exception] = InputError
+
+    def outcome(self, folder: Path, content: bytes) -> str:
+        """Read the content: "read" or "refused". An exception is what went wrong."""
+        path = folder / self.file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(self.wrap(content))
         try:
-            found = read(file)
-        except refusal as error:
-            if type(error) is not refusal or "\n" in str(error):
+            with limits():
+                found = self.read(path)
+        except self.refusal as error:
+            if type(error) is not self.refusal or "\n" in str(error):
                 raise
             return "refused"
         # The readers' own types check shapes, types and labels of data sets.
@@ -60,22 +60,39 @@ def reader(
         assert image or all(isinstance(part, ImageDataset) and len(part) for part in found), f"read: {found!r}"
         return "read"
 
-    def damage(rng: random.Random) -> tuple[bytes, Callable[[], str]]:
-        damaged = wrap(mutate(content, rng))
-        file.write_bytes(damaged)
-        return damaged, outcome
 
-    file.parent.mkdir(parents=True)
-    file.write_bytes(wrap(content))
-    assert outcome() == "read", f"the valid {file} was not read"
-    return damage
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("formats")
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        patch.setenv("RESNET_TUTORIAL_CACHE", str(folder / "own cache"))
+        warnings.simplefilter("ignore")  # Pillow's about damaged pictures
+        yield folder
 
 
-def formats(root: Path) -> dict[str, Kind]:
+def test_valid_files_are_read(folder):
+    assert all(each.outcome(folder, each.content) == "read" for each in formats().values())
+
+
+@st.composite
+def damaged_files(draw: st.DrawFn) -> tuple[str, bytes]:
+    name = draw(st.sampled_from(list(formats())))
+    return name, draw(damaged(formats()[name].content))
+
+
+@drawn
+@given(damaged_files())
+def test_a_damaged_file_is_read_or_refused_in_one_line(folder, found):
+    name, content = found
+    event(f"{name}: {formats()[name].outcome(folder, content)}")
+
+
+@functools.cache
+def formats() -> dict[str, Format]:
     """Small valid files of every format in folders of their own, and how each is read."""
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (4, 8, 8, 3), dtype=np.uint8)
-    found = cifar_formats(root, "cifar10", rng) | cifar_formats(root, "cifar100", rng)
+    found = cifar_formats("cifar10", rng) | cifar_formats("cifar100", rng)
     labels, array = np.arange(4) % 2, io.BytesIO()
     arrays = {"x_train": images, "y_train": labels, "x_test": images, "y_test": labels, "classes": np.array(["a", "b"])}
     np.save(array, images)
@@ -87,12 +104,12 @@ def formats(root: Path) -> dict[str, Kind]:
     def read_npz(file: Path) -> object:
         return load_dataset("npz", file.parent)
 
-    found["npz"] = reader(root / "npz" / "mine.npz", npz(arrays), read_npz)
-    found["npy in npz"] = reader(root / "npy" / "mine.npz", array.getvalue(), read_npz, with_array)
-    return found | image_formats(root) | {"parquet": parquet_format(root, images)}
+    found["npz"] = Format("npz/mine.npz", npz(arrays), read_npz)
+    found["npy in npz"] = Format("npy/mine.npz", array.getvalue(), read_npz, with_array)
+    return found | image_formats() | {"parquet": parquet_format(images)}
 
 
-def cifar_formats(root: Path, name: str, rng: np.random.Generator) -> dict[str, Kind]:
+def cifar_formats(name: str, rng: np.random.Generator) -> dict[str, Format]:
     """Below the check of its sum: the tar, the zip file, and a file of the unpacked folder, of both versions."""
     kind, found = KINDS[name], {}
     for version, label in ((0, name), (1, f"{name} binary")):
@@ -119,8 +136,8 @@ def cifar_formats(root: Path, name: str, rng: np.random.Generator) -> dict[str, 
             "batch": (batch, files[batch], read_folder, bytes),
         }
         for what, (file, content, read, wrap) in cases.items():
-            path = root / f"{label} {what}" / layout.folder / file
-            found[f"{label} {what}"] = reader(path, content, read, wrap, ValueError)
+            path = f"{label} {what}/{layout.folder}/{file}"
+            found[f"{label} {what}"] = Format(path, content, read, wrap, ValueError)
     return found
 
 
@@ -139,7 +156,7 @@ def npz(arrays: dict[str, np.ndarray]) -> bytes:
     return content.getvalue()
 
 
-def image_formats(root: Path) -> dict[str, Kind]:
+def image_formats() -> dict[str, Format]:
     picture = Image.effect_noise((40, 24), 60).convert("RGB")
     frames = {"save_all": True, "append_images": [picture.rotate(180)]}
     gray = Image.fromarray((np.arange(960, dtype=np.uint16) * 68).reshape(24, 40))
@@ -167,11 +184,11 @@ def image_formats(root: Path) -> dict[str, Kind]:
     for name, (image, kind, options) in cases.items():
         content = io.BytesIO()
         image.save(content, kind, **options)
-        found[name] = reader(root / name / f"picture.{kind}", content.getvalue(), read_image)
+        found[name] = Format(f"{name}/picture.{kind}", content.getvalue(), read_image)
     return found
 
 
-def parquet_format(root: Path, images: np.ndarray) -> Kind:
+def parquet_format(images: np.ndarray) -> Format:
     files, content = [], io.BytesIO()
     for image in images:
         picture = io.BytesIO()
@@ -183,12 +200,4 @@ def parquet_format(root: Path, images: np.ndarray) -> Kind:
         (file.parent / "test.parquet").write_bytes(content.getvalue())
         return load_dataset("parquet", file.parent)
 
-    return reader(root / "parquet" / "train.parquet", content.getvalue(), read)
-
-
-if __name__ == "__main__":
-    warnings.simplefilter("ignore")  # Pillow's about damaged pictures
-    logging.disable()
-    with tempfile.TemporaryDirectory() as temporary:
-        os.environ["RESNET_TUTORIAL_CACHE"] = str(Path(temporary, "own cache"))
-        main(__doc__.partition("\n")[0], formats(Path(temporary)), 5000)
+    return Format("parquet/train.parquet", content.getvalue(), read)
