@@ -7,7 +7,7 @@ var Scorer = {
 };
 
 if (typeof Search !== "undefined") {  // on the page of results; before it begins
-  const bare = "nav, aside, pre, math, table, .headerlink, script, style, .header-article-items, .prev-next-footer, footer, .cell details.hide";
+  const bare = "nav, aside, pre, math, table, .headerlink, script, style, .header-article-items, .prev-next-footer, footer, .cell details.hide, #references";
   // How others write what the book calls warm-up and BatchNorm.
   const other = [[/\bwarm ?up\b/gi, "warm-up"], [/\bbatch[- ]norm(ali[sz]ation)?\b/gi, "batchnorm"]];
   const perform = Search.performSearch;
@@ -30,7 +30,9 @@ if (typeof Search !== "undefined") {  // on the page of results; before it begin
       const term = part.closest("dd")?.previousElementSibling;
       const place = term?.id ? term : part.closest("section[id]");
       const title = place && textOf(place === term ? term : place.querySelector("h1, h2, h3, h4"));
-      const named = title ? count(title) / title.split(" ").length : 0;  // the share of a heading or term that was asked for
+      const asked = (word) => [...keywords].some((one) => word.startsWith(one.toLowerCase()));
+      const words = title?.toLowerCase().split(/[^\p{L}]+/u).filter(Boolean) ?? [];
+      const named = words.filter(asked).length / (words.length || 1);  // the share of a heading or term that was asked for
       return textOf(part).split(/(?<=[.?!])\s+(?=[A-Z])/)
         .map((text) => ({text, place, title, worth: count(text) + 2 * named}));
     });
@@ -45,6 +47,8 @@ if (typeof Search !== "undefined") {  // on the page of results; before it begin
         link.href += `#${best.place.id}`;
         link.append(` > ${best.title}`);
       }
+      const twin = [...item.parentNode.children].find((one) => one !== item && one.querySelector("a").href === link.href);
+      if (twin) return item.remove();
       item.dataset.worth = best.worth;
       // Others wait for their page, but for names of the package, which have none.
       const isName = (one) => one.querySelector("a").pathname.endsWith("/api.html");

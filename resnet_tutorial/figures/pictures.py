@@ -4,18 +4,12 @@ import base64
 import io
 from collections.abc import Sequence
 from html import escape
+from pathlib import Path
 
 import torch
 from PIL import Image
 
-STYLE = """
-.rt-pictures { display: grid; gap: 0.4em; overflow-x: auto; align-items: end; margin: 0 auto; font-size: 0.8em;
-  line-height: 1.25; }
-.rt-pictures figure { margin: 0; padding: 0; text-align: center; white-space: pre-line; }
-.rt-pictures.rt-pictures img { display: block; width: 100%; max-width: none; margin: 0; padding: 0; background: none;
-  image-rendering: pixelated; }
-.rt-pictures > span { align-self: center; text-align: right; }
-"""
+STYLE = Path(__file__).with_suffix(".css").read_text(encoding="utf-8")
 
 
 class Pictures:

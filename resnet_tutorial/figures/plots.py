@@ -93,7 +93,7 @@ def _panels(figure: Figure) -> list[str]:
         # Nothing refers to a group, and a page has many figures with the same ones. Black letters have no color at all.
         svg = re.sub(r'<g id="[^"]*">', "<g>", svg).replace("#000000", "currentColor")
         width = re.search(r'width="(.*?)"', svg)[1]
-        look = f"flex: 1 1 calc(0.72 * {width}); min-width: 0; max-width: calc(1.25 * {width}); height: auto"
+        look = f"flex: 1 1 calc(0.8 * {width}); min-width: 0; max-width: calc(1.25 * {width}); height: auto"
         words = escape(_in_words(panel))
         found.append(f'<svg role="img" aria-label="{words}" style="{look}" fill="currentColor" {svg}')
     for axis in axes:
@@ -162,7 +162,7 @@ def show_classes(dataset: ImageDataset, per_class: int = 10) -> Pictures:
 def show_training(record: RunRecord) -> Chart:
     """Loss, accuracy and learning rate of a run, epoch by epoch."""
     frame = epochs([record]).dropna(axis="columns", how="all")
-    figure, axes = plt.subplots(1, 3, figsize=(10, 3))
+    figure, axes = plt.subplots(1, 3, figsize=(9.3, 3))
     panels = (
         ("loss (nats)", {"loss": "training", "val_loss": "validation"}),
         ("accuracy (%)", {"train_accuracy": "training", "val_accuracy": "validation"}),
@@ -297,7 +297,7 @@ def show_seeds(records: Sequence[RunRecord]) -> Chart:
 
 def show_schedules(recipes: dict[str, Recipe], steps_per_epoch: int = 20) -> Chart:
     """Learning rate of recipes over their epochs, a panel each, read off the real schedule at every step."""
-    figure, axes = plt.subplots(1, len(recipes), figsize=(2.8 * len(recipes), 2.6), sharey=True, squeeze=False)
+    figure, axes = plt.subplots(1, len(recipes), figsize=(2.4 * len(recipes), 2.4), sharey=True, squeeze=False)
     frame = DataFrame({name: Series(learning_rates(recipe, steps_per_epoch)) for name, recipe in recipes.items()})
     frame.insert(0, "epoch", frame.index / steps_per_epoch)
     for axis, name in zip(axes[0], recipes, strict=True):

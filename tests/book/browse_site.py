@@ -23,7 +23,7 @@ from pathlib import Path
 
 from .access import grave_findings, keyboard_problems, poor_colors, speechless_pictures
 
-LIMIT = 1_500_000  # bytes of a first visit to a page, as a server sends them (compressed)
+LIMIT = 1_200_000  # bytes of a first visit to a page, as a server sends them (compressed)
 VIEWS = (("light", (360, 1400)), ("dark", (1400, 360)))  # color schemes and widths
 # A word, and a page that the search must find with it.
 KNOWN = {
@@ -31,6 +31,8 @@ KNOWN = {
     "augmentation": "exploring_the_dataset",
     "bottleneck": "residual_blocks",
     "checkpoint": "gpu_training",
+    "warmup": "gpu_training",
+    "batch norm": "residual_blocks",
     "degradation": "why_go_deeper",
     "shattered": "degradation_lab",
     "gate": "which_shortcut",

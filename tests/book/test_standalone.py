@@ -31,9 +31,13 @@ html_theme_options = {{
 """
 
 
-def build(folder: Path, text: str, address: str = "") -> tuple[str, str]:
-    """Build a book of one notebook. Returns its page and what the build complained of."""
+def build(folder: Path, text: str, address: str = "", figures: tuple[str, ...] = ()) -> tuple[str, str]:
+    """Build a book of one notebook, with cells that show figures. Returns its page and what the build complained of."""
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# Title\n\n" + text)])
+    for figure in figures:
+        output = nbformat.v4.new_output("display_data", {"text/html": figure})
+        metadata = {"mystnb": {"image": {"alt": "a < b, in words"}}}
+        notebook.cells.append(nbformat.v4.new_code_cell("show()", outputs=[output], metadata=metadata))
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
     nbformat.write(notebook, folder / "index.ipynb")
     (folder / "conf.py").write_text(CONF.format(extension=str(ROOT / "book/_ext"), address=address))
@@ -61,6 +65,18 @@ def test_without_an_address_nothing_leads_to_it(tmp_path):
     assert (tmp_path / "html/_static/scripts/fontawesome.js").stat().st_size < 150_000
     icons = (tmp_path / "html/_static/scripts/fontawesome.js").read_text(encoding="utf-8")
     assert '"magnifying-glass":[' in icons and "monero" not in icons
+
+
+def test_a_figure_in_html_has_the_text_of_its_cell_and_its_style_once(tmp_path):
+    figures = (
+        '<div class="rt-chart" style="x"><style>.a {}</style></div>',
+        '<div class="rt-pictures"><style>.a {}</style></div>',
+    )
+    page, complaints = build(tmp_path, "Text", figures=figures)
+    assert complaints == ""
+    for kind in ("rt-chart", "rt-pictures"):
+        assert f'<div role="group" aria-label="a &lt; b, in words" class="{kind}"' in page
+    assert page.count("<style>.a {}</style>") == 1 and "<style>.a {}</style>" in page.partition("</head>")[0]
 
 
 def test_with_an_address_the_buttons_lead_to_it(tmp_path):
