@@ -99,7 +99,7 @@ def read(path: str, data: bytes) -> Handed:
     try:
         content, problem = _content(data, notes)
         cells = [_clean(cell, notes) for cell in content if isinstance(cell, dict)]
-        if (size := sum(len(cell["source"]) for cell in cells)) > MOST_TEXT:
+        if (size := sum(len(cell["source"].strip()) for cell in cells)) > MOST_TEXT:
             raise ValueError(f"its cells hold {size:,} characters, more than {MOST_TEXT:,}")
         if len(cells) < len(content):
             notes.append(f"Left out, as they are none: {len(content) - len(cells)} cells.")

@@ -63,8 +63,8 @@ def collect_submissions(course: Course, assignment: str, place: Path) -> Collect
     Raises:
         InputError: nothing to collect there, or the assignment was not released.
     """
-    course.source(assignment)  # says which there are, if there is none of that name
     if not (course.root / "release" / assignment).is_dir():
+        course.source(assignment)  # says which there are, if there is none of that name
         raise not_released(assignment)
     if course.root.is_relative_to(place.resolve()) or any(map(place.resolve().is_relative_to, course.own_folders)):
         raise InputError(f"{place} is the course, or of it: name the folder with what was handed in")

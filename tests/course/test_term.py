@@ -347,6 +347,14 @@ def classroom(capsys, course, *words):
     return stop.value.code, said.out, said.err
 
 
+def test_a_full_disk_is_one_line(course, capsys, monkeypatch):
+    def full(*given):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("resnet_course.steps.release_assignment", full)
+    assert classroom(capsys, course, "release", ONE)[2] == "error: the disk is full: make room, then call this again\n"
+
+
 def test_two_at_work_in_one_course(course, capsys):
     with course.locked("classroom grade 1_double"):
         status, _, error = classroom(capsys, course, "release", ONE)
