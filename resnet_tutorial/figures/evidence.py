@@ -74,9 +74,13 @@ def difference(first: Iterable[float], second: Iterable[float]) -> str:
     """
     first, second = tuple(first), tuple(second)
     if min(len(first), len(second)) < 2:
-        return f"{statistics.fmean(second) - statistics.fmean(first):+.1f} points (one seed, no interval)"
+        return f"{_signed(statistics.fmean(second) - statistics.fmean(first))} points (one seed, no interval)"
     gap = seed_difference(first, second)
-    return f"{gap.value:+.1f} points (95 % interval {gap.low:+.1f} to {gap.high:+.1f})"
+    return f"{_signed(gap.value)} points (95 % interval {_signed(gap.low)} to {_signed(gap.high)})"
+
+
+def _signed(points: float) -> str:
+    return f"{round(points, 1) + 0.0:+.1f}"  # + 0.0: a rounded zero has no minus
 
 
 def _all(values: Iterable[str], word: str = " and ") -> str:
