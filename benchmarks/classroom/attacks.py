@@ -381,7 +381,7 @@ def below(*cells: Any) -> Edit:
     return lambda notebook: notebook.cells.extend(one.copy() for one in cells)
 
 
-ZEROS = swap("zero_pad", "new // 2, new - new // 2", "0, new")  # earns 16.4
+ZEROS = swap("zero_pad", "new // 2, new - new // 2", "0, new")  # earns 15.6
 PUT_BACK = "were changed; the ones that you were given were put back"
 LAST = "start_as_identity"  # the last task, of 3 points
 
@@ -453,10 +453,10 @@ ATTACKS = [
     # On the points.
     Attack("clears tests", PUT_BACK, (in_test("zero_pad", ""), in_test("BasicBlock", ""))),
     Attack(
-        "writes tests that give all", PUT_BACK, (ZEROS, in_test("zero_pad", "3.0"), in_test("PaddedBlock", "4.0")), 16.4
+        "writes tests that give all", PUT_BACK, (ZEROS, in_test("zero_pad", "3.0"), in_test("PaddedBlock", "4.0")), 15.6
     ),
-    Attack("raises points, opens locks", "behind the old ones", (ZEROS, raised), 16.4),
-    Attack("outputs that claim 100 points", "behind the old ones", (ZEROS, stale), 16.4),
+    Attack("raises points, opens locks", "behind the old ones", (ZEROS, raised), 15.6),
+    Attack("outputs that claim 100 points", "behind the old ones", (ZEROS, stale), 15.6),
     Attack(
         "numbers of a friend",
         "parameters_a",
@@ -504,7 +504,7 @@ ATTACKS = [
 # Whoever attacks nothing: a right answer, one mistake, two tasks that are missing, nothing at all.
 OTHERS_IN_CLASS = [
     Attack("right"),
-    Attack("zeros at the end", "behind the old ones", (ZEROS,), 16.4),
+    Attack("zeros at the end", "behind the old ones", (ZEROS,), 15.6),
     Attack("two tasks are missing", "NotImplementedError", (drop("predict"), drop(LAST)), 13),
     Attack(
         "nothing written",
