@@ -14,19 +14,9 @@ from torch import Tensor, nn
 from torch.optim import SGD, AdamW, Optimizer, lr_scheduler
 
 from .contain import contained
-from .report import Finding, Result, grade, notice
+from .report import Finding, Result, grade
 from .space import Space, mistake, search
-from .values import (
-    SIGNATURE,
-    alike,
-    argument_changed,
-    check_values,
-    compare_values,
-    explain_shape,
-    none_returned,
-    same,
-    to_tensor,
-)
+from .values import alike, argument_changed, check_values, compare_values, none_returned, same, to_tensor
 
 Batches = Sequence[tuple[Tensor, Tensor]]
 SIZES = (6, 6, 2)  # the last batch is smaller
@@ -322,23 +312,12 @@ def train_epoch(function: Callable[[nn.Module, Batches, Optimizer], float], *, p
         seen = "The optimizer that you were given takes no step."
         weights = Finding("own_optimizer", seen, "Which optimizer knows the momentum of the epochs before?")
 
-    def returns(**options: Any) -> bool:
-        return same(to_tensor(value), to_tensor(_after(_train, model, batches, **{**known, **options})[1].value))
+    def loss(batches: Batches, **options: Any) -> float:
+        return _after(_train, model, batches, **{**known, **options})[1].value
 
-    value, figure = outcome.value, none_returned(outcome.value)
-    if isinstance(value, Tensor):
-        notice(Finding("tensor_returned", "Your function gives back a tensor, not a number of Python's.", SIGNATURE))
-    if not figure and contained(to_tensor, value).problem:
-        figure = Finding(
-            "no_number", f"Your function gives back a {type(value).__name__}.", "Which number is asked for?"
-        )
-    if not figure and to_tensor(value).ndim:
-        figure = explain_shape(to_tensor(value), torch.tensor(0.0), "Asked for the mean loss,")
-    if not figure and not returns():
-        other = "Which number, exactly, is the mean over all images?"
-        figure = search(RETURNED, returns, most=2) or weights
-        figure = figure or Finding("value", f"The loss that you return is {to_tensor(value).item():.4g}.", other)
-    return grade("One epoch", points, [weights, figure], [3, 2])
+    (figure,) = compare_values(lambda _: outcome.value, Space(loss, RETURNED), [(batches,)], most=2)
+    unknown = figure and figure.key == "value"
+    return grade("One epoch", points, [weights, weights if weights and unknown else figure], [3, 2])
 
 
 def schedule(
@@ -457,17 +436,10 @@ COSINE = Space(
                 in (2, 3, 5)),
     ),
 )
+COSINE_CASES = (
+    (0, 2, 1.0), (1, 2, 1.0), (2, 2, 1.0), (0, 10, 0.1), (3, 10, 0.1), (5, 10, 0.4), (10, 10, 0.1), (7, 8, 1.0),
+)
 # fmt: on
-COSINE_CASES = [
-    (0, 2, 1.0),
-    (1, 2, 1.0),
-    (2, 2, 1.0),
-    (0, 10, 0.1),
-    (3, 10, 0.1),
-    (5, 10, 0.4),
-    (10, 10, 0.1),
-    (7, 8, 1.0),
-]
 
 
 def cosine(function: Callable[[int, int, float], float], *, points: float = 2) -> Result:
@@ -545,21 +517,15 @@ def _explain_precision(device: str, bf16: bool, answer: Any) -> Finding | None:
     dtype, scaled = answer[0], bool(answer[1])
     if (dtype, scaled) == PRECISIONS[device, bf16]:
         return None
-    if dtype is torch.float16 and not scaled:
-        seen = f"{where} you take float16 and do not scale the gradients."
-        return Finding("scaler_missing", seen, "What is 1e-8 in float16? Try torch.tensor(1e-8).half().")
-    if dtype is not torch.float16 and scaled:
-        seen = f"{where} you take {dtype} and scale the gradients."
-        return Finding("scaler_not_needed", seen, "Which numbers would be lost otherwise? Print torch.finfo(…).tiny.")
-    if dtype is torch.bfloat16:
-        seen = f"{where} you take bfloat16."
-        return Finding("bfloat16_emulated", seen, "What must the hardware do with a format that it does not have?")
-    if dtype is torch.float16:
-        seen = f"{where} you take float16."
-        look = "Is it quicker there? And which of the two short formats has the range of float32?"
-        return Finding("float16_not_needed", seen, look)
-    seen = f"{where} you take {dtype}."
-    return Finding("short_format_left_out", seen, "Which format of 16 bits does this hardware compute with quickly?")
+    if scaled != (dtype is torch.float16):
+        key, does = ("scaler_not_needed", "scale") if scaled else ("scaler_missing", "do not scale")
+        seen = f"{where} you take {dtype} and {does} the gradients."
+        return Finding(key, seen, "Which gradients are 0 in which format? Try torch.tensor(1e-8).half().")
+    key, look = {
+        torch.bfloat16: ("bfloat16_emulated", "What must the hardware do with a format that it does not have?"),
+        torch.float16: ("float16_not_needed", "Is it quicker there? Which short format has the range of float32?"),
+    }.get(dtype, ("short_format_left_out", "Which format of 16 bits does this hardware compute with quickly?"))
+    return Finding(key, f"{where} you take {dtype}.", look)
 
 
 def _scored(n: int, share: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -116,22 +116,17 @@ def settings_of_network(plan: Plan, roles: Mapping[str, Call], blocks: Sequence[
 
 
 def _explain_halves(halves: Mapping[tuple[int, int], int], wanted: Mapping, blocks: Sequence[int]) -> Finding:
+    # fmt: off
     patterns = (
-        (
-            "stride_on_every_block",
-            lambda stage, i: stage > 0,
-            "Every block of your later stages halves the feature maps.",
-        ),
-        ("never_shrinks", lambda stage, i: False, "The feature maps of your network never get smaller."),
-        ("stride_in_first_stage", lambda stage, i: i == 0, "Your first stage already halves the feature maps."),
-        (
-            "stride_on_last_block",
-            lambda stage, i: stage > 0 and i == blocks[stage] - 1,
-            "The last block of your stages halves the feature maps.",
-        ),
-        ("stride_everywhere", lambda stage, i: True, "Every block of your network halves the feature maps."),
+        ("stride_on_every_block", "Every block of your later stages halves the feature maps.", lambda s, i: s > 0),
+        ("never_shrinks", "The feature maps of your network never get smaller.", lambda s, i: False),
+        ("stride_in_first_stage", "Your first stage already halves the feature maps.", lambda s, i: i == 0),
+        ("stride_on_last_block", "The last block of your stages halves the feature maps.",
+         lambda s, i: s > 0 and i == blocks[s] - 1),
+        ("stride_everywhere", "Every block of your network halves the feature maps.", lambda s, i: True),
     )
-    for key, rule, seen in patterns:
+    # fmt: on
+    for key, seen, rule in patterns:
         if all(stride == (2 if rule(*place) else 1) for place, stride in halves.items()):
             return Finding(key, seen, LOOK_AT_STRIDES)
     stage, i = next(place for place in halves if halves[place] != wanted[place])

@@ -188,15 +188,10 @@ ORDER = "In which order do convolution, BatchNorm and ReLU follow each other?"
 MEET = "With a branch of zeros, what should a block of non-negative input return?"
 EXPANSION = "How many times the width leaves a bottleneck?"
 FUNCTION = "Which function does the figure name between the layers?"
-OTHER_ACTS = (
-    ("gelu", F.gelu, "GELU"),
-    ("leaky_relu", F.leaky_relu, "a leaky ReLU"),
-    ("silu", F.silu, "SiLU"),
-    ("elu", F.elu, "ELU"),
-    ("tanh", torch.tanh, "tanh"),
-    ("sigmoid", torch.sigmoid, "a sigmoid"),
-    ("relu6", F.relu6, "ReLU6"),
-)
+OTHER_ACTS = {
+    "GELU": F.gelu, "a leaky ReLU": F.leaky_relu, "SiLU": F.silu, "ELU": F.elu, "tanh": torch.tanh,
+    "a sigmoid": torch.sigmoid, "ReLU6": F.relu6,
+}  # fmt: skip
 
 
 # fmt: off
@@ -275,12 +270,12 @@ def wirings(plan: Plan) -> tuple:
                 "How many parameters does option A have?", change="project"),
         mistake("padding_for_projection", "Your shortcut pads with zeros where the shape changes.",
                 "Which of the options A and B learns its shortcut?", change="pad"),
-        *(mistake("other_activation", f"Between your layers stands {noun}.", FUNCTION, act=function) for _, function,
-                noun in OTHER_ACTS),
-        *(mistake("other_end", f"Your block ends with {noun}.", "What should come last?", end=function) for _, function,
-                noun in OTHER_ACTS),
-        *(mistake("other_everywhere", f"In place of ReLU your block has {noun}.", FUNCTION, **{"act": function,
-                "end": function}) for _, function, noun in OTHER_ACTS),
+        *(mistake("other_activation", f"Between your layers stands {noun}.", FUNCTION, act=act)
+          for noun, act in OTHER_ACTS.items()),
+        *(mistake("other_end", f"Your block ends with {noun}.", "What should come last?", end=act)
+          for noun, act in OTHER_ACTS.items()),
+        *(mistake("other_everywhere", f"In place of ReLU your block has {noun}.", FUNCTION, act=act, end=act)
+          for noun, act in OTHER_ACTS.items()),
         *(mistake(one.finding.key, one.finding.seen, one.finding.look, pads=one.options) for one in PADS),
     )
 # fmt: on

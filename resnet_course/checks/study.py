@@ -277,16 +277,9 @@ DIFFERENCE = Space(
 
 
 def _verdict(
-    first: Values,
-    second: Values,
-    *,
-    by=None,
-    turned=False,
-    says=str,
-    up=lambda low, high: low > 0,
-    down=lambda low, high: high < 0,
-    **difference: Any,
-) -> str:
+    first: Values, second: Values, *, by=None, turned=False, says=str, up=lambda low, high: low > 0,
+    down=lambda low, high: high < 0, **difference: Any,
+) -> str:  # fmt: skip
     if turned:
         first, second = second, first
     if by:
@@ -497,29 +490,27 @@ def _explain_calls(calls: Counter) -> Finding | None:
     return None
 
 
-ONE_FIGURE = (
-    ("best_kept", max),
-    ("worst_kept", min),
-    ("mean_kept", _mean),
-    ("first_kept", lambda v: v[0]),
-    ("last_kept", lambda v: v[-1]),
+WHICH_LIST = "Which list, exactly, does the task want for each name?"
+# fmt: off
+TABLES = (
+    *(mistake(f"{word}_kept", "You keep one figure for each network.", "What will you need all runs for?",
+              change=change)
+      for word, one in (("best", max), ("worst", min), ("mean", _mean), ("first", lambda v: v[0]),
+                        ("last", lambda v: v[-1]))
+      for change in (one, lambda v, one=one: [one(v)])),
+    mistake("seeds_sorted", "Your figures come by sorted seeds.", WHICH_LIST,
+            change=lambda v: [x for _, x in sorted(zip(SEEDS, v, strict=True))]),
+    mistake("seeds_reversed", "Your figures come in the reverse order of the seeds.", WHICH_LIST,
+            change=lambda v: v[::-1]),
+    *(mistake("figures_sorted", "Your figures are sorted by size.", WHICH_LIST, change=change)
+      for change in (sorted, lambda v: sorted(v, reverse=True))),
+    *(mistake("figures_rounded", "Your figures are rounded.", WHICH_LIST, change=lambda v, to=to: [to(x) for x in v])
+      for to in (round, int, lambda x: round(x, 1), lambda x: round(x, 2))),
+    mistake("figures_scaled", "Your figures are fractions.", WHICH_LIST, change=lambda v: [x / 100 for x in v]),
+    mistake("figures_paired", "Each figure comes with its seed.", WHICH_LIST,
+            change=lambda v: [[s, x] for s, x in zip(SEEDS, v, strict=True)]),
 )
-ORDERS = (
-    (
-        "seeds_sorted",
-        lambda v: [x for _, x in sorted(zip(SEEDS, v, strict=True))],
-        "Your figures come by sorted seeds.",
-    ),
-    ("seeds_reversed", lambda v: v[::-1], "Your figures come in the reverse order of the seeds."),
-    ("figures_sorted", sorted, "Your figures are sorted by size."),
-    ("figures_sorted", lambda v: sorted(v, reverse=True), "Your figures are sorted by size."),
-    ("figures_rounded", lambda v: [round(x) for x in v], "Your figures are rounded."),
-    ("figures_rounded", lambda v: [round(x, 1) for x in v], "Your figures are rounded."),
-    ("figures_rounded", lambda v: [round(x, 2) for x in v], "Your figures are rounded."),
-    ("figures_rounded", lambda v: [int(x) for x in v], "Your figures are rounded."),
-    ("figures_scaled", lambda v: [x / 100 for x in v], "Your figures are fractions."),
-    ("figures_paired", lambda v: [[s, x] for s, x in zip(SEEDS, v, strict=True)], "Each figure comes with its seed."),
-)
+# fmt: on
 
 
 def _explain_table(table: Any) -> Finding | None:
@@ -537,12 +528,9 @@ def _explain_table(table: Any) -> Finding | None:
 
     if are(list):
         return None
-    for key, summary in ONE_FIGURE:
-        if are(summary) or are(lambda v, summary=summary: [summary(v)]):
-            return Finding(key, "You keep one figure for each network.", "What will you need all runs for?")
-    for key, change, seen in ORDERS:
-        if are(change):
-            return Finding(key, seen, "Which list, exactly, does the task want for each name?")
+    known = search(TABLES, are, most=1)
+    if known:
+        return known
     if any(_numbers(table[n]) is None for n in NETWORKS):
         seen = "Something in your lists is no number."
         return Finding("no_figures", seen, "What does run give back, and what do you put into the list?")
