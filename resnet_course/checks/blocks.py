@@ -201,9 +201,8 @@ def _explain_identity(block: nn.Module, before: dict[str, Tensor], x: Tensor, wi
             return ran.problem
         gaps.append((ran.value - x).abs().max().item() if ran.value.shape == x.shape else float("inf"))
     if not touched:
-        return Finding(
-            "nothing_changed", "No number of the block has changed.", "Does your change reach the block itself?"
-        )
+        seen = "No number of the block has changed."
+        return Finding("nothing_changed", seen, "Does your change reach the block itself?")
     if max(gaps) > 1e-6:
         if min(gaps) <= 1e-6:
             mode = "training" if gaps[0] > 1e-6 else "evaluation"
@@ -398,9 +397,8 @@ def _explain_crash(run: Run) -> Finding | None:
     if "float" in message and "double" in message and run.calls:
         if run.calls[-1].weight is None or run.calls[-1].weight.dtype == torch.float64:
             seen = "On its way through your network, the input turns from float64 into float32."
-            return Finding(
-                "dtype_changed", seen, "Which line names a dtype, or calls float()? The input's own will do."
-            )
+            look = "Which line names a dtype, or calls float()? The input's own will do."
+            return Finding("dtype_changed", seen, look)
         seen = "model.double() does not reach all of your weights: some layers are not registered."
         return Finding("unregistered_layers", seen, "Where are your layers kept? A plain list hides them from PyTorch.")
     if isinstance(run.problem.error, RuntimeError) and run.calls and run.problem.problem.key == "crash":
@@ -413,19 +411,17 @@ def _explain_silent(run: Run, task: Task) -> Finding | None:
     finding = replay.compare_gradients(run, task.answer(run.replay(), *run.arguments))
     if finding:
         return finding
+    seen = "Your network keeps a tensor from one call to the next."
+    kept = Finding("carried_over", seen, "What stands in self that belongs to one input alone?", heart=True)
     copied = contained(copy.deepcopy, run.module)
     if copied.problem:
-        seen = "Your network keeps a tensor from one call to the next."
-        return Finding("carried_over", seen, "What stands in self that belongs to one input alone?", heart=True)
+        return kept
     module, x = copied.value, run.x.detach()
     evaluated = replay.run(module, run.arguments, x.flip(0), training=False)
     if evaluated.problem:
         return evaluated.problem.problem
-    seen, look = (
-        "In evaluation mode your network still takes the statistics of the batch.",
-        "What does BatchNorm use after model.eval()?",
-    )
-    always = Finding("norm_ignores_eval", seen, look)
+    seen = "In evaluation mode your network still takes the statistics of the batch."
+    always = Finding("norm_ignores_eval", seen, "What does BatchNorm use after model.eval()?")
     if any(call.kind == "norm" and call.training for call in evaluated.calls):
         return always
     if _matches(evaluated, task) is None:
@@ -433,13 +429,11 @@ def _explain_silent(run: Run, task: Task) -> Finding | None:
         if _matches(evaluated, task) is not None:
             return always
         if _matches(replay.run(module, run.arguments, x.flip(0), training=True), task) is None:
-            seen = "Your network is right in its first call, and not in the next one."
-            return Finding("carried_over", seen, "What stands in self that belongs to one input alone?", heart=True)
+            return replace(kept, seen="Your network is right in its first call, and not in the next one.")
         seen = "Your network is right in training mode, and computes something else in evaluation mode."
         known = search(task.mistakes, lambda **options: _matches(evaluated, task, **options) is not None, most=1)
-        return Finding(
-            "evaluation_differs", f"{seen} {known.seen if known else ''}".strip(), "What depends on self.training?"
-        )
+        seen = f"{seen} {known.seen if known else ''}".strip()
+        return Finding("evaluation_differs", seen, "What depends on self.training?")
     height, width = x.shape[2:]
     for other in (x[:1], torch.randn(2, x.shape[1], height + 8, width + 16, dtype=x.dtype)):
         again = replay.run(module, run.arguments, other, training=False)
@@ -483,12 +477,9 @@ def _explain_unlike(run: Run, task: Task) -> Finding:
         seen = "In evaluation mode, your output for one image depends on the other images of the batch."
         return Finding("depends_on_batch", seen, "Which of your operations runs over the first axis?")
     if same(run.output, run.output[:, :1].expand_as(run.output)) and run.output.shape[1] > 1:
-        return Finding(
-            "channels_alike", "All channels of your output are alike.", "Which operation runs over channels?"
-        )
-    seen = (
-        f"Your layers are called in the expected order; what leaves the last of them is not what is expected {given}."
-    )
+        seen = "All channels of your output are alike."
+        return Finding("channels_alike", seen, "Which operation runs over channels?")
+    seen = f"Your layers come in the expected order; what leaves the last of them is not what is expected {given}."
     return Finding("other", seen, "What happens behind the last layer, line by line, beside what the task says?")
 
 

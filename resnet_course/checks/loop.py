@@ -300,14 +300,12 @@ def train_epoch(function: Callable[[nn.Module, Batches, Optimizer], float], *, p
     if not weights and not trains():
         weights = _explain_weights(function, student, model, batches)
     used: list[int] = []
-    _after(
-        lambda m, b, optimizer: [
-            optimizer.register_step_pre_hook(lambda *_: used.append(1)),
-            function(m, b, optimizer),
-        ],
-        model,
-        batches,
-    )
+
+    def counted(model: nn.Module, batches: Batches, optimizer: Optimizer) -> None:
+        optimizer.register_step_pre_hook(lambda *_: used.append(1))
+        function(model, batches, optimizer)
+
+    _after(counted, model, batches)
     if not used and not unchanged and (not weights or weights.key != "nothing_learned"):
         seen = "The optimizer that you were given takes no step."
         weights = Finding("own_optimizer", seen, "Which optimizer knows the momentum of the epochs before?")
@@ -593,9 +591,8 @@ def _evaluated(
 
 def _explain_mode(model: Probe, training: bool, unchanged: bool) -> Finding | None:
     if not model.modes:
-        return Finding(
-            "model_not_called", "Your network was never called.", "Which outputs do you compare with the labels?"
-        )
+        seen = "Your network was never called."
+        return Finding("model_not_called", seen, "Which outputs do you compare with the labels?")
     if any(mode for mode, _ in model.modes):
         seen = "Your network was in training mode while it was scored: BatchNorm took the statistics of each batch."
         return Finding("eval_forgotten", seen, "What has to be said to a network before it is scored?")
@@ -709,9 +706,8 @@ def _explain_rates(rates: list[float], advanced: int, per: str, epochs: int, ste
         seen = f"All rates are right, but at the end the schedule was advanced {advanced} times and not {end}."
         return Finding("schedule_end", seen, "What happens after the last step?")
     shown = ", ".join(f"{rate:.3g}" for rate in rates[:7])
-    return Finding(
-        "other", f"The rates of your first steps are {shown}.", "Where in the two loops does the schedule step?"
-    )
+    seen = f"The rates of your first steps are {shown}."
+    return Finding("other", seen, "Where in the two loops does the schedule step?")
 
 
 Training = tuple[nn.Module, Optimizer, lr_scheduler.LRScheduler]

@@ -3,6 +3,7 @@
 import copy
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from .contain import contained, watch
@@ -92,13 +93,8 @@ def _search(
     steps = {}
     for finding in dict.fromkeys(filter(None, known.values())):
         names = [name for name in off if known[name] == finding]
-        told = Finding(
-            finding.key,
-            f"Your {_listed(names)} off: {finding.seen[0].lower()}{finding.seen[1:]}",
-            finding.look,
-            finding.heart,
-        )
-        steps |= dict.fromkeys(names, told)
+        seen = f"Your {_listed(names)} off: {finding.seen[0].lower()}{finding.seen[1:]}"
+        steps |= dict.fromkeys(names, replace(finding, seen=seen))
     return steps
 
 

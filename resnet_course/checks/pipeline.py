@@ -216,16 +216,11 @@ def split(function: Callable[[Tensor, int, int], tuple[Tensor, Tensor]], *, poin
         uneven = torch.arange(6).repeat_interleave(torch.tensor([10, 10, 6, 14, 10, 10]))[torch.randperm(60)]
         uneven = torch.tensor([0, 2, 3, 9, 11, 24])[uneven]  # not all classes need be there
     calls = []
-    for labels, n, seed, state in (
-        (even, 50, 0, 1),
-        (even, 50, 0, 2),
-        (even, 50, 1, 1),
-        (uneven, 15, 5, 1),
-    ):
+    for labels, n, seed, state in ((even, 50, 0, 1), (even, 50, 0, 2), (even, 50, 1, 1), (uneven, 15, 5, 1)):
         with _numbers_of(state):
             given = labels.clone()
             calls.append(contained(function, given, n, seed))
-        problem = calls[-1].problem or _look_at_parts(calls[-1].value)
+        problem = calls[-1].problem or _look_at_parts(calls[-1].value, len(labels))
         if not problem and not torch.equal(given, labels):
             problem = argument_changed("labels")
         if problem:
@@ -338,8 +333,8 @@ def _images(n: int, highest: int, size: int = 6, lowest: int = 0) -> Tensor:
     return (noise * (0.4 + 0.6 * brightness)).clamp(lowest).to(torch.uint8)
 
 
-def _look_at_parts(value: Any) -> Finding | None:
-    """Whether a split is a pair of indices."""
+def _look_at_parts(value: Any, number: int) -> Finding | None:
+    """Whether a split is a pair of indices into so many labels."""
     if not isinstance(value, tuple | list) or len(value) != 2:
         seen = f"Your function gives back {describe(value)}, no pair of two parts."
         return none_returned(value) or Finding("split_no_pair", seen, "Which two things does the task ask for?")
@@ -349,15 +344,14 @@ def _look_at_parts(value: Any) -> Finding | None:
     if any(part.dtype == torch.bool for part in parts):
         seen = "You give back masks, true or false for each image."
         return Finding("split_masks", seen, "Which function of a mask tells the places where it is true?")
+    if any(part.numel() and not 0 <= part.min() <= part.max() < number for part in parts):
+        seen = f"Some of your indices do not lie between 0 and {number - 1}."
+        return Finding("split_no_indices", seen, "What do they count?")
     return None
 
 
 def _parts(train: Tensor, held: Tensor, labels: Tensor, n: int) -> Finding | None:
     number, sets = len(labels), (set(train.tolist()), set(held.tolist()))
-    if not (sets[0] | sets[1]) <= set(range(number)):
-        return Finding(
-            "split_no_indices", f"Some of your indices do not lie between 0 and {number - 1}.", "What do they count?"
-        )
     for name, part, unique in (("training", train, sets[0]), ("held-out", held, sets[1])):
         if len(unique) < len(part):
             seen = f"Your {name} part has {len(part)} indices, {len(unique)} of them different."
@@ -381,8 +375,6 @@ def _parts(train: Tensor, held: Tensor, labels: Tensor, n: int) -> Finding | Non
 
 
 def _shares(train: Tensor, held: Tensor, labels: Tensor, n: int) -> Finding | None:
-    if held.min() < 0 or held.max() >= len(labels):
-        return Finding("split_no_indices", "Some of your indices are out of range.", "What do they count?")
     if sorted(held.tolist()) in (list(range(n)), list(range(len(labels) - n, len(labels)))):
         seen = "You hold out the first or the last images, in the order of the file."
         return Finding("split_in_order", seen, "What if the file were sorted by class?")
@@ -394,9 +386,8 @@ def _shares(train: Tensor, held: Tensor, labels: Tensor, n: int) -> Finding | No
     ):
         return None
     if (counts - counts.double().mean()).abs().max() < 1 and n % classes == 0:
-        return Finding(
-            "split_alike", f"You hold out {counts[0]} images of every class.", "What is the share of a class?"
-        )
+        seen = f"You hold out {counts[0]} images of every class."
+        return Finding("split_alike", seen, "What is the share of a class?")
     wanted = [round(x, 1) for x in share.tolist()]
     seen = f"The classes' shares are {wanted[:6]}; you hold out {counts.tolist()[:6]}."
     return Finding("split_unstratified", seen, "Over what should the draw be made, if each class is to keep its share?")
@@ -425,8 +416,9 @@ def _evenly(function: Callable) -> Finding | None:
     times = torch.zeros(24)
     for seed in range(seeds):
         outcome = contained(function, labels.clone(), 6, seed)
-        if outcome.problem or _look_at_parts(outcome.value):
-            return outcome.problem or _look_at_parts(outcome.value)
+        problem = outcome.problem or _look_at_parts(outcome.value, len(labels))
+        if problem:
+            return problem
         times[torch.as_tensor(outcome.value[1]).flatten().long()] += 1
     spread = (seeds * 0.25 * 0.75) ** 0.5
     if ((times - seeds / 4).abs() > SURE * spread).any():
@@ -573,9 +565,8 @@ def _explain_one(function: Callable, images: Tensor) -> Finding | None:
     problem = next((one.problem for one in single if one.problem), None)
     if problem or not all(same(one.value, images[i : i + 1]) for i, one in enumerate(single)):
         return problem
-    return Finding(
-        "single_skipped", "A batch of a single image comes back as it is.", "What if the last batch has one?"
-    )
+    seen = "A batch of a single image comes back as it is."
+    return Finding("single_skipped", seen, "What if the last batch has one?")
 
 
 def _shares_of_few(function: Callable, images: Tensor) -> list[float]:
@@ -659,15 +650,13 @@ def _collect(
         if not torch.equal(old, new):
             return argument_changed(name)
     if not made:
-        return Finding(
-            "no_batches", "No batch comes out of your function.", "Does every batch reach yield or the list?"
-        )
+        seen = "No batch comes out of your function."
+        return Finding("no_batches", seen, "Does every batch reach yield or the list?")
     if any(not isinstance(batch, tuple | list) or len(batch) != 2 for batch in made):
         return Finding("no_pairs", f"A batch of yours is {describe(made[0])}, no pair.", "Which two things is a batch?")
     if any(not isinstance(part, Tensor) for batch in made for part in batch):
-        return Finding(
-            "no_tensor", f"A batch of yours holds {describe(made[0][0])}, no tensor.", "Which types does the task name?"
-        )
+        seen = f"A batch of yours holds {describe(made[0][0])}, no tensor."
+        return Finding("no_tensor", seen, "Which types does the task name?")
     if made[0][0].ndim == 1 and made[0][1].ndim == 4:
         seen = "Your batches hold the labels first, then the images."
         return Finding("labels_first", seen, "In which order does the task name them?")

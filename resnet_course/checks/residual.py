@@ -339,15 +339,13 @@ def _strides(plan: Plan, branch: list[int], shortcut: int | None, stride: int) -
         seen = "Your branch makes the feature maps smaller, and your shortcut does not."
         if shortcut > stride:
             seen = f"Your shortcut has stride {shortcut}, and your branch {stride}."
-        return [
-            Finding("stride_branch_only", seen, "Which stride does the shortcut need, so that the two can be added?")
-        ]
+        look = "Which stride does the shortcut need, so that the two can be added?"
+        return [Finding("stride_branch_only", seen, look)]
     if strided < stride:
         seen = f"With stride {stride}, your branch keeps the size of the feature maps."
         if shortcut in (None, 1):
-            return [
-                Finding("stride_never", "Your block ignores its stride.", "Which layers does the task name for it?")
-            ]
+            seen = "Your block ignores its stride."
+            return [Finding("stride_never", seen, "Which layers does the task name for it?")]
         return [Finding("stride_shortcut_only", seen, "Which convolution of the branch should take the stride?")]
     if any(step not in (1, stride) for step in branch):
         seen = f"With stride {stride}, a convolution of your branch has stride {max(branch)}."

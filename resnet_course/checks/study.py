@@ -541,9 +541,8 @@ def _explain_table(table: Any) -> Finding | None:
     if same(
         to_tensor(everything), _numbers(sorted(x for n in NETWORKS for x in _numbers(table[n]).flatten().tolist()))
     ):
-        return Finding(
-            "figures_mixed_up", "Figures stand with another network or seed.", "Which belongs to which name?"
-        )
+        seen = "Figures stand with another network or seed."
+        return Finding("figures_mixed_up", seen, "Which belongs to which name?")
     return Finding("figures_changed", "Your figures are not what run gave back.", "What happens to them on the way?")
 
 

@@ -207,26 +207,17 @@ def _without_thought(
     return None
 
 
+# fmt: off
 TURNED = (
     ("other_order", lambda t: t.flip(0), 1, "Your numbers are right, in the other order.", "Which comes first?"),
-    (
-        "transposed",
-        lambda t: t.mT,
-        2,
-        "Rows and columns have changed places.",
-        "Which axis goes down, and which right?",
-    ),
-    (
-        "mirrored",
-        lambda t: t.flip(-1),
-        2,
-        "Left and right have changed places.",
-        "Which index runs from left to right?",
-    ),
+    ("transposed", lambda t: t.mT, 2, "Rows and columns have changed places.", "Which axis goes down, which right?"),
+    ("mirrored", lambda t: t.flip(-1), 2, "Left and right have changed places.",
+     "Which index runs from left to right?"),
     ("upside_down", lambda t: t.flip(-2), 2, "Top and bottom have changed places.", "Which index goes down?"),
     ("images_reversed", lambda t: t.flip(0), 4, "The images come in the other order.", "Which axis counts the images?"),
     ("channels_reversed", lambda t: t.flip(1), 4, "The channels come in the other order.", "What orders the channels?"),
 )
+# fmt: on
 
 
 def _in_common(
