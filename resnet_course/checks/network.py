@@ -12,7 +12,7 @@ from resnet_tutorial.architectures import get_architecture
 from .replay import Call, Replay
 from .report import Finding
 from .residual import Plan, residual, settings, wirings
-from .space import Mistake, Space, mistake
+from .space import Mistake, Space, mistake, mistakes
 
 WIDTHS = get_architecture("resnet20").widths
 
@@ -65,19 +65,17 @@ def wirings_of_network(plan: Plan) -> tuple[Mistake, ...]:
                 "What follows the first convolution and its BatchNorm?", stem_act=False),
         mistake("no_norm_in_stem", "No BatchNorm follows your first convolution.",
                 "What follows every convolution of this network?", stem_norm=False),
-        mistake("pool_in_stem", "Your stem pools before the first stage.", SIZE, stem_pool=lambda x: F.max_pool2d(x, 3,
-                2, 1)),
-        mistake("pool_in_stem", "Your stem pools before the first stage.", SIZE, stem_pool=lambda x: F.max_pool2d(x,
-                2)),
+        *mistakes("pool_in_stem", "Your stem pools before the first stage.", SIZE, "stem_pool",
+                  (lambda x: F.max_pool2d(x, 3, 2, 1), lambda x: F.max_pool2d(x, 2))),
         mistake("pool_before_relu", "Your network pools first and applies the last ReLU to the means.",
-                "What does the last block end with, and what follows it?", **{"last_end": False, "pooled_act": True}),
+                "What does the last block end with, and what follows it?", last_end=False, pooled_act=True),
         mistake("last_relu_missing", "The feature maps that you pool have negative numbers.",
                 "Does the last block differ from the others?", last_end=False),
         mistake("max_for_mean_pooling", "Your pooling keeps the largest number of each feature map.", POOLING,
                 pool="max"),
         mistake("sum_for_mean_pooling", "Your pooling adds up.", POOLING, pool="sum"),
-        *(mistake("one_position", "Your linear layer reads a single place of each feature map.", POOLING, pool=pool)
-                for pool in ("corner", "middle", "rows")),
+        *mistakes("one_position", "Your linear layer reads a single place of each feature map.", POOLING, "pool",
+                  ("corner", "middle", "rows")),
         mistake("not_pooled", "Your linear layer reads every position.", POOLING, pool="none"),
         *wirings(plan),
     )
@@ -160,10 +158,10 @@ DEPTH = Space(
         mistake("three_stages", "You take three stages, always.", STAGES, count=lambda blocks: 3 * blocks[0]),
         mistake("blocks_multiplied", "You multiply the blocks of the stages.", STAGES, count=math.prod),
         mistake("shortcut_counted", "You count a layer more in each block.", "Is it on the longest path?", more=1),
-        *(mistake("projections_counted", "You count the projections.", "Do shortcuts count?", projections=n) for n
-                in (1, "first stage, too")),
+        *mistakes("projections_counted", "You count the projections.", "Do shortcuts count?", "projections",
+                  (1, "first stage, too")),
         *(mistake("norms_counted", f"You count BatchNorm as a layer{where}.", "Which layers does the name count?",
-                branch=(4, 6), ends=ends) for where, ends in (("", 3), (", in the blocks", 2), (" and no ends", 0))),
+                  branch=(4, 6), ends=ends) for where, ends in (("", 3), (", in the blocks", 2), (" and no ends", 0))),
         mistake("first_three_stages", "You count the first three stages alone.", STAGES, count=lambda b: sum(b[:3])),
         mistake("last_stage_left_out", "Your sum leaves out the last stage.", STAGES, count=lambda b: sum(b[:-1])),
         mistake("first_stage_left_out", "Your sum leaves out the first stage.", STAGES, count=lambda b: sum(b[1:])),

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from .contain import Outcome, contained
 from .report import Finding, Result, grade
-from .space import Space, mistake, search
+from .space import Space, mistake, mistakes, search
 from .values import argument_changed, check_values, describe, none_returned, same
 
 Batches = Iterable[tuple[Tensor, Tensor]]
@@ -77,25 +77,25 @@ STATISTICS = Space(
         mistake("variance_for_std", "Your second row is the square of what is wanted.",
                 "What is the last step from the variance to the standard deviation?", spread="variance"),
         *(mistake("mean_of_stds", "Your deviations are means over those of single images.",
-                "Do two images that are each of one color spread?", spread="of images", less=n) for n in (0, 1)),
+                  "Do two images that are each of one color spread?", spread="of images", less=n) for n in (0, 1)),
         *(mistake("std_of_means", "Your deviations are those of the images' means.", OVER, spread="of means", less=n)
-                for n in (0, 1)),
+          for n in (0, 1)),
         mistake("one_deviation", "Your three deviations are alike: they are taken over all colors.", OVER,
                 spread="pooled"),
         mistake("first_image", "You measure the first image alone.", "Where does your loop, or your index, end?",
                 some=slice(1)),
         mistake("last_image", "You measure the last image alone.", "Which variable is set anew in every turn?",
                 some=slice(-1, None)),
-        *(mistake("colors_mixed", "Your three rows mix colors and positions.", RESHAPE, mixed=mixed) for mixed
-                in (lambda x: (x.reshape(3, -1).T[:, None, None], (0, 1, 2)), lambda x: (x.reshape(len(x), 3,
-                *x.shape[1:3]), (0, 2, 3)))),
-        *(mistake("other_axis", "Your rows belong to another axis than that of the colors.",
-                "Which of the four axes has three places, and is left over?", axes=axes) for axes in ((0, 2, 3), (1, 2,
-                3), (0, 1, 3))),
+        *mistakes("colors_mixed", "Your three rows mix colors and positions.", RESHAPE, "mixed",
+                  (lambda x: (x.reshape(3, -1).T[:, None, None], (0, 1, 2)),
+                   lambda x: (x.reshape(len(x), 3, *x.shape[1:3]), (0, 2, 3)))),
+        *mistakes("other_axis", "Your rows belong to another axis than that of the colors.",
+                  "Which of the four axes has three places, and is left over?", "axes",
+                  ((0, 2, 3), (1, 2, 3), (0, 1, 3))),
         mistake("std_before_mean", "Your deviations come before the means.", "In which order are the two wanted?",
                 turned=True),
-        *(mistake("squares_in_bytes", "Your squares are taken in bytes, which begin again at 256.",
-                "What is 16 times 16 in uint8?", spread=spread) for spread in ("bytes", "bytes, no sign")),
+        *mistakes("squares_in_bytes", "Your squares are taken in bytes, which begin again at 256.",
+                  "What is 16 times 16 in uint8?", "spread", ("bytes", "bytes, no sign")),
         mistake("deviation_not_scaled", "Your deviations go with images from 0 to 255.", UNIT, spread="unscaled"),
         mistake("absolute_deviation", "Your deviations are means of distances.", "What is done to each distance?",
                 spread="distance"),
@@ -150,7 +150,7 @@ NORMALIZED = Space(
         mistake("root_of_std", "You divide by the root of the standard deviation.", "Is std already a root?",
                 spread="root"),
         mistake("scaled_only", "Your result does not depend on mean and standard deviation.",
-                "What are the other two arguments for?", **{"center": False, "spread": "none"}),
+                "What are the other two arguments for?", center=False, spread="none"),
         mistake("colors_reversed", "Red and blue have changed places.", "Which order of the colors do the images have?",
                 colors=-1),
         mistake("axes_swapped", "Your images lie on their side.", "Which axis is the height, before and after?",
@@ -470,16 +470,14 @@ AXIS = "Which axis of N × H × W × C is the width?"
 WINDOWS = (
     mistake("flip_upside_down", "Your images are mirrored from top to bottom.", AXIS, dim=1),
     mistake("flip_of_colors", "You mirror the colors: red and blue change places.", AXIS, dim=3),
-    mistake("border_not_black", "The border around your images is made of their own pixels.", BORDER, mode="reflect"),
-    mistake("border_not_black", "The border around your images is made of their own pixels.", BORDER, mode="replicate"),
-    mistake("border_not_black", "The border around your images is made of their own pixels.", BORDER, mode="circular"),
+    *mistakes("border_not_black", "The border around your images is made of their own pixels.", BORDER, "mode",
+              ("reflect", "replicate", "circular")),
     mistake("border_white", "The border around your images is white.", BORDER, value=255),
-    mistake("border_gray", "The border around your images is gray.", BORDER, value=128),
-    mistake("border_gray", "The border around your images is gray.", BORDER, value=127),
+    *mistakes("border_gray", "The border around your images is gray.", BORDER, "value", (128, 127)),
     mistake("order_changed", "Images have changed places in the batch.",
             "Do the labels know of it? Which axis do you flip?", order=-1),
     mistake("colors_reversed", "Red and blue have changed places.", AXIS, colors=-1),
-    *(mistake("pad_size", f"You pad {pad} pixels on each side.", BORDER, pad=pad) for pad in (5, 6, 8)),
+    *mistakes("pad_size", "You pad {} pixels on each side.", BORDER, "pad", (5, 6, 8)),
 )
 # fmt: on
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from .replay import MOMENTUM, Call, Replay
 from .report import Finding
-from .space import Space, mistake
+from .space import Space, mistake, mistakes
 from .values import same
 
 EPS = 1e-5
@@ -206,7 +206,7 @@ def wirings(plan: Plan) -> tuple:
         mistake("no_final_relu", "Your block gives negative numbers.", "What should come last?", end=_same),
         mistake("relu_before_addition",
                 "Your block cuts the branch at zero before the two paths meet, and leaves their sum alone.", FIGURE,
-                **{"branch_end": F.relu, "end": _same}),
+                branch_end=F.relu, end=_same),
         mistake("relu_twice",
                 "Your branch can only add to the shortcut, never take away: it is cut at zero before they meet.",
                 "How many times is ReLU applied in the figure, and where?", branch_end=F.relu),
@@ -226,25 +226,26 @@ def wirings(plan: Plan) -> tuple:
         mistake("projection_never", "Nothing projects the shortcut where the shape changes.",
                 "What does the option do where the two shapes differ?", projects="never"),
         mistake("projection_always", "Your shortcut projects although the shape stays the same.",
-                "What is the shortcut where nothing has to change?", **{"projects": "always", "change": "project"}),
+                "What is the shortcut where nothing has to change?", projects="always", change="project"),
         mistake("no_norm_on_projection", "Your projection is a convolution alone.", NORMS, skip_norm=False),
         mistake("no_norm", "No BatchNorm acts in your branch.",
                 "What stands between each convolution and what follows it?", no_norm=tuple(range(last + 1))),
-        *(mistake("norm_missing", f"No BatchNorm follows the {ordinal[i]} convolution of your branch.", NORMS,
-                no_norm=(i,)) for i in range(last + 1)),
+        *mistakes("norm_missing", "No BatchNorm follows the {} convolution of your branch.", NORMS, "no_norm",
+                  {ordinal[i]: (i,) for i in range(last + 1)}),
         mistake("no_relu_between", "Your branch is linear: nothing bends between its convolutions.", BENDS,
                 linear=tuple(range(last + 1))),
-        *(mistake("relu_missing", f"Nothing bends behind the {ordinal[i]} convolution of your branch.", BENDS,
-                linear=(i,)) for i in range(last if last > 1 else 0)),
+        *mistakes("relu_missing", "Nothing bends behind the {} convolution of your branch.", BENDS, "linear",
+                  {ordinal[i]: (i,) for i in range(last if last > 1 else 0)}),
         mistake("relu_on_projection", "Your projection is cut at zero before it is added.",
                 "Does a shortcut have a ReLU of its own?", projection_end=F.relu),
         mistake("relu_on_shortcut", "Negative numbers do not pass your shortcut.",
                 "What does the figure write on the shortcut's line?", skip_end=F.relu),
         mistake("input_bent", "Your block begins with a ReLU: its input is cut at zero for both paths.", READS,
                 begin=F.relu),
-        *(mistake("pooled_before_projection", "Your shortcut pools before it projects.",
-                "Which layers does option B put on the shortcut?", pool=pool) for pool in (lambda x, s: F.avg_pool2d(x,
-                s, ceil_mode=True), F.avg_pool2d, lambda x, s: F.max_pool2d(x, s, ceil_mode=True), F.max_pool2d)),
+        *mistakes("pooled_before_projection", "Your shortcut pools before it projects.",
+                  "Which layers does option B put on the shortcut?", "pool",
+                  (lambda x, s: F.avg_pool2d(x, s, ceil_mode=True), F.avg_pool2d,
+                   lambda x, s: F.max_pool2d(x, s, ceil_mode=True), F.max_pool2d)),
         mistake("norm_on_padding", "BatchNorm follows your zeros.", "How many numbers does option A learn?",
                 padded_norm=True),
         mistake("input_bent", "Your shortcut starts from the input behind a ReLU.", READS, skip_reads="input bent"),
@@ -253,8 +254,8 @@ def wirings(plan: Plan) -> tuple:
         mistake("branch_twice", "The branch counts twice in your sum.", "Is there a second addition, perhaps in place?",
                 join=lambda a, b: 2 * a + b),
         mistake("shortcut_subtracted", "Your block subtracts the shortcut from the branch.", MEET, join=torch.sub),
-        mistake("branch_subtracted", "Your block subtracts the branch from the shortcut.", MEET, join=lambda a,
-                b: b - a),
+        mistake("branch_subtracted", "Your block subtracts the branch from the shortcut.", MEET,
+                join=lambda a, b: b - a),
         mistake("multiplied", "Your two paths are multiplied.", MEET, join=torch.mul),
         mistake("averaged", "You take the mean of the two paths.", MEET, join=lambda a, b: (a + b) / 2),
         mistake("concatenated", "You put the two paths side by side.", "Does a residual block add, or concatenate?",
@@ -264,16 +265,14 @@ def wirings(plan: Plan) -> tuple:
         mistake("norm_after_relu", "In your branch, ReLU comes before BatchNorm.", ORDER, unit="conv act norm"),
         mistake("pre_activation",
                 "Your block normalizes before each convolution, as the pre-activation form of the later paper does.",
-                "Which of the two papers' figures does the task name?", **{"unit": "norm act conv", "end": _same}),
+                "Which of the two papers' figures does the task name?", unit="norm act conv", end=_same),
         mistake("pre_activation", "Your block normalizes before each convolution.", ORDER, unit="norm act conv"),
         mistake("projection_for_padding", "Your shortcut projects with weights of its own.",
                 "How many parameters does option A have?", change="project"),
         mistake("padding_for_projection", "Your shortcut pads with zeros where the shape changes.",
                 "Which of the options A and B learns its shortcut?", change="pad"),
-        *(mistake("other_activation", f"Between your layers stands {noun}.", FUNCTION, act=act)
-          for noun, act in OTHER_ACTS.items()),
-        *(mistake("other_end", f"Your block ends with {noun}.", "What should come last?", end=act)
-          for noun, act in OTHER_ACTS.items()),
+        *mistakes("other_activation", "Between your layers stands {}.", FUNCTION, "act", OTHER_ACTS),
+        *mistakes("other_end", "Your block ends with {}.", "What should come last?", "end", OTHER_ACTS),
         *(mistake("other_everywhere", f"In place of ReLU your block has {noun}.", FUNCTION, act=act, end=act)
           for noun, act in OTHER_ACTS.items()),
         *(mistake(one.finding.key, one.finding.seen, one.finding.look, pads=one.options) for one in PADS),

@@ -35,6 +35,14 @@ def mistake(key: str, seen: str, look: str, heart: bool = False, **options: Any)
     return Mistake(Finding(key, seen, look, heart), options)
 
 
+def mistakes(
+    key: str, seen: str, look: str, option: str, values: Iterable[Any], heart: bool = False
+) -> tuple[Mistake, ...]:
+    """Rows that differ in one option: its values, or by the words for which ``seen`` has a gap, in a mapping."""
+    named = values.items() if isinstance(values, Mapping) else [(value, value) for value in values]
+    return tuple(mistake(key, seen.format(words), look, heart, **{option: value}) for words, value in named)
+
+
 def within(name: str, mistakes: Iterable[Mistake]) -> tuple[Mistake, ...]:
     """The rows of another table, their options under a name of their own: ``field.step``."""
     return tuple(Mistake(one.finding, {f"{name}.{k}": v for k, v in one.options.items()}) for one in mistakes)

@@ -111,7 +111,7 @@ def normal(a, b):
 wrong(checks.difference, "never_negative")(lambda a, b: welch(a, b) if st.mean(b) > st.mean(a) else welch(b, a))
 
 
-@wrong(checks.difference, "freedom_together")
+@wrong(checks.difference, "other_freedom")
 def student(a, b):
     gap, half = st.mean(b) - st.mean(a), t_quantile(len(a) + len(b) - 2) * math.hypot(error(a), error(b))
     return gap, gap - half, gap + half
