@@ -2,6 +2,7 @@
 
 import copy
 import inspect
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -18,7 +19,7 @@ from .contain import contained
 from .network import DEPTH, WIDTHS, network, settings_of_network, wirings_of_network
 from .replay import NoSuchLayer, Replay, Run
 from .report import HALF, Finding, Result, grade
-from .residual import BASIC, BOTTLENECK, ZEROS, Plan, norms, residual, settings, wirings
+from .residual import BASIC, BOTTLENECK, ZEROS, Plan, conv_settings, norms, residual, settings, wirings
 from .space import Mistake, search, together
 from .values import check_values, compare_values, explain_shape, none_returned, same
 
@@ -30,6 +31,7 @@ DEPTH_CASES = (("basic", (1, 1)), ("bottleneck", (1, 2, 3)), ("basic", (3, 3, 3)
 # What a block can be off in that leaves it a residual block of its kind: no heart of a task.
 DETAILS = {"conv_bias", "linear_bias", "norm_eps", "norm_momentum", "norm_not_learned", "border_not_zero"}
 OTHER_NORMS = {"GroupNorm", "InstanceNorm2d", "LayerNorm", "LocalResponseNorm", "BatchNorm1d", "RMSNorm"}
+FEW = 12  # calls: of a block, each way to read them is tried; of a network once
 SMALL = 3, 7, 9  # images, odd height and odd width for a block
 LARGE = 2, 32, 32  # for a network
 
@@ -322,7 +324,10 @@ def _explain_runs(found: Sequence[Run | Finding], task: Task) -> tuple[list[Find
                 break
     wrong_settings = {i: _settings(found[i], states[i], task) for i in open_ if states[i] is not None}
     single = {one.key: one for i in wrong_settings for one in wrong_settings[i]}
-    single = [one for key, one in single.items() if not wiring or key not in wiring.key.split("+")]
+    wired = set(wiring.key.split("+")) if wiring else set()
+    if wired & {"skip_from_first", "skip_from_branch"}:  # where the path starts that is strided already
+        single.pop("stride_branch_only", None)
+    single = [one for key, one in single.items() if key not in wired]
     told = together([*([wiring] if wiring else []), *single][:3]) if wiring or single else None
     for i in open_:
         if i in unlike:
@@ -344,8 +349,8 @@ def _fitted(run: Run, task: Task, options: dict[str, Any]) -> tuple[Replay, floa
     """The layers in their roles, and how much of the run the reference explains with them."""
     layers = run.replay()
     share = _explained(run, task, layers, options)
-    if share < 1 and layers.doubtful and not options:  # which of two is the branch's? That which explains more
-        run.turned = not run.turned
+    if share < 1 and layers.doubtful and (not options or len(run.calls) < FEW):
+        run.turned = not run.turned  # which of two is the branch's? That which explains more
         other = run.replay()
         explained = _explained(run, task, other, options)
         if explained > share:
@@ -362,10 +367,16 @@ def _explained(run: Run, task: Task, layers: Replay, options: dict[str, Any]) ->
             return 1.0
     except NoSuchLayer:
         pass
-    except (RuntimeError, KeyError, ValueError):
+    except (RuntimeError, KeyError, ValueError) as error:
         if run.problem is not None and isinstance(run.problem.error, RuntimeError) and not layers.calls:
-            return 1.0
+            return 1.0 if _alike(str(run.problem.error), str(error)) else 0.99
     return 0.99 * (1 - len(layers.calls) / max(1, len(run.calls)))
+
+
+def _alike(one: str, other: str) -> bool:
+    """Whether two errors tell of the same sizes; those of which one tells of none may be the same."""
+    sizes = [sorted(re.findall(r"\((\d+)\)", text)) for text in (one, other) if text.startswith("The size of tensor")]
+    return len(sizes) < 2 or sizes[0] == sizes[1]
 
 
 def _settings(run: Run, layers: Replay, task: Task) -> list[Finding]:
@@ -449,13 +460,14 @@ def _explain_unlike(run: Run, task: Task) -> Finding:
     if kinds:
         seen = f"Among your layers is {min(kinds)}."
         return Finding("other_norm", seen, "Which normalization does the task name?")
+    convs = [call for call in run.calls if call.kind == "conv"]
+    odd = [one for c in convs for one in conv_settings(c, "convolution", c.weight.shape[2], len(c.weight), last=False)]
     known = task.explain(run)
-    if known:
-        return known
+    if odd or known:
+        return odd[0] if odd else known
     if run.problem:
         return run.problem.problem
-    first = next((call for call in run.calls if call.kind == "conv"), None)
-    if first is not None and not any(replay.reads(call, run.x) for call in run.calls if call.kind == "conv"):
+    if convs and not any(replay.reads(call, run.x) for call in convs):
         seen = "What your first layer reads is not what came in."
         return Finding("input_changed", seen, "What happens to the input first, and does the task name it?")
     used = {id(tensor) for call in run.calls for tensor in (call.weight, call.bias)}
@@ -468,7 +480,7 @@ def _explain_unlike(run: Run, task: Task) -> Finding:
         wanted = task.answer(run.replay(), *run.arguments)
     except (NoSuchLayer, RuntimeError):
         look = "Which layers does the task name, and in which order? What does each of them read?"
-        return Finding("other", f"Your layers are not called in the expected order {given}.", look)
+        return Finding("other", f"Some of your layers do not read what they should, {given}.", look)
     if run.output.shape != wanted.shape:
         return explain_shape(run.output, wanted, f"With {run.arguments}, {given}")
     alone = contained(copy.deepcopy(run.module).eval(), run.x[:1])
@@ -495,7 +507,7 @@ def _check_layers(runs: Sequence[Run], before: Sequence[Finding | None]) -> Find
 
 def _explain_layers(run: Run) -> list[Finding]:
     found = []
-    inner = [call for call in run.calls if call.kind == "conv" and call.x.shape[2:] != (1, 1)]  # that is a head
+    inner = [call for call in run.calls[:-1] if call.kind == "conv"]  # the last one may be a head
     if any(call.bias is not None for call in inner):
         seen = "Your convolutions have biases, which the BatchNorm behind them subtracts again."
         found.append(Finding("conv_bias", seen, "Which argument of nn.Conv2d leaves them out?"))

@@ -26,20 +26,23 @@ PARAMETER_CASES = (
 )
 MACS_CASES = (
     (1, 1, 2, 3, 1, 0), (2, 3, 1, 4, 1, 0), (1, 2, 3, 5, 2, 0), (2, 1, 3, 3, 1, 1), (1, 1, 3, 6, 2, 1),
+    (1, 1, 3, 6, 2, 0),
     (1, 2, 3, 4, 1, 2), (3, 16, 3, 32, 1, 1), (16, 32, 3, 32, 2, 1), (16, 32, 1, 16, 2, 0), (8, 8, 5, 9, 1, 0),
 )
 FIELD_CASES = (
     ([(3, 1)],), ([(5, 2)],), ([(3, 1), (3, 1)],), ([(3, 2), (3, 1)],), ([(3, 1), (3, 2)],),
     ([(3, 2), (5, 1), (3, 1)],), ([(7, 2), (3, 2), (3, 1)],), ([(3, 1), (3, 2), (1, 2), (3, 1)],),
-    ([(3, 1), (3, 3), (3, 2), (3, 2), (5, 1)],),
+    ([(3, 1), (3, 3), (3, 2), (3, 2), (5, 1)],), ([(2, 1), (4, 2), (2, 2)],),
 )
 # fmt: on
 
 
 def _size(
     size: int, kernel: int, stride: int, padding: int, *, sides=2, cover=lambda k: k, extra=0, strided=True,
-    divide=operator.floordiv, plus=1, pad=lambda k, p: p,
+    divide=operator.floordiv, plus=1, pad=lambda k, p: p, formula=None,
 ) -> int:  # fmt: skip
+    if formula:
+        return formula(size, kernel, stride, padding)
     room = size + sides * pad(kernel, padding) - cover(kernel) + extra
     return divide(room, stride if strided else 1) + plus
 
@@ -90,6 +93,19 @@ SIZE = Space(
                 cover=lambda k: 2 * k),
         mistake("half_kernel", "You subtract half of the kernel.", "How much of a row does one kernel cover?",
                 cover=lambda k: k // 2),
+        mistake("kernel_made_odd", "You take an even kernel for an odd one.",
+                "How much of a row does one kernel cover?", cover=lambda k: k // 2 * 2 + 1),
+        *mistakes("part_divided", "You divide {} alone by the stride.", "What is divided? Mind the brackets.",
+                  "formula", {"the kernel": lambda n, k, s, p: n + 2 * p - k // s + 1,
+                   "the padding": lambda n, k, s, p: n - k + 2 * p // s + 1,
+                   "the image": lambda n, k, s, p: n // s + 2 * p - k + 1}),
+        *mistakes("image_divided", "You divide the image's size by the stride{}.", "How wide is what steps?", "formula",
+                  {", whatever kernel and padding are": lambda n, k, s, p: n // s,
+                   ", rounded up, whatever kernel and padding are": lambda n, k, s, p: -(-n // s),
+                   " wherever that is above 1": lambda n, k, s, p: n // s if s > 1 else n + 2 * p - k + 1}),
+        mistake("transposed_convolution", "Your formula is that of a transposed convolution, which enlarges images.",
+                "Does a convolution with a stride give more positions, or fewer?",
+                formula=lambda n, k, s, p: (n - 1) * s - 2 * p + k),
     ),
 )
 # fmt: on
@@ -97,11 +113,11 @@ SIZE = Space(
 
 def _parameters(
     channels_in: int, channels_out: int, kernel: int, bias: bool, *, inputs=True, outputs=True, side=2,
-    has=bool, per=lambda i, o, k: o,
+    has=bool, per=lambda i, o, k: o, join=operator.mul, whole=lambda b: 1,
 ) -> int:  # fmt: skip
-    channels = (channels_in if inputs else 1) * (channels_out if outputs else 1)
-    weights = channels * (2 * kernel if side == "twice" else kernel**side)
-    return weights + has(bias) * per(channels_in, channels_out, kernel)
+    channels = join(channels_in if inputs else 1, channels_out if outputs else 1)
+    weights = channels * ({"twice": 2 * kernel, "xor": kernel ^ 2}[side] if isinstance(side, str) else kernel**side)
+    return (weights + has(bias) * per(channels_in, channels_out, kernel)) * whole(bias)
 
 
 BIAS = "What does the last argument say?"
@@ -117,6 +133,7 @@ WEIGHTS = (
             side="twice"),
     mistake("kernel_ignored", "Your count does not depend on the kernel.", "How many numbers has one kernel?", side=0),
     mistake("kernel_cubed", "The side of your kernel comes in three times.", "How many sides has a kernel?", side=3),
+    mistake("xor_for_power", "You write ^, which is no power in Python.", "Which operator is?", side="xor"),
 )
 PARAMETERS = Space(
     _parameters,
@@ -130,7 +147,12 @@ PARAMETERS = Space(
                    "a bias for each pair of channels": lambda i, o, k: i * o,
                    "a bias for each weight of a filter": lambda i, o, k: i * o * k * k,
                    "a bias for each place of a kernel": lambda i, o, k: o * k * k,
-                   "a bias for channels of both sides": lambda i, o, k: i + o}),
+                   "a bias for channels of both sides": lambda i, o, k: i + o,
+                   "every bias twice": lambda i, o, k: 2 * o}),
+        mistake("nothing_without_bias", "Without a bias you count nothing at all.",
+                "What belongs to your if, or else? Mind the brackets.", whole=bool),
+        *mistakes("channels_added", "You {} channels that come in and that leave.", "How many kernels are there?",
+                  "join", {"add": operator.add, "average": lambda i, o: (i + o) / 2}),
         *WEIGHTS,
     ),
 )
@@ -144,6 +166,10 @@ def _macs(
     weights = _parameters(channels_in, channels_out, kernel, False, inputs=inputs, outputs=outputs, side=side)
     given = (max(padding, 1), stride) if counted == "arguments swapped" else (stride, padding)
     positions = size if counted == "comes in" else _size(size, kernel, *given, **sizes)
+    if counted == "inside":  # for each position of the kernel, the pixels that are no border
+        starts = range(-padding, size + padding - kernel + 1, stride)
+        inside = sum(min(start + kernel, size) - max(start, 0) for start in starts)
+        return times * channels_in * channels_out * inside**2
     return times * (weights + bias * channels_out) * positions**where
 
 
@@ -156,6 +182,8 @@ MACS = Space(
                 counted="comes in"),
         mistake("arguments_swapped", "Stride and padding have changed places.",
                 "In which order does output_size take them?", counted="arguments swapped"),
+        mistake("border_left_out", "You leave out the products with the zeros of the border.",
+                "Does the kernel know which pixels are padding?", counted="inside"),
         mistake("flops", "You count two operations for each product.",
                 "Is a multiplication with its addition one operation here, or two?", times=2),
         mistake("one_row", "You count the positions of one row.", "How many positions does a square feature map have?",
@@ -174,14 +202,15 @@ MACS = Space(
 
 def _field(
     layers: Sequence[tuple[int, int]], *, step=None, start=1, grow=lambda k: k - 1, turned=False, last=0,
-            some=slice(None),
-    swapped=False,
+    some=slice(None), swapped=False, end=None,
 ) -> int:  # fmt: skip
     layers = [pair[::-1] if swapped else pair for pair in layers][some]
     layers = layers[::-1] if turned else layers
     strides = [stride for _, stride in layers]
     steps = [(step or _before)(strides, i) for i in range(len(layers))]
     start = math.prod(strides) if start == "strides" else start
+    if end:
+        return end([kernel for kernel, _ in layers], strides)
     return start + sum(grow(kernel) * steps[i] for i, (kernel, _) in list(enumerate(layers))[-last:])
 
 
@@ -210,6 +239,8 @@ FIELD = Space(
         mistake("pair_swapped", "You take the stride for the kernel.", "Which comes first in a pair?", swapped=True),
         mistake("first_layer_left_out", "The first layer does not enter.", "Where does your loop begin?",
                 some=slice(1, None)),
+        mistake("first_layer_only", "Only the first layer enters.", "Does return stand in the loop, or behind it?",
+                some=slice(1)),
         mistake("last_layer_left_out", "The last layer does not enter.", "Where does your loop end?", some=slice(-1)),
         mistake("walked_backwards", "You begin at the last layer.", "Which layer reads the pixels?", turned=True),
         mistake("kernels_added", "You add the kernels up.",
@@ -221,9 +252,31 @@ FIELD = Space(
         mistake("kernel_for_growth", "Each layer adds its whole kernel.", "Which pixel was there already?", grow=int),
         mistake("half_kernel", "Each layer adds half of its kernel.", "To how many sides does a kernel look?",
                 grow=lambda k: k // 2),
+        mistake("even_kernel_made_odd", "An even kernel sees one pixel more in your count than it has.",
+                "How many neighbors does a kernel of 2 read?", grow=lambda k: k // 2 * 2),
+        mistake("kernels_multiplied", "You multiply the kernels.",
+                "Two 3×3 convolutions, one behind the other: how many pixels of a row does one output see?",
+                end=lambda k, s: math.prod(k)),
+        mistake("step_for_field", "You return how far apart neighbors are.", "Which of your variables is the field?",
+                end=lambda k, s: math.prod(s)),
+        *mistakes("area_for_side", "You return the area of the field{}.", "Which one number is asked for?", "end",
+                  {"": lambda k, s: (1 + sum((n - 1) * math.prod(s[:i]) for i, n in enumerate(k))) ** 2,
+                   ", and ignore the strides": lambda k, s: (1 + sum(n - 1 for n in k)) ** 2}),
     ),
 )
 # fmt: on
+
+
+def _masked(weight: Tensor, *places: Any) -> Tensor:
+    """The weights at some places of the kernel, and zeros elsewhere."""
+    kept = torch.zeros_like(weight)
+    kept[..., places[0], places[1]] = weight[..., places[0], places[1]]
+    return kept
+
+
+def _depthwise(weight: Tensor) -> Tensor:
+    same = torch.arange(len(weight))[:, None] % weight.shape[1] == torch.arange(weight.shape[1])
+    return weight * same[:, :, None, None]
 
 
 def _by_hand(
@@ -303,6 +356,16 @@ BY_HAND = Space(
                 turn=lambda w: w.flip(2)),
         mistake("one_filter", "All channels of your output are alike.", "Which filter makes which channel?",
                 first=True),
+        mistake("depthwise", "Each output channel reads one input channel alone.", SUM, turn=_depthwise),
+        *mistakes("part_of_kernel", "Only the {} of your kernel counts.", "Which places does your sum reach?", "turn",
+                  {"last place": lambda w: _masked(w, -1, -1), "first place": lambda w: _masked(w, 0, 0),
+                   "last row": lambda w: _masked(w, -1, slice(None)),
+                   "first row": lambda w: _masked(w, 0, slice(None))}),
+        mistake("last_places_left_out", "The last row and column of your kernel do not enter.",
+                "Where does a slice of Python end?", turn=lambda w: _masked(w, slice(-1), slice(-1))),
+        mistake("orders_differ", "The pixels of a window and the weights of a kernel are in different orders.",
+                "In which order does each of them count channels, rows and columns?",
+                turn=lambda w: w.permute(0, 2, 3, 1).reshape(w.shape)),
         mistake("channels_summed_first", "You add the channels up before you weight them.",
                 "Does each channel have its own weights?", mix=lambda x, w: (x.sum(1, keepdim=True), w[:, :1])),
         mistake("channels_reversed", "Each channel meets the weights of another one.",

@@ -97,13 +97,14 @@ def single_layers(names: Sequence[str], norms: bool) -> tuple[Mistake, ...]:
     )
 
 
-def _three(v: Variant, *, carried=True, pads=(True, True), strided=True, kept="all", chain=(0, 1, 2),
-        **options: Any) -> dict:
+def _three(v: Variant, *, carried=True, pads=(True, True), strides=(1, 2, 1), kept="all", chain=(0, 1, 2), double=2,
+           kernel=None, **options: Any) -> dict:
     """The three layers of assignment 1."""
+    kernel = kernel or v.kernel
     table = [
-        ("the first layer", 3, v.width, v.kernel, 1, v.kernel // 2 if pads[0] else 0),
-        ("the second layer", v.width, 2 * v.width, 3, 2 if strided else 1, 1 if pads[1] else 0),
-        ("the third layer", 2 * v.width, v.classes, 1, 1, 0),
+        ("the first layer", 3, v.width, kernel, strides[0], kernel // 2 if pads[0] else 0),
+        ("the second layer", v.width, double * v.width, 3, strides[1], 1 if pads[1] else 0),
+        ("the third layer", double * v.width, v.classes, 1, strides[2], 0),
     ]
     layers, size = [], v.size
     for name, into, out, kernel, stride, padding in table:
@@ -138,8 +139,14 @@ THREE = Space(
         *mistakes("padding_missing", "{} without padding.", "What does the table say about it?", "pads",
                   {"the first layer is taken": (False, True), "the second layer is taken": (True, False),
                    "both layers are taken": (False, False)}),
-        mistake("stride_missing", "the second layer is taken without its stride.", "What does its stride change?",
-                strided=False),
+        *mistakes("strides_off", "{}.", "Which layers have which stride?", "strides",
+                  {"the second layer is taken without its stride": (1, 1, 1),
+                   "the third layer is taken to have a stride, too": (1, 2, 2),
+                   "the first layer is taken to have a stride, too": (2, 2, 1),
+                   "another layer is taken to have the stride": (2, 1, 1)}),
+        mistake("width_kept", "the second layer is taken to give as many channels as the first.",
+                "How many channels does the table give to it, and to the layer behind it?", double=1),
+        *mistakes("kernel_fixed", "the first kernel is taken to be {}.", "What does v say of it?", "kernel", (3, 5, 7)),
         *mistakes("field_of_others", "the receptive field is that of {}.", SEEN, "chain",
                   {"the layers in another order": (1, 0, 2), "the layers backwards": (2, 1, 0),
                    "the network without its first layer": (1, 2), "the network without its second layer": (0, 2),

@@ -34,6 +34,8 @@ def _accuracy(
     ways = {
         1: lambda z, y: vote(z, dim=1) == y,
         2: lambda z, y: (z.topk(2).indices == y[:, None]).any(1),
+        "over images": lambda z, y: vote(z.softmax(0), dim=1) == y,
+        "never": lambda z, y: torch.zeros(len(y)),
         "sure": lambda z, y: z.softmax(1).gather(1, y[:, None])[:, 0] > 0.5,
     }
     hits = [ways[first](z, y).double() for z, y in batches]
@@ -86,6 +88,10 @@ ACCURACY = Space(
                   (math.floor, round, lambda x: round(x, 1), lambda x: round(x, 2))),
         mistake("two_votes", "You count an answer as right if it is among the two likeliest.",
                 "How many votes has a network?", first=2),
+        mistake("softmax_over_images", "Your softmax runs over the images of a batch.",
+                "Which of the two axes counts the classes?", first="over images"),
+        mistake("never_right", "No answer counts as right.", "What do you compare with the labels: places, or logits?",
+                first="never"),
         mistake("only_if_sure", "You count an answer only if its probability is above one half.",
                 "How large must the largest logit be?", first="sure"),
     ),
@@ -110,8 +116,9 @@ class Probe(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map N × 5 to logits."""
-        self.modes.append((self.training, torch.is_grad_enabled()))
-        return self.layers(x)
+        logits = self.layers(x)
+        self.modes.append((any(module.training for module in self.modules()), logits.requires_grad))
+        return logits
 
 
 def _train(
@@ -328,15 +335,28 @@ def schedule(
         per: how often the schedule should be advanced, every ``epoch`` or every ``step``.
         points: points of a right answer.
     """
-    epochs, batches, model = 3, _make_batches(), _probe()
+    epochs, batches, model = 4, _make_batches(), _probe()  # no two mistakes take equally many steps
     wanted, rates = copy.deepcopy(model), []
     optimizer = SGD(model.parameters(), lr=START)
     scheduler = lr_scheduler.ExponentialLR(optimizer, 0.9)
     optimizer.register_step_pre_hook(lambda opt, *_: rates.append(opt.param_groups[0]["lr"] / START))
+    step, told = scheduler.step, []
+
+    def noted(*place: Any, **named: Any) -> None:
+        told.append(bool(place or named))
+        step(*place, **named)
+
+    scheduler.step = noted
     outcome = contained(function, model, batches, optimizer, scheduler, epochs)
     rate = optimizer.param_groups[0]["lr"] / START
     advanced = round(math.log(rate, 0.9)) if rate > 0 else 0
     finding = outcome.problem or _explain_rates(rates, advanced, per, epochs, len(batches))
+    if finding and any(told):
+        seen = "You hand the schedule's step a number, which it takes for its place."
+        finding = Finding("schedule_told", seen, "Does a schedule count by itself?")
+    elif finding and not told and len(set(rates)) > 1:
+        seen = "The schedule that you were given is never advanced; something else changes the rate."
+        finding = Finding("own_schedule", seen, "Which object knows the rates that are wanted?")
     if not finding and not same(_state(model), _fit(copy.deepcopy(wanted), batches, per, epochs)):
         seen = "The rates are right, and the weights are not those that such a training gives."
         known = search(
@@ -376,11 +396,14 @@ def _cosine(
         "turned": lambda: (1 - math.cos(angle)) / 2,
         "line": lambda: 1 - share,
         "sine": lambda: (1 + math.sin(angle)) / 2,
+        "sine, doubled": lambda: 1 + math.sin(angle),
+        "sine alone": lambda: math.sin(angle),
         "halved": lambda: math.cos(angle) / 2,
         "unbracketed": lambda: 1 + math.cos(angle) / 2,
         "positive": lambda: max(0.0, math.cos(angle)),
         "absolute": lambda: abs(math.cos(angle)),
         "outside": lambda: (1 + math.cos(math.pi) * share) / 2,
+        "cut at peak": lambda: min(1, (1 + math.cos(angle)) / 2 / peak),
         "peak outside": lambda: 1 + math.cos(angle) / peak,
         "peak in half": lambda: (1 + math.cos(angle) / peak) / 2,
     }[form]()
@@ -411,18 +434,24 @@ COSINE = Space(
         mistake("one_step_ahead", "Your schedule is one step ahead.", COUNTED, ahead=1),
         mistake("one_step_behind", "Your schedule is one step behind.", COUNTED, ahead=-1),
         mistake("ends_too_early", "Your rate is 0 one step too early.", COUNTED, longer=-1),
+        mistake("ends_too_early", "Your rate is 0 one step too early.", COUNTED,
+                wrong_angle=lambda t, n: math.pi * min(1, t / max(1, n - 1))),
         mistake("ends_too_late", "Your rate is not yet 0 at the last step.", COUNTED, longer=1),
         mistake("bracket_around_pi", "Your cosine is that of pi alone: nothing bends.", INSIDE, form="outside"),
         mistake("bracket_missing", "You halve the cosine, and not its sum with 1.", "What is halved?",
                 form="unbracketed"),
         mistake("pi_missing", "Your angle has no pi.", INSIDE, wrong_angle=lambda t, n: t / n),
         mistake("angle_not_divided", "Your angle is pi times the step.", INSIDE, wrong_angle=lambda t, n: math.pi * t),
-        mistake("whole_division", "Your angle is 0 until the last step.", "Which division keeps the fraction?",
-                wrong_angle=lambda t, n: math.pi * (t // n)),
-        mistake("sine", "Your rate begins at half of its peak.", "Sine, or cosine?", form="sine"),
+        *mistakes("whole_division", "Your angle {}.", "Which division keeps the fraction?", "wrong_angle",
+                  {"is 0 until the last step": lambda t, n: math.pi * (t // n),
+                   "jumps from one whole number to the next": lambda t, n: math.pi * t // n}),
+        *mistakes("sine", "You take the sine{}.", "Sine, or cosine? And what is halved?", "form",
+                  {"": "sine", ", and do not halve its sum with 1": "sine, doubled", " alone": "sine alone"}),
         mistake("cosine_halved", "Your rate begins at half of its peak and becomes negative.", BETWEEN, form="halved"),
         mistake("cut_at_zero", "Your rate is 0 for the whole second half.", BETWEEN, form="positive"),
         mistake("absolute", "Your rate climbs again in the second half.", BETWEEN, form="absolute"),
+        mistake("peak_cuts", "The peak cuts your curve off, and does not scale it.",
+                "What should double if the peak doubles?", form="cut at peak"),
         *mistakes("peak_not_multiplied", "The peak does not multiply the cosine.",
                   "What should double if the peak doubles?", "form", ("peak in half", "peak outside")),
         *mistakes("final_rate", "Your rate ends at {:g} of its peak.", "Where does the task let it end?", "low",
@@ -638,20 +667,18 @@ def _explain_weights(function: Callable, student: Tensor, model: nn.Module, batc
 
 
 def _rates(
-    epochs: int, steps: int, per: str, *, advance="", first=False, more=0, times=1, some=slice(None), told=False
+    epochs: int, steps: int, per: str, *, advance="", first=False, more=0, times=1, some=slice(None), extra=0, whole=1
 ) -> tuple[list[float], int]:
     """Rates of all steps of the optimizer, and how often the schedule has been advanced at the end."""
     rates, advanced, advance = [], 0, advance or per
     times = steps if times == "steps" else times
-    if told:  # the schedule is handed its place, counted from 0
-        units = [i // steps if per == "epoch" else i for i in range(epochs * steps)]
-        return [0.9 ** max(0, unit - 1) for unit in units], units[-1]
-    for _ in range(epochs + more):
+    for _ in range(1 if more == "one" else epochs + more):
         advanced += times if first and advance == "epoch" else 0
         for _ in range(steps)[some]:
             advanced += times if first and advance in ("step", "both") else 0
-            rates.append(0.9**advanced)
+            rates += [0.9**advanced] * whole
             advanced += times if not first and advance in ("step", "both") else 0
+        rates += [0.9**advanced] * extra
         advanced += times if advance in ("epoch", "both") and not (first and advance == "epoch") else 0
     return rates, advanced if advance != "end" else times
 
@@ -673,11 +700,13 @@ RATES = (
     mistake("schedule_twice", "The schedule goes on by two at a time.", GOES_ON, times=2),
     mistake("schedule_behind_epoch", "The schedule goes on by a whole epoch's steps, behind that epoch.",
             "Which steps of the epoch have a rate of their own?", advance="epoch", times="steps"),
-    mistake("schedule_told", "You hand step a number, and so set the schedule back by one.",
-            "Does a schedule count by itself?", told=True),
+    mistake("optimizer_for_schedule", "Behind each epoch the optimizer takes another step, and the schedule none.",
+            GOES_ON, advance="never", extra=1),
+    mistake("epoch_for_batch", "For every batch you train a whole epoch.",
+            "What does train_epoch do with the batches that it gets?", whole=3),
     mistake("one_epoch_more", "You train for one epoch more.", LOOPS, more=1),
     mistake("one_epoch_less", "You train for one epoch less.", LOOPS, more=-1),
-    mistake("one_epoch", "You train for one epoch, whatever their number.", LOOPS, more=-2),
+    mistake("one_epoch", "You train for one epoch, whatever their number.", LOOPS, more="one"),
     mistake("first_batch_only", "Of each epoch you train on the first batch alone.", LOOPS, some=slice(1)),
     mistake("last_batch_dropped", "Of each epoch you leave out the last batch.", LOOPS, some=slice(-1)),
 )

@@ -19,9 +19,10 @@ WIDTHS = get_architecture("resnet20").widths
 
 def network(
     layers: Replay, plan: Plan, blocks: Sequence[int], classes: int, *, stem_norm=True, stem_act=True, stem_pool=None,
-    last_end=True, pool="mean", pooled_act=False, out=None, **block: Any,
+    last_end=True, pool="mean", pooled_act=False, out=None, counts=tuple, **block: Any,
 ) -> Tensor:  # fmt: skip
     """The network, and with other options what a mistake computes; those of `residual` hold for all of its blocks."""
+    blocks = counts(blocks)
     x = layers.conv("stem", layers.x, WIDTHS[0], 3)
     x = layers.norm("stem norm", x) if stem_norm else x
     x = F.relu(x) if stem_act else x
@@ -71,6 +72,12 @@ def wirings_of_network(plan: Plan) -> tuple[Mistake, ...]:
                 "What does the last block end with, and what follows it?", last_end=False, pooled_act=True),
         mistake("last_relu_missing", "The feature maps that you pool have negative numbers.",
                 "Does the last block differ from the others?", last_end=False),
+        *mistakes("block_count", "{}.", "How many blocks does each stage have?", "counts",
+                  {"Your stages take their numbers of blocks from the back": lambda b: b[::-1],
+                   "Every stage has as many blocks as the first": lambda b: b[:1] * 3,
+                   "Each stage has one block too many": lambda b: [n + 1 for n in b],
+                   "Each stage has one block too few": lambda b: [max(n - 1, 0) for n in b],
+                   "Each stage has a single block": lambda b: (1, 1, 1)}),
         mistake("max_for_mean_pooling", "Your pooling keeps the largest number of each feature map.", POOLING,
                 pool="max"),
         mistake("sum_for_mean_pooling", "Your pooling adds up.", POOLING, pool="sum"),
@@ -99,6 +106,11 @@ def settings_of_network(plan: Plan, roles: Mapping[str, Call], blocks: Sequence[
         found.append(Finding("classes_off", f"For {classes} classes your network gives {logits} logits.", look))
     if roles["linear"].bias is None:
         found.append(Finding("linear_bias", "Your linear layer has no bias.", "What does nn.Linear learn by default?"))
+    widths = [call.weight.shape[0] for role, call in roles.items() if role.endswith(".conv0")]
+    counts = tuple(map(widths.count, WIDTHS))
+    if sum(counts) == len(widths) and counts != tuple(blocks):
+        seen = f"For blocks {tuple(blocks)} your stages have {counts} blocks."
+        return [*found, Finding("block_count", seen, "Which stage should have how many blocks?")]
     for stage, (width, n) in enumerate(zip(WIDTHS, blocks, strict=True)):
         for i in range(n):
             own = {
@@ -132,8 +144,11 @@ def _explain_halves(halves: Mapping[tuple[int, int], int], wanted: Mapping, bloc
     return Finding("stage_stride", seen, LOOK_AT_STRIDES)
 
 
-def depth(block: str, blocks: Sequence[int], *, ends=2, branch=(2, 3), count=sum, more=0, projections=0) -> int:
+def depth(
+    block: str, blocks: Sequence[int], *, ends=2, branch=(2, 3), count=sum, more=0, projections=0, per="network"
+) -> int:
     """Layers with weights on the longest path."""
+    ends *= {"network": 1, "stage": len(blocks), "block": sum(blocks)}[per]
     changes = {0: 0, 1: len(blocks) - 1, "first stage, too": len(blocks) - (block == "basic")}
     return ends + branch[block == "bottleneck"] * count(blocks) + more * count(blocks) + changes[projections]
 
@@ -146,6 +161,8 @@ DEPTH = Space(
     depth,
     (
         mistake("one_end_missing", "You leave out a layer that belongs to no block.", ENDS, ends=1),
+        *mistakes("ends_repeated", "You count the layers that belong to no block once for every {}.", ENDS, "per",
+                  ("stage", "block")),
         mistake("ends_missing", "You count the layers of the blocks alone.", ENDS, ends=0),
         mistake("one_layer_more", "You count a layer too many beside those of the blocks.", ENDS, ends=3),
         mistake("bottleneck_as_basic", "You count two layers in a bottleneck.", KIND, branch=(2, 2)),
@@ -162,6 +179,8 @@ DEPTH = Space(
                   (1, "first stage, too")),
         *(mistake("norms_counted", f"You count BatchNorm as a layer{where}.", "Which layers does the name count?",
                   branch=(4, 6), ends=ends) for where, ends in (("", 3), (", in the blocks", 2), (" and no ends", 0))),
+        *mistakes("blocks_off", "You count one block too {} in each stage.", "Where do your loops begin, and end?",
+                  "count", {"few": lambda b: sum(b) - len(b), "many": lambda b: sum(b) + len(b)}),
         mistake("first_three_stages", "You count the first three stages alone.", STAGES, count=lambda b: sum(b[:3])),
         mistake("last_stage_left_out", "Your sum leaves out the last stage.", STAGES, count=lambda b: sum(b[:-1])),
         mistake("first_stage_left_out", "Your sum leaves out the first stage.", STAGES, count=lambda b: sum(b[1:])),

@@ -13,9 +13,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .contain import Outcome, contained
-from .report import Finding, Result, grade
+from .report import Finding, Result, grade, notice
 from .space import Space, mistake, mistakes, search
-from .values import argument_changed, check_values, describe, none_returned, same
+from .values import SIGNATURE, argument_changed, check_values, describe, none_returned, same
 
 Batches = Iterable[tuple[Tensor, Tensor]]
 PAD = 4
@@ -30,37 +30,50 @@ def _std(x: Tensor, axes: tuple[int, ...], less: int) -> Tensor:
 
 
 def _statistics(
-    train: Tensor, test: Tensor, *, of="train", unit=255, spread="std", turned=False, count=1, axes=(0, 1, 2),
-    some=slice(None), less=0, mixed=None,
+    train: Tensor, test: Tensor, *, of="train", unit=255, spread="std", root=True, turned=False, count=1,
+    axes=(0, 1, 2), some=slice(None), less=0, mixed=None, three=True,
 ) -> Tensor:  # fmt: skip
+    if of == "average":
+        options = {"unit": unit, "spread": spread, "root": root, "turned": turned, "count": count}
+        return (_statistics(train, test, **options) + _statistics(test, train, **options)) / 2
     images = {"train": train, "test": test, "both": torch.cat((train, test))}.get(of, train)[some]
     if mixed:
         images, axes = mixed(images)
-    pixels = images.double() / unit
+
+    def scaled(images: Tensor) -> Tensor:
+        if unit == "whole":
+            return (images // 255).double()
+        return images.double() / (images.max() if unit == "largest" else unit)
+
+    pixels, others = scaled(images), scaled(test)
     mean, squares = pixels.mean(axes), (pixels**2).mean(axes)
     if of == "halves":
-        mean = (mean + (test.double() / unit).mean(axes)) / 2
-        squares = (squares + ((test.double() / unit) ** 2).mean(axes)) / 2
+        mean, squares = (mean + others.mean(axes)) / 2, (squares + (others**2).mean(axes)) / 2
+    if of == "test for spread":
+        squares = (others**2).mean(axes) - others.mean(axes) ** 2 + mean**2
     if "bytes" in spread:
-        squares = (images * images).double().mean(axes) / unit**2
+        squares = (images * images).double().mean(axes) / 255**2
     deviation = {
-        "variance": lambda: squares - mean**2,
-        "of images": lambda: _std(pixels, (1, 2), less).mean(0),
+        "of images": lambda: (_std(pixels, (1, 2), less) ** (1 if root else 2)).mean(0) ** (1 if root else 0.5),
+        "of mean image": lambda: _std(pixels.mean(0), (0, 1), less),
         "of means": lambda: _std(pixels.mean((1, 2)), (0,), less),
         "bytes, no sign": lambda: (squares - mean**2).abs().sqrt(),
         "pooled": lambda: pixels.std(correction=0).expand(mean.shape),
         "distance": lambda: (pixels - mean).abs().mean(axes),
         "squares": lambda: squares.sqrt(),
-        "unscaled": lambda: (squares - mean**2).sqrt() * unit,
+        "unscaled": lambda: (squares - mean**2).sqrt() * 255,
     }.get(spread, lambda: (squares - mean**2).sqrt())()
-    if axes is None:
+    deviation = deviation if root else deviation**2
+    if three and axes is None:
         mean, deviation = mean.expand(3), deviation.expand(3)
-    mean, deviation = mean[:3], deviation[:3]
+    elif three:
+        mean, deviation = mean[:3], deviation[:3]
     return torch.stack([deviation, mean] if turned else [mean, deviation]) * count
 
 
 RESHAPE = "Does reshape move an axis, or only count the same numbers anew?"
 LOOK_AT = "Which images may a decision that is made before testing look at?"
+CHANNELS = "Over which of the four axes do you take the mean?"
 UNIT = "In which unit does the task want them?"
 OVER = "Which numbers should the deviation be taken over: images, or pixels?"
 # fmt: off
@@ -69,13 +82,20 @@ STATISTICS = Space(
     (
         mistake("statistics_of_test", "Your numbers are those of the test images.", LOOK_AT, of="test"),
         mistake("statistics_of_both", "The test images take part in your numbers.", LOOK_AT, of="both"),
-        mistake("mean_of_two_means", "You average the numbers of training and test images.", LOOK_AT, of="halves"),
-        mistake("one_for_all_channels", "Your three channels have the same numbers.",
-                "Over which of the four axes do you take the mean?", axes=None),
+        *mistakes("mean_of_two_means", "You average the numbers of training and test images.", LOOK_AT, "of",
+                  ("halves", "average")),
+        mistake("spread_of_test", "Your deviations are those of the test images.", LOOK_AT, of="test for spread"),
+        mistake("one_for_all_channels", "Your three channels have the same numbers.", CHANNELS, axes=None),
+        mistake("one_for_all_channels", "You give one number for all channels together.", CHANNELS,
+                axes=None, three=False),
         mistake("not_scaled", "Your numbers go with images from 0 to 255.", UNIT, unit=1),
         mistake("divided_by_256", "You divide by 256.", "What is the largest number of a byte?", unit=256),
+        mistake("largest_for_255", "You divide by the largest byte that occurs.", UNIT, unit="largest"),
+        mistake("whole_division", "Your division leaves only 0 and 1.", "Which division keeps the fraction?",
+                unit="whole"),
         mistake("variance_for_std", "Your second row is the square of what is wanted.",
-                "What is the last step from the variance to the standard deviation?", spread="variance"),
+                "What is the last step from the variance to the standard deviation?", root=False),
+        mistake("std_of_mean_image", "Your deviations are those of the mean image.", OVER, spread="of mean image"),
         *(mistake("mean_of_stds", "Your deviations are means over those of single images.",
                   "Do two images that are each of one color spread?", spread="of images", less=n) for n in (0, 1)),
         *(mistake("std_of_means", "Your deviations are those of the images' means.", OVER, spread="of means", less=n)
@@ -89,9 +109,9 @@ STATISTICS = Space(
         *mistakes("colors_mixed", "Your three rows mix colors and positions.", RESHAPE, "mixed",
                   (lambda x: (x.reshape(3, -1).T[:, None, None], (0, 1, 2)),
                    lambda x: (x.reshape(len(x), 3, *x.shape[1:3]), (0, 2, 3)))),
-        *mistakes("other_axis", "Your rows belong to another axis than that of the colors.",
-                  "Which of the four axes has three places, and is left over?", "axes",
-                  ((0, 2, 3), (1, 2, 3), (0, 1, 3))),
+        *(mistake("other_axis", "Your rows belong to another axis than that of the colors.",
+                  "Which of the four axes has three places, and is left over?", axes=axes, three=three)
+          for axes in ((0, 2, 3), (1, 2, 3), (0, 1, 3)) for three in (True, False)),
         mistake("std_before_mean", "Your deviations come before the means.", "In which order are the two wanted?",
                 turned=True),
         *mistakes("squares_in_bytes", "Your squares are taken in bytes, which begin again at 256.",
@@ -110,7 +130,7 @@ STATISTICS = Space(
 
 def _normalized(
     images: Tensor, mean: Tensor, std: Tensor, *, unit=255, center=True, spread="std", first="mean", axes=(0, 3, 1, 2),
-    colors=1, own=False, swapped=False, moved=True, less=0,
+    colors=1, own=False, swapped=False, moved=True, less=0, end=None,
 ) -> Tensor:  # fmt: skip
     x = images.double() // unit if own == "bytes" else images.double() / unit
     if moved == "before":
@@ -125,7 +145,8 @@ def _normalized(
         mean, std = x.mean((0, 1, 2)), _std(x, (0, 1, 2), less)
     mean = center * mean
     by = {"std": std, "variance": std**2, "multiplied": 1 / std, "none": torch.ones_like(std), "root": std**0.5}[spread]
-    x = (x - mean) / by if first == "mean" else x / by - mean
+    x = {"mean": lambda: (x - mean) / by, "std": lambda: x / by - mean, "brackets": lambda: x - mean / by}[first]()
+    x = end(x) if end else x
     if moved == "reshape":
         return x.reshape(len(x), 3, *x.shape[1:3])
     x = x.permute(axes) if moved else x
@@ -143,6 +164,12 @@ NORMALIZED = Space(
                 "In which unit are mean and standard deviation given?", unit=1),
         mistake("divided_by_256", "You divide by 256.", "What is the largest number of a byte?", unit=256),
         mistake("std_before_mean", "You divide before you subtract.", CENTER, first="std"),
+        mistake("brackets_missing", "You divide the mean alone.", "What is divided? Mind the brackets.",
+                first="brackets"),
+        *mistakes("made_bytes", "Your result is made of whole numbers again.", "Which dtype does the task want?", "end",
+                  (lambda x: x.to(torch.uint8).double(), torch.trunc, torch.round)),
+        mistake("formula_turned", "You multiply by the deviation and add the mean.", CENTER,
+                spread="multiplied", center=-1),
         mistake("mean_ignored", "Your result has no negative numbers.", CENTER, center=False),
         mistake("std_ignored", "Your result is centered, but its spread is that of the images.", WIDTH, spread="none"),
         mistake("std_multiplied", "You multiply by the standard deviation.", WIDTH, spread="multiplied"),
@@ -300,6 +327,11 @@ def batches(function: Callable[[Tensor, Tensor, int, bool, torch.Generator], Bat
         if problem:
             return grade("Batches", points, [problem])
         epochs.append(epoch.value)
+    whole = contained(_collect, function, images.clone(), labels.clone(), False, generator, COUNT // 3).value
+    if isinstance(whole, Epoch) and 0 in whole.sizes:
+        seen = "Where the images divide evenly, your last batch is empty."
+        empty = Finding("batch_empty", seen, "Which number is the last at which a batch begins?")
+        return grade("Batches", points, [None, empty])
     test, first, second, one, same_source = epochs
     matching = _explain_matching(first)
     steps = [
@@ -352,6 +384,9 @@ def _look_at_parts(value: Any, number: int) -> Finding | None:
 
 def _parts(train: Tensor, held: Tensor, labels: Tensor, n: int) -> Finding | None:
     number, sets = len(labels), (set(train.tolist()), set(held.tolist()))
+    if torch.equal(torch.cat((train, held)).sort().values, labels.sort().values):
+        seen = "You give back the labels of the images, not their places."
+        return Finding("split_labels", seen, "What can one look the images up with?")
     for name, part, unique in (("training", train, sets[0]), ("held-out", held, sets[1])):
         if len(unique) < len(part):
             seen = f"Your {name} part has {len(part)} indices, {len(unique)} of them different."
@@ -491,11 +526,15 @@ def _explain_images(augmented: Any, images: Tensor, kept: Tensor) -> Finding | N
         return argument_changed("images")
     if augmented.shape != images.shape:
         seen = f"{tuple(images.shape)} went in, {tuple(augmented.shape)} came out."
+        if sorted(augmented.shape) == sorted(images.shape):
+            return Finding("axes_order", seen, "In which order do the dimensions stand?")
         look = "How large is the window that you cut, and what from?"
         square = len(set(augmented.shape[1:3])) == 1 < len(set(images.shape[1:3]))
         if square:
             return Finding("square_only", seen, "Which of your sizes is the height, and which the width?")
         return Finding("window_size", seen, look)
+    if augmented.dtype != images.dtype:
+        notice(Finding("dtype_changed", f"Your images come back as {augmented.dtype}; uint8 went in.", SIGNATURE))
     return None
 
 
@@ -532,6 +571,8 @@ def _explain_crops(draws: Draws) -> Finding | None:
         return Finding("diagonal_crop", seen, "How many numbers does each window need?")
     for name, at in (("top", top), ("left", left[straight])):
         low, high = int(at.min()), int(at.max())
+        if low and low + high == places - 1:
+            return Finding("pad_size", f"Your windows move by {PAD - low} pixels at most.", BORDER)
         if (low, high) != (0, places - 1):
             seen = f"Your windows start {low} to {high} pixels from the {name} of the padded image."
             return Finding("crop_range", seen, "At how many places fits a window into a row that is 8 pixels longer?")
@@ -555,6 +596,14 @@ def _linked(a: Tensor, b: Tensor) -> bool:
     """Whether two series of draws have more in common than chance gives them."""
     correlation = torch.corrcoef(torch.stack([a.double(), b.double()]))[0, 1]
     return bool(correlation.abs() > SURE / len(a) ** 0.5)
+
+
+def _decided(coin: Tensor, top: Tensor, left: Tensor) -> bool:
+    """Whether the places of the windows have a say in a coin."""
+    cells = torch.zeros(2 * PAD + 1, 2 * PAD + 1, 2).index_put((top, left, coin.long()), torch.ones(len(coin)), True)
+    n = cells.sum(2).clamp(min=1)
+    surprise = ((cells[..., 0] - cells[..., 1]) ** 2 / n).sum()
+    return bool(surprise > n.numel() + SURE * (2 * n.numel()) ** 0.5)
 
 
 def _explain_one(function: Callable, images: Tensor) -> Finding | None:
@@ -597,7 +646,8 @@ def _explain_flips(draws: Draws, others: Draws | None, few: Sequence[float]) -> 
         return Finding("exactly_half", seen, "Does each image have a coin of its own?")
     straight = torch.where(mirrored == 0, left, 2 * PAD - left)
     if (
-        _linked(mirrored[1:], mirrored[:-1])
+        _decided(mirrored, top, left)
+        or _linked(mirrored[1:], mirrored[:-1])
         or any(_linked(mirrored, at) for at in (top, torch.arange(len(top))))
         or (_linked(mirrored, left) and _linked(mirrored, straight))
     ):
@@ -635,10 +685,10 @@ class Epoch:
 
 
 def _collect(
-    function: Callable, images: Tensor, labels: Tensor, training: bool, source: torch.Generator
+    function: Callable, images: Tensor, labels: Tensor, training: bool, source: torch.Generator, size: int = 4
 ) -> Epoch | Finding:
     before = images.clone(), labels.clone()
-    given = function(images, labels, 4, training, source)
+    given = function(images, labels, size, training, source)
     if given is None:
         return none_returned(given)
     if not isinstance(given, Iterable):
@@ -672,11 +722,19 @@ def _explain_sizes(sizes: list[int]) -> Finding | None:
     return Finding("batch_size", seen, "Which argument says how many images a batch has, and which is the odd one?")
 
 
+def _missing(epoch: Epoch) -> str:
+    """Where to look for images that do not come."""
+    if len(epoch.sizes) == 1:
+        return "Where does return stand: in the loop, or behind it?"
+    full = len(epoch.labels) == COUNT - COUNT % 4
+    return "What becomes of a last batch that is not full?" if full else "Where does each of your slices end?"
+
+
 def _explain_test(epoch: Epoch, images: Tensor) -> Finding | None:
     found, labels = epoch.images, epoch.labels
     if sorted(labels.tolist()) != list(range(COUNT)):
         seen = f"{len(labels)} of {COUNT} test images come, {len(set(labels.tolist()))} of them different."
-        return Finding("test_incomplete", seen, "What becomes of a last batch that is not full?")
+        return Finding("test_incomplete", seen, _missing(epoch))
     if not torch.equal(found.double(), images[labels].double()):
         if _draws(images[labels], found).known:
             seen = "Your test images are cropped or mirrored."
@@ -716,7 +774,7 @@ def _explain_matching(epoch: Epoch) -> Finding | None:
         return Finding("train_repeated", seen, "How often should each image come in an epoch?")
     if len(labels) < COUNT:
         seen = f"{len(labels)} of {COUNT} training images come."
-        return Finding("train_incomplete", seen, "What becomes of a last batch that is not full?")
+        return Finding("train_incomplete", seen, _missing(epoch))
     if same(known, labels.double()):
         return None
     if not same(known, known.round()):

@@ -77,8 +77,9 @@ def search(
             and mistakes that explain much are tried together first.
         least, most: how many mistakes at once.
     """
-    end, worth = time.thread_time() + SECONDS, dict.fromkeys(range(len(mistakes)), 0.0)
+    end, worth = 0.0, dict.fromkeys(range(len(mistakes)), 0.0)
     for n in range(1, most + 1):
+        end = time.thread_time() + SECONDS if n <= 2 else end
         tried = itertools.combinations(range(len(mistakes)), n)
         for made in sorted(tried, key=lambda made: -sum(map(worth.get, made))):
             rows = [mistakes[i] for i in made]

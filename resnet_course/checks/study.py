@@ -26,8 +26,8 @@ TABLE = 2e-5  # of about 90 percent: a table of t with four digits is good enoug
 WELCH = 1e-3  # freedom rounded down to a row of that table is not
 
 
-def _mean(values: Values, *, figure=None, less=0, some=slice(None)) -> float:
-    return figure(values) if figure else sum(values[some]) / (len(values) - less)
+def _mean(values: Values, *, figure=None, less=0, some=slice(None), number=None) -> float:
+    return figure(values) if figure else sum(values[some]) / (number or len(values) - less)
 
 
 FIGURE = "Which runs should enter the figure?"
@@ -49,6 +49,8 @@ MEAN = Space(
                 figure=lambda v: (sum(v) + v[0]) / len(v)),
         mistake("divided_by_less", "You divide by n − 1.", "How many values are added up?", less=1),
         mistake("divided_by_more", "You divide by n + 1.", "How many values are added up?", less=-1),
+        *mistakes("divided_by_fixed", "You divide by {}, however many runs there are.", "How many values are added up?",
+                  "number", (2, 3)),
         mistake("first_left_out", "The first run does not enter your sum.", FIGURE, some=slice(1, None)),
         mistake("last_left_out", "The last run does not enter your sum.", FIGURE, some=slice(-1)),
         mistake("whole_numbers", "You round down.", "Which division keeps the fraction?",
@@ -62,13 +64,17 @@ FURTHER = "By what is the sum of squares divided, if the mean was estimated from
 LAST_STEP = "What is the last step from the variance to the standard deviation?"
 
 
-def _spread(values: Values, *, less=1, root="last", power=2, center=statistics.fmean, each=0.0, kind=None) -> float:
+def _spread(
+    values: Values, *, less=1, root="last", power=2, center=statistics.fmean, each=0.0, some=slice(None), kind=None
+) -> float:
     if kind:
         return kind(values)
-    total = sum(abs(value - center(values)) ** power for value in values)
-    number = max(1, len(values) - less) if less is not None else 1
+    total = sum(abs(value - center(values)) ** power for value in values[some])
+    number = {None: 1, "always 3": 3, "always 2": 2}.get(less) or max(1, len(values) - less)
     if root == "early":
         return math.sqrt(total) / number
+    if root == "brackets":
+        return abs(total / len(values) - 1) ** 0.5
     spread = math.sqrt(total / number) if root == "last" else total / number
     return spread / len(values) ** each
 
@@ -82,8 +88,16 @@ SPREADS = (
     mistake("less_two", "You divide by n − 2.", FURTHER, less=2),
     mistake("more_one", "You divide by n + 1.", FURTHER, less=-1),
     mistake("not_divided", "You do not divide the sum.", FURTHER, less=None),
-    mistake("absolute_deviation", "You take the mean of the distances from the mean.",
-            "What is done to each distance before they are added up?", power=1, root="none", less=0),
+    *mistakes("divided_by_fixed", "You divide by {}, however many runs there are.", FURTHER, "less",
+              {2: "always 2", 3: "always 3"}),
+    mistake("brackets_missing", "You take 1 from the quotient, not from n.", "What is divided? Mind the brackets.",
+            root="brackets"),
+    *mistakes("some_left_out", "Only the {} run enters your sum.", "Does return stand in the loop, or behind it?",
+              "some", {"first": slice(1), "last": slice(-1, None)}),
+    *mistakes("one_left_out", "The {} run does not enter your sum.", "Where does your loop begin, and end?", "some",
+              {"first": slice(1, None), "last": slice(-1)}),
+    *(mistake("absolute_deviation", "You take the mean of the distances from the mean.",
+              "What is done to each distance before they are added up?", power=1, root="none", less=n) for n in (0, 1)),
     mistake("not_squared", "You do not square the distances.", "What is done to each before adding?", power=1),
     mistake("around_zero", "You square the values themselves.", "From where are distances taken?", center=lambda v: 0),
 )
@@ -106,6 +120,17 @@ DEVIATION = Space(
 # fmt: on
 
 
+def _percentile(values: Values, share: float) -> float:
+    ordered, place = sorted(values), share * (len(values) - 1)
+    low = min(int(place), len(values) - 2)
+    return ordered[low] + (place - low) * (ordered[low + 1] - ordered[low])
+
+
+def _of_ends(first: Values, second: Values) -> tuple[float, float, float]:
+    (a, b), (c, d) = _interval(first), _interval(second)
+    return statistics.fmean(second) - statistics.fmean(first), c - a, d - b
+
+
 def _interval(
     values: Values, *, quantile=None, lost=1, level=0.95, each=0.5, spare=0, half=1, center=statistics.fmean,
     kind=None, middle=False, **spread: Any
@@ -126,6 +151,8 @@ QUANTILES = (
     mistake("two_for_t", "Your interval takes two standard errors, however few the runs are.", FEW_RUNS, quantile=2.0),
     mistake("one_standard_error", "You give mean ± one standard error.", "How often does it hold the true mean?",
             quantile=1.0),
+    *mistakes("level_for_freedom", "You ask for the quantile with {} degrees of freedom.", COST, "quantile",
+              {level: t_quantile(level) for level in (0.95, 0.975)}),
     *mistakes("fixed_quantile", "Your quantile is the one for {} runs, however many there are.", COST, "quantile",
               {n: t_quantile(n - 1) for n in range(2, 8)}),
     mistake("three_for_t", "Your interval takes three standard errors, always.", FEW_RUNS, quantile=3.0),
@@ -162,9 +189,11 @@ INTERVAL = Space(
                 middle=True),
         mistake("around_best", "Your interval lies around the best run.", "Around what should it?", center=max),
         mistake("around_zero", "Your interval lies around 0.", "Around what should it?", center=lambda v: 0),
+        mistake("percentiles", "You give percentiles of the runs.",
+                "Where do single runs lie, and where does their mean?", heart=True, kind=lambda v: (_percentile(v, 0.025), _percentile(v, 0.975))),
         mistake("smallest_to_largest", "Your interval goes from the worst run to the best.",
                 "What would a further run do to it?", kind=lambda v: (min(v), max(v))),
-        *SPREADS[2:6],
+        *(one for one in SPREADS if one.finding.key in ("root_too_early", "less_two", "more_one", "not_divided")),
     ),
 )
 # fmt: on
@@ -173,8 +202,10 @@ INTERVAL = Space(
 def _difference(
     first: Values, second: Values, *, quantile=None, freedom=None, level=0.95, add="variances", gap=None, sign=1,
     half=1, each=(1, 1), order=(0, 1, 2), around="value", whole=None, sizes=lambda n, m: (n, m), powers=(2, 2),
-            **spread: Any,
+    squared=lambda u, v: (u + v) ** 2, kind=None, **spread: Any,
 ) -> tuple[float, float, float]:  # fmt: skip
+    if kind:
+        return kind(first, second)
     groups = (first, second)
     squares = [_spread(values, **spread) ** 2 for values in groups]
     if add == "pooled":
@@ -183,7 +214,7 @@ def _difference(
         ] * 2
     n, m = sizes(len(first), len(second))
     u, v = squares[0] / n ** each[0], squares[1] / m ** each[1]
-    df = freedom(n, m) if freedom else (u + v) ** 2 / (u ** powers[0] / (n - 1) + v ** powers[1] / (m - 1))
+    df = freedom(n, m) if freedom else squared(u, v) / (u ** powers[0] / (n - 1) + v ** powers[1] / (m - 1))
     df = whole(df) if whole else df
     t = quantile or t_quantile(df, level)
     gaps = [0.0]
@@ -203,6 +234,7 @@ def _difference(
         "zero": 0,
         "pairs": statistics.fmean(gaps),
     }[around]
+    value = center if around == "pairs" else value
     numbers = value, center - half * width, center + half * width
     return tuple(numbers[i] for i in order)
 
@@ -250,6 +282,10 @@ DIFFERENCE = Space(
                    "smaller": lambda n, m: (min(n, m),) * 2, "larger": lambda n, m: (max(n, m),) * 2}),
         *mistakes("not_squared_in_freedom", "In the degrees of freedom, something is not squared.", FREEDOM, "powers",
                   ((1, 1), (1, 2), (2, 1))),
+        mistake("squares_added", "In the degrees of freedom you add squares, and do not square the sum.", FREEDOM,
+                squared=lambda u, v: u**2 + v**2),
+        mistake("ends_subtracted", "You subtract the ends of one interval from those of the other.", COMBINE,
+                heart=True, kind=_of_ends),
         mistake("population_sd", "Your interval starts from spreads that are too small.", FURTHER, less=0),
         mistake("variance_squared", "You square the variances once more.", "What are s and s² in the formula?",
                 root="none"),
@@ -268,13 +304,16 @@ DIFFERENCE = Space(
 
 def _verdict(
     first: Values, second: Values, *, by=None, turned=False, says=str, up=lambda low, high: low > 0,
-    down=lambda low, high: high < 0, **difference: Any,
+    down=lambda low, high: high < 0, ends=(1, 2), least=0.0, **difference: Any,
 ) -> str:  # fmt: skip
     if turned:
         first, second = second, first
     if by:
         return says(by(first, second))
-    _, low, high = _difference(first, second, **difference)
+    numbers = _difference(first, second, **difference)
+    if abs(numbers[0]) < least:
+        return says("undecided")
+    low, high = (numbers[i] for i in ends)
     return says("higher" if up(low, high) else "lower" if down(low, high) else "undecided")
 
 
@@ -331,6 +370,10 @@ VERDICT = Space(
               "the smaller spread": lambda a, b: min(_spread(a), _spread(b)),
               "the first group's spread": lambda a, b: _spread(a),
               "the second group's spread": lambda a, b: _spread(b)}.items()),
+        *mistakes("other_numbers", "You look at {}.", ONE_NUMBER, "ends",
+                  {"the difference and the lower end": (0, 1), "the difference and the upper end": (0, 2)}),
+        *mistakes("least_gap", "You are undecided wherever the gap is smaller than {}.", ONE_NUMBER, "least",
+                  (1, 0.5, 2, 0.1)),
         *mistakes("by_limit", "You want a gap of a fixed size, however the runs spread.", ONE_NUMBER, "by",
                   [_beyond(lambda a, b, n=n: n) for n in (1, 0.5, 2, 5, 0.1)]),
         mistake("other_end", "For higher you look at the upper end.", ONE_NUMBER, up=lambda low, high: high > 0),
@@ -451,7 +494,7 @@ def runs(function: Callable[..., dict[str, list[float]]], *, points: float = 4) 
 
     def run(name: str, seed: int) -> float:
         calls[name, seed] += 1
-        return _figure(name, seed)
+        return _figure(name, seed) if name in NETWORKS and seed in SEEDS else 0.0
 
     outcome = contained(function, run, list(NETWORKS), list(SEEDS))
     problem = outcome.problem or none_returned(outcome.value)
@@ -473,7 +516,8 @@ def _explain_calls(calls: Counter) -> Finding | None:
         return Finding("runs_unasked", f"You call run{unasked[0]}, which was not asked for.", look)
     if len(calls) < len(wanted):
         seen = f"Of {len(wanted)} runs, {len(calls)} were made."
-        return Finding("runs_missing", seen, "Does every network meet every seed?")
+        look = "Does every network meet every seed?" if calls else "When is run called, and what do your lists hold?"
+        return Finding("runs_missing", seen, look)
     if calls.total() > len(wanted):
         seen = f"{len(wanted)} runs were needed; you made {calls.total()}."
         return Finding("runs_repeated", seen, "Where could you keep a result that you need twice?")
