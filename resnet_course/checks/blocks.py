@@ -147,12 +147,23 @@ def _explain_other_block(make: Callable) -> Finding | None:
     built = contained(make, (1, 1, 2), 5, models.Bottleneck)
     kinds = [type(module) for module in built.value.modules()] if isinstance(built.value, nn.Module) else []
     heads = [m for m in built.value.modules() if isinstance(m, nn.Linear)] if kinds else []
+    sizes = []
+    for module in built.value.modules() if kinds else ():
+        if isinstance(module, models.Bottleneck):
+            module.register_forward_hook(lambda _module, _given, maps: sizes.append(maps.shape[-1]))
     ran = contained(built.value, torch.randn(2, 3, 32, 32)) if kinds else built
-    if not ran.problem and kinds.count(models.Bottleneck) == 4 and (not heads or heads[-1].in_features == 256):
+    if (
+        not ran.problem
+        and sizes[-1:] == [8]
+        and kinds.count(models.Bottleneck) == 4
+        and (not heads or heads[-1].in_features == 256)
+    ):
         return None
     seen = "With another class of blocks, from which four times the width leaves, your network does not work."
     if kinds and not ran.problem:
         seen = "Handed another class of blocks, your network is not built of those."
+        if sizes:
+            seen = f"With blocks from which four times the width leaves, your maps of 32 × 32 become {sizes[-1]} wide."
     look = "Which numbers, and which names, in your code belong to one kind of block?"
     return Finding("block_not_exchangeable", seen, look, heart=True)
 
@@ -284,9 +295,17 @@ def _explain_cases(
 ) -> list[Finding | None]:
     """For each case what was wrong, and at last what is wrong with layers whose output is right."""
     found: list[Run | Finding] = []
+    known: set[int] = set()
     for arguments in cases:
         x = torch.randn(size[0], channels or arguments[0], *size[1:], dtype=torch.float64)
         built = replay.build(make, *arguments, x=x)
+        own = {id(one) for one in built.value.parameters()} if not built.problem else set()
+        if own & known:
+            seen = "Two of your networks share layers: what one learns changes the other."
+            return [Finding("built_once", seen, "What do two calls of your class share?", heart=True)] * (
+                len(cases) + 1
+            )
+        known |= own
         found.append(built.problem or replay.run(built.value, tuple(arguments), x, training=True))
         if _hangs(found[-1]):
             break
@@ -311,10 +330,10 @@ def _explain_runs(found: Sequence[Run | Finding], task: Task) -> tuple[list[Find
         made: dict[int, Replay] = {}
 
         def explains(among: Sequence[int], **options: Any) -> float:
-            for i in among:
+            for done, i in enumerate(among):
                 made[i], share = _fitted(found[i], task, options)
                 if share < 1:
-                    return share
+                    return (done + share) / len(among)
             return 1.0
 
         for among in ([*unlike, *(i for i in open_ if i not in unlike)], unlike):
@@ -353,9 +372,10 @@ def _fitted(run: Run, task: Task, options: dict[str, Any]) -> tuple[Replay, floa
         run.turned = not run.turned  # which of two is the branch's? That which explains more
         other = run.replay()
         explained = _explained(run, task, other, options)
+        if explained <= share or options:  # only the right wiring settles it
+            run.turned = not run.turned
         if explained > share:
             return other, explained
-        run.turned = not run.turned
     return layers, share
 
 

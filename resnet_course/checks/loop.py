@@ -707,6 +707,7 @@ RATES = (
     mistake("one_epoch_more", "You train for one epoch more.", LOOPS, more=1),
     mistake("one_epoch_less", "You train for one epoch less.", LOOPS, more=-1),
     mistake("one_epoch", "You train for one epoch, whatever their number.", LOOPS, more="one"),
+    mistake("one_epoch", "You train for one epoch, and let the schedule run on.", LOOPS, more="one", times=4),
     mistake("first_batch_only", "Of each epoch you train on the first batch alone.", LOOPS, some=slice(1)),
     mistake("last_batch_dropped", "Of each epoch you leave out the last batch.", LOOPS, some=slice(-1)),
 )
@@ -811,6 +812,8 @@ FORGOTTEN = (
             "What becomes of the loaded state_dict?", weights=True, buffers=True),
     mistake("resume_without_statistics", "The running statistics of BatchNorm are lost.",
             "What is there beside parameters()?", buffers=True),
+    mistake("resume_nothing", "Nothing comes back: network, optimizer and schedule are fresh ones.",
+            "What becomes of what you load?", weights=True, buffers=True, optimizer=True, schedule=True),
     mistake("resume_without_parameters", "The weights are those of a fresh network, and only its statistics come back.",
             "What becomes of the loaded state_dict?", weights=True),
     *mistakes("saved_short", "Your weights come back with the digits of {}.", "In which dtype are they, and saved?",

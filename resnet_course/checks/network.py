@@ -40,6 +40,7 @@ def network(
         "corner": lambda: x[:, :, 0, 0],
         "middle": lambda: x[:, :, x.shape[2] // 2, x.shape[3] // 2],
         "rows": lambda: x[:, :, 0].mean(2),
+        "channels": lambda: x.mean((1, 2)),
     }[pool]()
     x = layers.linear(F.relu(x) if pooled_act else x, classes)
     return out(x) if out else x
@@ -83,6 +84,7 @@ def wirings_of_network(plan: Plan) -> tuple[Mistake, ...]:
         mistake("sum_for_mean_pooling", "Your pooling adds up.", POOLING, pool="sum"),
         *mistakes("one_position", "Your linear layer reads a single place of each feature map.", POOLING, "pool",
                   ("corner", "middle", "rows")),
+        mistake("pooled_over_channels", "Your pooling runs over the channels, too.", POOLING, pool="channels"),
         mistake("not_pooled", "Your linear layer reads every position.", POOLING, pool="none"),
         *wirings(plan),
     )

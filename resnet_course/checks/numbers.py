@@ -83,12 +83,12 @@ def _search(
 
     def explains(name: str, **options: Any) -> bool:
         try:
-            wrong = space.answer(*given, **options).get(name, found[name])
+            wrong = space.answer(*given, **options)[name]
         except (ArithmeticError, TypeError, ValueError):  # this mistake cannot be made with these numbers
             return False
         return _close(found[name], wrong, tolerance)
 
-    right = [name for name in found if name not in off]
+    right = [name for name in space.answer(*given) if name not in off and isinstance(found.get(name), int | float)]
 
     def fits(name: str, **options: Any) -> bool:
         return explains(name, **options) and all(explains(other, **options) for other in right)

@@ -200,3 +200,7 @@ right(checks.numbers, **steps)("Steps", lambda: {"steps": 8})
 wrong(checks.numbers, "off_steps", **steps)("Steps", lambda: {"steps": 80})
 wrong(checks.numbers, "missing_steps", **steps)("Steps", lambda: {"n": 8})
 wrong(checks.numbers, "no_number_steps", **steps)("Steps", lambda: {"steps": [7]})
+
+
+wrong(checks.runs, "runs_unasked")(lambda run, names, seeds: {n: [run(s, n) for s in seeds] for n in names})
+wrong(checks.interval, "level_for_freedom")(lambda v: around(v, t_quantile(0.975) * error(v)))
