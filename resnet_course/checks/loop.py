@@ -91,7 +91,7 @@ ACCURACY = Space(
         mistake("softmax_over_images", "Your softmax runs over the images of a batch.",
                 "Which of the two axes counts the classes?", first="over images"),
         mistake("never_right", "No answer counts as right.", "What do you compare with the labels: places, or logits?",
-                first="never"),
+                first="never", errors=False),
         mistake("only_if_sure", "You count an answer only if its probability is above one half.",
                 "How large must the largest logit be?", first="sure"),
     ),
