@@ -2,6 +2,7 @@
 
 import copy
 import inspect
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -18,7 +19,7 @@ from .contain import contained
 from .network import DEPTH, WIDTHS, network, settings_of_network, wirings_of_network
 from .replay import NoSuchLayer, Replay, Run
 from .report import HALF, Finding, Result, grade
-from .residual import BASIC, BOTTLENECK, ZEROS, Plan, norms, residual, settings, wirings
+from .residual import BASIC, BOTTLENECK, ZEROS, Plan, conv_settings, norms, residual, settings, wirings
 from .space import Mistake, search, together
 from .values import check_values, compare_values, explain_shape, none_returned, same
 
@@ -30,6 +31,7 @@ DEPTH_CASES = (("basic", (1, 1)), ("bottleneck", (1, 2, 3)), ("basic", (3, 3, 3)
 # What a block can be off in that leaves it a residual block of its kind: no heart of a task.
 DETAILS = {"conv_bias", "linear_bias", "norm_eps", "norm_momentum", "norm_not_learned", "border_not_zero"}
 OTHER_NORMS = {"GroupNorm", "InstanceNorm2d", "LayerNorm", "LocalResponseNorm", "BatchNorm1d", "RMSNorm"}
+FEW = 12  # calls: of a block, each way to read them is tried; of a network once
 SMALL = 3, 7, 9  # images, odd height and odd width for a block
 LARGE = 2, 32, 32  # for a network
 
@@ -145,12 +147,23 @@ def _explain_other_block(make: Callable) -> Finding | None:
     built = contained(make, (1, 1, 2), 5, models.Bottleneck)
     kinds = [type(module) for module in built.value.modules()] if isinstance(built.value, nn.Module) else []
     heads = [m for m in built.value.modules() if isinstance(m, nn.Linear)] if kinds else []
+    sizes = []
+    for module in built.value.modules() if kinds else ():
+        if isinstance(module, models.Bottleneck):
+            module.register_forward_hook(lambda _module, _given, maps: sizes.append(maps.shape[-1]))
     ran = contained(built.value, torch.randn(2, 3, 32, 32)) if kinds else built
-    if not ran.problem and kinds.count(models.Bottleneck) == 4 and (not heads or heads[-1].in_features == 256):
+    if (
+        not ran.problem
+        and sizes[-1:] == [8]
+        and kinds.count(models.Bottleneck) == 4
+        and (not heads or heads[-1].in_features == 256)
+    ):
         return None
     seen = "With another class of blocks, from which four times the width leaves, your network does not work."
     if kinds and not ran.problem:
         seen = "Handed another class of blocks, your network is not built of those."
+        if sizes:
+            seen = f"With blocks from which four times the width leaves, your maps of 32 × 32 become {sizes[-1]} wide."
     look = "Which numbers, and which names, in your code belong to one kind of block?"
     return Finding("block_not_exchangeable", seen, look, heart=True)
 
@@ -201,9 +214,8 @@ def _explain_identity(block: nn.Module, before: dict[str, Tensor], x: Tensor, wi
             return ran.problem
         gaps.append((ran.value - x).abs().max().item() if ran.value.shape == x.shape else float("inf"))
     if not touched:
-        return Finding(
-            "nothing_changed", "No number of the block has changed.", "Does your change reach the block itself?"
-        )
+        seen = "No number of the block has changed."
+        return Finding("nothing_changed", seen, "Does your change reach the block itself?")
     if max(gaps) > 1e-6:
         if min(gaps) <= 1e-6:
             mode = "training" if gaps[0] > 1e-6 else "evaluation"
@@ -283,9 +295,17 @@ def _explain_cases(
 ) -> list[Finding | None]:
     """For each case what was wrong, and at last what is wrong with layers whose output is right."""
     found: list[Run | Finding] = []
+    known: set[int] = set()
     for arguments in cases:
         x = torch.randn(size[0], channels or arguments[0], *size[1:], dtype=torch.float64)
         built = replay.build(make, *arguments, x=x)
+        own = {id(one) for one in built.value.parameters()} if not built.problem else set()
+        if own & known:
+            seen = "Two of your networks share layers: what one learns changes the other."
+            return [Finding("built_once", seen, "What do two calls of your class share?", heart=True)] * (
+                len(cases) + 1
+            )
+        known |= own
         found.append(built.problem or replay.run(built.value, tuple(arguments), x, training=True))
         if _hangs(found[-1]):
             break
@@ -310,10 +330,10 @@ def _explain_runs(found: Sequence[Run | Finding], task: Task) -> tuple[list[Find
         made: dict[int, Replay] = {}
 
         def explains(among: Sequence[int], **options: Any) -> float:
-            for i in among:
+            for done, i in enumerate(among):
                 made[i], share = _fitted(found[i], task, options)
                 if share < 1:
-                    return share
+                    return (done + share) / len(among)
             return 1.0
 
         for among in ([*unlike, *(i for i in open_ if i not in unlike)], unlike):
@@ -323,7 +343,10 @@ def _explain_runs(found: Sequence[Run | Finding], task: Task) -> tuple[list[Find
                 break
     wrong_settings = {i: _settings(found[i], states[i], task) for i in open_ if states[i] is not None}
     single = {one.key: one for i in wrong_settings for one in wrong_settings[i]}
-    single = [one for key, one in single.items() if not wiring or key not in wiring.key.split("+")]
+    wired = set(wiring.key.split("+")) if wiring else set()
+    if wired & {"skip_from_first", "skip_from_branch"}:  # where the path starts that is strided already
+        single.pop("stride_branch_only", None)
+    single = [one for key, one in single.items() if key not in wired]
     told = together([*([wiring] if wiring else []), *single][:3]) if wiring or single else None
     for i in open_:
         if i in unlike:
@@ -345,13 +368,14 @@ def _fitted(run: Run, task: Task, options: dict[str, Any]) -> tuple[Replay, floa
     """The layers in their roles, and how much of the run the reference explains with them."""
     layers = run.replay()
     share = _explained(run, task, layers, options)
-    if share < 1 and layers.doubtful and not options:  # which of two is the branch's? That which explains more
-        run.turned = not run.turned
+    if share < 1 and layers.doubtful and (not options or len(run.calls) < FEW):
+        run.turned = not run.turned  # which of two is the branch's? That which explains more
         other = run.replay()
         explained = _explained(run, task, other, options)
+        if explained <= share or options:  # only the right wiring settles it
+            run.turned = not run.turned
         if explained > share:
             return other, explained
-        run.turned = not run.turned
     return layers, share
 
 
@@ -363,10 +387,16 @@ def _explained(run: Run, task: Task, layers: Replay, options: dict[str, Any]) ->
             return 1.0
     except NoSuchLayer:
         pass
-    except (RuntimeError, KeyError, ValueError):
+    except (RuntimeError, KeyError, ValueError) as error:
         if run.problem is not None and isinstance(run.problem.error, RuntimeError) and not layers.calls:
-            return 1.0
+            return 1.0 if _alike(str(run.problem.error), str(error)) else 0.99
     return 0.99 * (1 - len(layers.calls) / max(1, len(run.calls)))
+
+
+def _alike(one: str, other: str) -> bool:
+    """Whether two errors tell of the same sizes; those of which one tells of none may be the same."""
+    sizes = [sorted(re.findall(r"\((\d+)\)", text)) for text in (one, other) if text.startswith("The size of tensor")]
+    return len(sizes) < 2 or sizes[0] == sizes[1]
 
 
 def _settings(run: Run, layers: Replay, task: Task) -> list[Finding]:
@@ -398,9 +428,8 @@ def _explain_crash(run: Run) -> Finding | None:
     if "float" in message and "double" in message and run.calls:
         if run.calls[-1].weight is None or run.calls[-1].weight.dtype == torch.float64:
             seen = "On its way through your network, the input turns from float64 into float32."
-            return Finding(
-                "dtype_changed", seen, "Which line names a dtype, or calls float()? The input's own will do."
-            )
+            look = "Which line names a dtype, or calls float()? The input's own will do."
+            return Finding("dtype_changed", seen, look)
         seen = "model.double() does not reach all of your weights: some layers are not registered."
         return Finding("unregistered_layers", seen, "Where are your layers kept? A plain list hides them from PyTorch.")
     if isinstance(run.problem.error, RuntimeError) and run.calls and run.problem.problem.key == "crash":
@@ -413,19 +442,17 @@ def _explain_silent(run: Run, task: Task) -> Finding | None:
     finding = replay.compare_gradients(run, task.answer(run.replay(), *run.arguments))
     if finding:
         return finding
+    seen = "Your network keeps a tensor from one call to the next."
+    kept = Finding("carried_over", seen, "What stands in self that belongs to one input alone?", heart=True)
     copied = contained(copy.deepcopy, run.module)
     if copied.problem:
-        seen = "Your network keeps a tensor from one call to the next."
-        return Finding("carried_over", seen, "What stands in self that belongs to one input alone?", heart=True)
+        return kept
     module, x = copied.value, run.x.detach()
     evaluated = replay.run(module, run.arguments, x.flip(0), training=False)
     if evaluated.problem:
         return evaluated.problem.problem
-    seen, look = (
-        "In evaluation mode your network still takes the statistics of the batch.",
-        "What does BatchNorm use after model.eval()?",
-    )
-    always = Finding("norm_ignores_eval", seen, look)
+    seen = "In evaluation mode your network still takes the statistics of the batch."
+    always = Finding("norm_ignores_eval", seen, "What does BatchNorm use after model.eval()?")
     if any(call.kind == "norm" and call.training for call in evaluated.calls):
         return always
     if _matches(evaluated, task) is None:
@@ -433,13 +460,11 @@ def _explain_silent(run: Run, task: Task) -> Finding | None:
         if _matches(evaluated, task) is not None:
             return always
         if _matches(replay.run(module, run.arguments, x.flip(0), training=True), task) is None:
-            seen = "Your network is right in its first call, and not in the next one."
-            return Finding("carried_over", seen, "What stands in self that belongs to one input alone?", heart=True)
+            return replace(kept, seen="Your network is right in its first call, and not in the next one.")
         seen = "Your network is right in training mode, and computes something else in evaluation mode."
         known = search(task.mistakes, lambda **options: _matches(evaluated, task, **options) is not None, most=1)
-        return Finding(
-            "evaluation_differs", f"{seen} {known.seen if known else ''}".strip(), "What depends on self.training?"
-        )
+        seen = f"{seen} {known.seen if known else ''}".strip()
+        return Finding("evaluation_differs", seen, "What depends on self.training?")
     height, width = x.shape[2:]
     for other in (x[:1], torch.randn(2, x.shape[1], height + 8, width + 16, dtype=x.dtype)):
         again = replay.run(module, run.arguments, other, training=False)
@@ -455,13 +480,14 @@ def _explain_unlike(run: Run, task: Task) -> Finding:
     if kinds:
         seen = f"Among your layers is {min(kinds)}."
         return Finding("other_norm", seen, "Which normalization does the task name?")
+    convs = [call for call in run.calls if call.kind == "conv"]
+    odd = [one for c in convs for one in conv_settings(c, "convolution", c.weight.shape[2], len(c.weight), last=False)]
     known = task.explain(run)
-    if known:
-        return known
+    if odd or known:
+        return odd[0] if odd else known
     if run.problem:
         return run.problem.problem
-    first = next((call for call in run.calls if call.kind == "conv"), None)
-    if first is not None and not any(replay.reads(call, run.x) for call in run.calls if call.kind == "conv"):
+    if convs and not any(replay.reads(call, run.x) for call in convs):
         seen = "What your first layer reads is not what came in."
         return Finding("input_changed", seen, "What happens to the input first, and does the task name it?")
     used = {id(tensor) for call in run.calls for tensor in (call.weight, call.bias)}
@@ -474,7 +500,7 @@ def _explain_unlike(run: Run, task: Task) -> Finding:
         wanted = task.answer(run.replay(), *run.arguments)
     except (NoSuchLayer, RuntimeError):
         look = "Which layers does the task name, and in which order? What does each of them read?"
-        return Finding("other", f"Your layers are not called in the expected order {given}.", look)
+        return Finding("other", f"Some of your layers do not read what they should, {given}.", look)
     if run.output.shape != wanted.shape:
         return explain_shape(run.output, wanted, f"With {run.arguments}, {given}")
     alone = contained(copy.deepcopy(run.module).eval(), run.x[:1])
@@ -483,12 +509,9 @@ def _explain_unlike(run: Run, task: Task) -> Finding:
         seen = "In evaluation mode, your output for one image depends on the other images of the batch."
         return Finding("depends_on_batch", seen, "Which of your operations runs over the first axis?")
     if same(run.output, run.output[:, :1].expand_as(run.output)) and run.output.shape[1] > 1:
-        return Finding(
-            "channels_alike", "All channels of your output are alike.", "Which operation runs over channels?"
-        )
-    seen = (
-        f"Your layers are called in the expected order; what leaves the last of them is not what is expected {given}."
-    )
+        seen = "All channels of your output are alike."
+        return Finding("channels_alike", seen, "Which operation runs over channels?")
+    seen = f"Your layers come in the expected order; what leaves the last of them is not what is expected {given}."
     return Finding("other", seen, "What happens behind the last layer, line by line, beside what the task says?")
 
 
@@ -504,7 +527,7 @@ def _check_layers(runs: Sequence[Run], before: Sequence[Finding | None]) -> Find
 
 def _explain_layers(run: Run) -> list[Finding]:
     found = []
-    inner = [call for call in run.calls if call.kind == "conv" and call.x.shape[2:] != (1, 1)]  # that is a head
+    inner = [call for call in run.calls[:-1] if call.kind == "conv"]  # the last one may be a head
     if any(call.bias is not None for call in inner):
         seen = "Your convolutions have biases, which the BatchNorm behind them subtracts again."
         found.append(Finding("conv_bias", seen, "Which argument of nn.Conv2d leaves them out?"))

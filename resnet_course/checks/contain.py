@@ -42,6 +42,10 @@ LOOKS = {
     KeyError: "Compare the key, letter by letter, with those that the task lists.",
     RecursionError: "What ends the chain of calls?",
 }
+MESSAGES = {
+    "leaf Variable": "Autograd watches every change of a parameter: which context lets you make one unseen?",
+    "modified by an inplace": "Which line changes weights, or another tensor, that backward still needs?",
+}
 OURS = (str(Path(__file__).parent), str(Path(torch.__file__).parent), str(Path(threading.__file__).parent))
 
 
@@ -170,6 +174,7 @@ def _problem(error: BaseException, seconds: float) -> Finding:
     first_line = (str(error).strip() or "no message").splitlines()[0]
     seen = f"Your code stops{place} with {type(error).__name__}: {first_line[:200]}"
     look = next((look for kind, look in LOOKS.items() if isinstance(error, kind)), LOOK)
+    look = next((hint for words, hint in MESSAGES.items() if words in first_line), look)
     return Finding("crash", seen, look)
 
 

@@ -8,7 +8,7 @@ from resnet_tutorial.architectures import get_architecture
 
 from .convolution import FIELD, SIZE, _field, _size
 from .network import DEPTH, depth
-from .space import Mistake, Space, mistake, part, within
+from .space import Mistake, Space, mistake, mistakes, part, within
 from .variant import Variant
 
 
@@ -47,6 +47,7 @@ def add_up(
     return found
 
 
+COUNTED = "Which layers does the task count?"
 OF_LAYER = "Write each layer down with its channels, its kernel and the size that leaves it: which entry differs?"
 # fmt: off
 COUNTS = (
@@ -68,11 +69,8 @@ NORMS = (
             "What does BatchNorm do to a channel, and how many numbers does that take?", norm=1),
     mistake("norm_four_numbers", "BatchNorm is counted with four numbers a channel.",
             "Which of its numbers are learned, and which are measured?", norm=4),
-    mistake("norm_in_macs", "BatchNorm is counted as MACs.", "Which layers does the task count?", in_macs=("norm",)),
-    mistake("norm_in_macs", "BatchNorm is counted as MACs.", "Which layers does the task count?",
-            in_macs=("norm once",)),
-    mistake("norm_in_macs", "BatchNorm is counted as MACs, and so is a bias.", "Which layers does the task count?",
-            in_macs=("norm", "bias")),
+    *mistakes("norm_in_macs", "BatchNorm is counted as MACs.", COUNTED, "in_macs", [("norm",), ("norm once",)]),
+    mistake("norm_in_macs", "BatchNorm is counted as MACs, and so is a bias.", COUNTED, in_macs=("norm", "bias")),
 )
 
 
@@ -99,13 +97,14 @@ def single_layers(names: Sequence[str], norms: bool) -> tuple[Mistake, ...]:
     )
 
 
-def _three(v: Variant, *, carried=True, pads=(True, True), strided=True, kept="all", chain=(0, 1, 2),
-        **options: Any) -> dict:
+def _three(v: Variant, *, carried=True, pads=(True, True), strides=(1, 2, 1), kept="all", chain=(0, 1, 2), double=2,
+           kernel=None, **options: Any) -> dict:
     """The three layers of assignment 1."""
+    kernel = kernel or v.kernel
     table = [
-        ("the first layer", 3, v.width, v.kernel, 1, v.kernel // 2 if pads[0] else 0),
-        ("the second layer", v.width, 2 * v.width, 3, 2 if strided else 1, 1 if pads[1] else 0),
-        ("the third layer", 2 * v.width, v.classes, 1, 1, 0),
+        ("the first layer", 3, v.width, kernel, strides[0], kernel // 2 if pads[0] else 0),
+        ("the second layer", v.width, double * v.width, 3, strides[1], 1 if pads[1] else 0),
+        ("the third layer", double * v.width, v.classes, 1, strides[2], 0),
     ]
     layers, size = [], v.size
     for name, into, out, kernel, stride, padding in table:
@@ -132,23 +131,26 @@ THREE = Space(
     (
         mistake("size_not_carried", "every layer is taken to read the image itself.",
                 "What does the second layer read? And the third?", heart=True, carried=False),
-        *(mistake(f"activations_{kept}", f"what you count are {words}.", ACTIVATIONS, kept=kept) for kept, words
-                in (("last", "the last layer's outputs alone"), ("largest", "the outputs of the largest layer alone"),
-                ("first", "the first layer's outputs alone"), ("but last", "the outputs without the last layer's"),
-                ("with input", "the outputs together with the image"), ("read", "the numbers that the layers read"),
-                ("positions", "positions, without their channels"), ("channels", "channels, without their positions"))),
-        mistake("first_padding_missing", "the first layer is taken without its padding.",
-                "What does the table say about its padding?", pads=(False, True)),
-        mistake("second_padding_missing", "the second layer is taken without its padding.",
-                "What does the table say about its padding?", pads=(True, False)),
-        mistake("padding_missing", "both layers are taken without padding.", "What does the table say about it?",
-                pads=(False, False)),
-        mistake("stride_missing", "the second layer is taken without its stride.", "What does its stride change?",
-                strided=False),
-        *(mistake("field_of_others", f"the receptive field is that of {words}.", SEEN, chain=i) for i, words in (((1, 0,
-                2), "the layers in another order"), ((2, 1, 0), "the layers backwards"), ((1, 2),
-                "the network without its first layer"), ((0, 2), "the network without its second layer"), ((0,),
-                "the first layer alone"), ((1,), "the second layer alone"), ((2,), "the last layer alone"))),
+        *mistakes("activations_off", "what you count are {}.", ACTIVATIONS, "kept",
+                  {"the last layer's outputs alone": "last", "the outputs of the largest layer alone": "largest",
+                   "the first layer's outputs alone": "first", "the outputs without the last layer's": "but last",
+                   "the outputs together with the image": "with input", "the numbers that the layers read": "read",
+                   "positions, without their channels": "positions", "channels, without their positions": "channels"}),
+        *mistakes("padding_missing", "{} without padding.", "What does the table say about it?", "pads",
+                  {"the first layer is taken": (False, True), "the second layer is taken": (True, False),
+                   "both layers are taken": (False, False)}),
+        *mistakes("strides_off", "{}.", "Which layers have which stride?", "strides",
+                  {"the second layer is taken without its stride": (1, 1, 1),
+                   "the third layer is taken to have a stride, too": (1, 2, 2),
+                   "the first layer is taken to have a stride, too": (2, 2, 1),
+                   "another layer is taken to have the stride": (2, 1, 1)}),
+        mistake("width_kept", "the second layer is taken to give as many channels as the first.",
+                "How many channels does the table give to it, and to the layer behind it?", double=1),
+        *mistakes("kernel_fixed", "the first kernel is taken to be {}.", "What does v say of it?", "kernel", (3, 5, 7)),
+        *mistakes("field_of_others", "the receptive field is that of {}.", SEEN, "chain",
+                  {"the layers in another order": (1, 0, 2), "the layers backwards": (2, 1, 0),
+                   "the network without its first layer": (1, 2), "the network without its second layer": (0, 2),
+                   "the first layer alone": (0,), "the second layer alone": (1,), "the last layer alone": (2,)}),
         *COUNTS,
         *single_layers(("the first layer", "the second layer", "the third layer"), norms=False),
         *within("field", FIELD.mistakes),
@@ -176,13 +178,15 @@ FILL = "How many channels are new, and how are they spread over the two sides?"
 COSTS = Space(
     _options,
     (
-        *(mistake("zeros_off", f"it is {words}.", FILL, zeros=count) for words, count
-                in (("the number of all new channels", lambda c, d: d - c), ("none", lambda c, d: 0),
-                ("a quarter of the new channels", lambda c, d: (d - c) // 4), ("the number of all channels that leave",
-                lambda c, d: d), ("half of those that leave", lambda c, d: d // 2), ("a third of the new channels",
-                lambda c, d: (d - c) // 3), ("a quarter of those that come in", lambda c, d: c // 4))),
+        *mistakes("zeros_off", "it is {}.", FILL, "zeros",
+                  {"the number of all new channels": lambda c, d: d - c, "none": lambda c, d: 0,
+                   "a quarter of the new channels": lambda c, d: (d - c) // 4,
+                   "the number of all channels that leave": lambda c, d: d,
+                   "half of those that leave": lambda c, d: d // 2,
+                   "a third of the new channels": lambda c, d: (d - c) // 3,
+                   "a quarter of those that come in": lambda c, d: c // 4}),
         mistake("second_at_full_size", "the second convolution is taken to work at the full size, too.",
-                "What does it read?", heart=True, **{"second_full": True, "full": True}),
+                "What does it read?", heart=True, second_full=True, full=True),
         *COUNTS, *NORMS,
         *single_layers(("the first convolution", "the second convolution", "the projection"), norms=True),
     ),
@@ -216,11 +220,13 @@ NETWORK = Space(
     (
         *COUNTS, *NORMS[:3],
         *(replace(one, options={**one.options, "the linear layer.norm": False}) for one in NORMS[3:]),
-        *(mistake("halvings_off", f"the size is halved {words}.", HALVED, halvings=n) for words, n in (("three times",
-                (1, 1, 1)), ("once", (0, 0, 1)), ("never", (0, 0, 0)), ("before each stage but the last", (1, 1, 0)))),
-        *(mistake("last_size_off", f"it is {words}.", HALVED, layer_size=f) for words, f in (("half of the image's",
-                lambda v: v.size // 2), ("an eighth of the image's", lambda v: v.size // 8), ("the image's own",
-                lambda v: v.size), ("that behind the mean", lambda v: 1), ("8, as for 32 × 32", lambda v: 8))),
+        *mistakes("halvings_off", "the size is halved {}.", HALVED, "halvings",
+                  {"three times": (1, 1, 1), "once": (0, 0, 1), "never": (0, 0, 0),
+                   "before each stage but the last": (1, 1, 0)}),
+        *mistakes("last_size_off", "it is {}.", HALVED, "layer_size",
+                  {"half of the image's": lambda v: v.size // 2, "an eighth of the image's": lambda v: v.size // 8,
+                   "the image's own": lambda v: v.size, "that behind the mean": lambda v: 1,
+                   "8, as for 32 × 32": lambda v: 8}),
         mistake("first_stage_projects", "stage 1 has a projection here.", "Does its shape change?",
                 first_projects=True),
         mistake("first_counted_twice", "each stage has one 3×3 convolution too many.",

@@ -14,19 +14,9 @@ from torch import Tensor, nn
 from torch.optim import SGD, AdamW, Optimizer, lr_scheduler
 
 from .contain import contained
-from .report import Finding, Result, grade, notice
-from .space import Space, mistake, search
-from .values import (
-    SIGNATURE,
-    alike,
-    argument_changed,
-    check_values,
-    compare_values,
-    explain_shape,
-    none_returned,
-    same,
-    to_tensor,
-)
+from .report import Finding, Result, grade
+from .space import Space, mistake, mistakes, search
+from .values import alike, argument_changed, check_values, compare_values, none_returned, same, to_tensor
 
 Batches = Sequence[tuple[Tensor, Tensor]]
 SIZES = (6, 6, 2)  # the last batch is smaller
@@ -44,6 +34,8 @@ def _accuracy(
     ways = {
         1: lambda z, y: vote(z, dim=1) == y,
         2: lambda z, y: (z.topk(2).indices == y[:, None]).any(1),
+        "over images": lambda z, y: vote(z.softmax(0), dim=1) == y,
+        "never": lambda z, y: torch.zeros(len(y)),
         "sure": lambda z, y: z.softmax(1).gather(1, y[:, None])[:, 0] > 0.5,
     }
     hits = [ways[first](z, y).double() for z, y in batches]
@@ -74,8 +66,8 @@ ACCURACY = Space(
         mistake("fraction_for_percent", "Your accuracy lies between 0 and 1.", "In which unit does the task want it?",
                 unit=1),
         mistake("error_for_accuracy", "You count the wrong answers.", "What does the comparison count?", errors=True),
-        mistake("count_for_percent", "You give the number of right answers.", "Divided by what?", **{"over": "nothing",
-                "unit": 1}),
+        mistake("count_for_percent", "You give the number of right answers.", "Divided by what?",
+                over="nothing", unit=1),
         mistake("last_batch_only", "Your accuracy is that of the last batch.",
                 "Which variable is set anew in every turn of the loop?", some=slice(-1, None)),
         mistake("first_batch_only", "Your accuracy is that of the first batch.",
@@ -92,10 +84,14 @@ ACCURACY = Space(
         mistake("not_divided", "You do not divide.", "Divided by what?", over="nothing"),
         mistake("hits_of_last_batch", "You count the right answers of the last batch alone, and all images.",
                 "Which variable is set anew in every turn of the loop?", hits_of=slice(-1, None)),
-        *(mistake("rounded", "You round.", "Does the task ask for whole numbers?", whole=whole) for whole
-                in (math.floor, round, lambda x: round(x, 1), lambda x: round(x, 2))),
+        *mistakes("rounded", "You round.", "Does the task ask for whole numbers?", "whole",
+                  (math.floor, round, lambda x: round(x, 1), lambda x: round(x, 2))),
         mistake("two_votes", "You count an answer as right if it is among the two likeliest.",
                 "How many votes has a network?", first=2),
+        mistake("softmax_over_images", "Your softmax runs over the images of a batch.",
+                "Which of the two axes counts the classes?", first="over images"),
+        mistake("never_right", "No answer counts as right.", "What do you compare with the labels: places, or logits?",
+                first="never", errors=False),
         mistake("only_if_sure", "You count an answer only if its probability is above one half.",
                 "How large must the largest logit be?", first="sure"),
     ),
@@ -120,8 +116,9 @@ class Probe(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map N × 5 to logits."""
-        self.modes.append((self.training, torch.is_grad_enabled()))
-        return self.layers(x)
+        logits = self.layers(x)
+        self.modes.append((any(module.training for module in self.modules()), logits.requires_grad))
+        return logits
 
 
 def _train(
@@ -181,40 +178,39 @@ TRAINING = (
     mistake("log_softmax_missing", "Your loss takes the logits as if they were logarithms of probabilities.",
             "What does nll_loss expect?", loss=F.nll_loss),
     mistake("sum_for_mean", "Your gradients grow with the batch.",
-            "Is the loss of a batch the sum or the mean over its images?", loss=lambda z, y: F.cross_entropy(z, y,
-            reduction="sum")),
+            "Is the loss of a batch the sum or the mean over its images?",
+            loss=lambda z, y: F.cross_entropy(z, y, reduction="sum")),
     mistake("averaged_twice", "You divide the loss of a batch by its images once more.",
             "Is what cross_entropy returns a sum, or a mean?", loss=lambda z, y: F.cross_entropy(z, y) / len(y)),
-    *(mistake("labels_smoothed", "Your loss smooths the labels.", ASKED, loss=lambda z, y, s=s: F.cross_entropy(z, y,
-            label_smoothing=s)) for s in (0.1, 0.2, 0.05)),
-    *(mistake("labels_shifted", "Each image is trained with the label of another one.", "Are both in the same order?",
-            loss=lambda z, y, to=to: F.cross_entropy(z, to(y))) for to in (lambda y: y.roll(1), lambda y: y.roll(-1),
-            lambda y: y.flip(0))),
-    mistake("squared_error", "Your loss is a squared error.", "Which loss does the task name?", loss=lambda z,
-            y: F.mse_loss(z, F.one_hot(y, CLASSES).to(z))),
-    mistake("squared_error", "Your loss is a squared error of probabilities.", "Which loss does the task name?",
-            loss=lambda z, y: F.mse_loss(z.softmax(1), F.one_hot(y, CLASSES).to(z))),
-    mistake("loss_negated", "Your steps climb the loss.", "Which sign has the likelihood in the loss?", loss=lambda z,
-            y: -F.cross_entropy(z, y)),
+    *mistakes("labels_smoothed", "Your loss smooths the labels.", ASKED, "loss",
+              [lambda z, y, s=s: F.cross_entropy(z, y, label_smoothing=s) for s in (0.1, 0.2, 0.05)]),
+    *mistakes("labels_shifted", "Each image is trained with the label of another one.", "Are both in the same order?",
+              "loss", [lambda z, y: F.cross_entropy(z, y.roll(1)), lambda z, y: F.cross_entropy(z, y.roll(-1)),
+                       lambda z, y: F.cross_entropy(z, y.flip(0))]),
+    *mistakes("squared_error", "Your loss is a squared error{}.", "Which loss does the task name?", "loss",
+              {"": lambda z, y: F.mse_loss(z, F.one_hot(y, CLASSES).to(z)),
+               " of probabilities": lambda z, y: F.mse_loss(z.softmax(1), F.one_hot(y, CLASSES).to(z))}),
+    mistake("loss_negated", "Your steps climb the loss.", "Which sign has the likelihood in the loss?",
+            loss=lambda z, y: -F.cross_entropy(z, y)),
     mistake("trained_in_evaluation_mode", "Your network was trained in evaluation mode, in which it was handed to you.",
             "Which mode lets BatchNorm learn its statistics?", training=False),
     mistake("one_step_for_epoch", "The weights change once in the whole epoch.", "Does the step stand inside the loop?",
             step="once"),
     mistake("one_step_for_epoch", "One step is taken, with the gradients of all batches added up.",
-            "Does the step stand inside the loop?", **{"step": "once", "zero": "never"}),
+            "Does the step stand inside the loop?", step="once", zero="never"),
     mistake("two_steps", "Every batch takes two steps.", "How often is step called for a batch?", step="twice"),
     mistake("step_before_backward", "Each step comes before the gradients of its batch.",
-            "In which order do zero_grad, backward and step follow each other?", **{"step": "before backward",
-            "zero": "never"}),
+            "In which order do zero_grad, backward and step follow each other?", step="before backward",
+            zero="never"),
     mistake("zeroed_before_step", "The gradients are gone when the step is taken.",
             "In which order do zero_grad, backward and step follow each other?", zero="behind backward"),
     mistake("optimizer_anew", "The momentum is lost from batch to batch.",
             "How often is an optimizer built, and by whom?", anew=True),
     mistake("step_first", "Each step takes the gradients of the batch before.",
             "In which order do zero_grad, backward and step follow each other?", step="first"),
-    *(mistake("clipped", "You clip the gradients.", ASKED, clip=lambda model, limit=limit, by=by: by(model.parameters(),
-            limit)) for by in (nn.utils.clip_grad_norm_, nn.utils.clip_grad_value_) for limit in (1.0, 0.1, 0.5, 0.01,
-            0.001)),
+    *mistakes("clipped", "You clip the gradients.", ASKED, "clip",
+              [lambda model, limit=limit, by=by: by(model.parameters(), limit)
+               for by in (nn.utils.clip_grad_norm_, nn.utils.clip_grad_value_) for limit in (1, .5, .1, .01, .001)]),
     mistake("last_batch_dropped", "The last batch is not trained on.",
             "How many batches are there, and how many steps did you take?", some=lambda b: b[:-1]),
     mistake("first_batch_only", "Only the first batch is trained on.",
@@ -231,8 +227,8 @@ RETURNED = (
             ONCE, over="batches"),
     mistake("loss_of_last_batch", "You return the loss of the last batch.", "Where do you add up?", over="last"),
     mistake("loss_of_first_batch", "You return the loss of the first batch.", "Where does return stand?", over="first"),
-    mistake("loss_summed", "You return a sum over batches.", "What is missing after the sum?", over="sum"),
-    mistake("loss_summed", "You return a sum over images.", "What is missing after the sum?", over="sum over images"),
+    *mistakes("loss_summed", "You return a sum over {}.", "What is missing after the sum?", "over",
+              {"batches": "sum", "images": "sum over images"}),
     mistake("loss_divided_twice", "You add up means, and divide by the number of images.", ONCE, over="sum by images"),
     mistake("loss_by_batches", "You divide the sum over images by the number of batches.", DIVIDED,
             over="images by batches"),
@@ -310,35 +306,22 @@ def train_epoch(function: Callable[[nn.Module, Batches, Optimizer], float], *, p
     if not weights and not trains():
         weights = _explain_weights(function, student, model, batches)
     used: list[int] = []
-    _after(
-        lambda m, b, optimizer: [
-            optimizer.register_step_pre_hook(lambda *_: used.append(1)),
-            function(m, b, optimizer),
-        ],
-        model,
-        batches,
-    )
+
+    def counted(model: nn.Module, batches: Batches, optimizer: Optimizer) -> None:
+        optimizer.register_step_pre_hook(lambda *_: used.append(1))
+        function(model, batches, optimizer)
+
+    _after(counted, model, batches)
     if not used and not unchanged and (not weights or weights.key != "nothing_learned"):
         seen = "The optimizer that you were given takes no step."
         weights = Finding("own_optimizer", seen, "Which optimizer knows the momentum of the epochs before?")
 
-    def returns(**options: Any) -> bool:
-        return same(to_tensor(value), to_tensor(_after(_train, model, batches, **{**known, **options})[1].value))
+    def loss(batches: Batches, **options: Any) -> float:
+        return _after(_train, model, batches, **{**known, **options})[1].value
 
-    value, figure = outcome.value, none_returned(outcome.value)
-    if isinstance(value, Tensor):
-        notice(Finding("tensor_returned", "Your function gives back a tensor, not a number of Python's.", SIGNATURE))
-    if not figure and contained(to_tensor, value).problem:
-        figure = Finding(
-            "no_number", f"Your function gives back a {type(value).__name__}.", "Which number is asked for?"
-        )
-    if not figure and to_tensor(value).ndim:
-        figure = explain_shape(to_tensor(value), torch.tensor(0.0), "Asked for the mean loss,")
-    if not figure and not returns():
-        other = "Which number, exactly, is the mean over all images?"
-        figure = search(RETURNED, returns, most=2) or weights
-        figure = figure or Finding("value", f"The loss that you return is {to_tensor(value).item():.4g}.", other)
-    return grade("One epoch", points, [weights, figure], [3, 2])
+    (figure,) = compare_values(lambda _: outcome.value, Space(loss, RETURNED), [(batches,)], most=2)
+    unknown = figure and figure.key == "value"
+    return grade("One epoch", points, [weights, weights if weights and unknown else figure], [3, 2])
 
 
 def schedule(
@@ -352,15 +335,28 @@ def schedule(
         per: how often the schedule should be advanced, every ``epoch`` or every ``step``.
         points: points of a right answer.
     """
-    epochs, batches, model = 3, _make_batches(), _probe()
+    epochs, batches, model = 4, _make_batches(), _probe()  # no two mistakes take equally many steps
     wanted, rates = copy.deepcopy(model), []
     optimizer = SGD(model.parameters(), lr=START)
     scheduler = lr_scheduler.ExponentialLR(optimizer, 0.9)
     optimizer.register_step_pre_hook(lambda opt, *_: rates.append(opt.param_groups[0]["lr"] / START))
+    step, told = scheduler.step, []
+
+    def noted(*place: Any, **named: Any) -> None:
+        told.append(bool(place or named))
+        step(*place, **named)
+
+    scheduler.step = noted
     outcome = contained(function, model, batches, optimizer, scheduler, epochs)
     rate = optimizer.param_groups[0]["lr"] / START
     advanced = round(math.log(rate, 0.9)) if rate > 0 else 0
     finding = outcome.problem or _explain_rates(rates, advanced, per, epochs, len(batches))
+    if finding and any(told):
+        seen = "You hand the schedule's step a number, which it takes for its place."
+        finding = Finding("schedule_told", seen, "Does a schedule count by itself?")
+    elif finding and not told and len(set(rates)) > 1:
+        seen = "The schedule that you were given is never advanced; something else changes the rate."
+        finding = Finding("own_schedule", seen, "Which object knows the rates that are wanted?")
     if not finding and not same(_state(model), _fit(copy.deepcopy(wanted), batches, per, epochs)):
         seen = "The rates are right, and the weights are not those that such a training gives."
         known = search(
@@ -400,11 +396,14 @@ def _cosine(
         "turned": lambda: (1 - math.cos(angle)) / 2,
         "line": lambda: 1 - share,
         "sine": lambda: (1 + math.sin(angle)) / 2,
+        "sine, doubled": lambda: 1 + math.sin(angle),
+        "sine alone": lambda: math.sin(angle),
         "halved": lambda: math.cos(angle) / 2,
         "unbracketed": lambda: 1 + math.cos(angle) / 2,
         "positive": lambda: max(0.0, math.cos(angle)),
         "absolute": lambda: abs(math.cos(angle)),
         "outside": lambda: (1 + math.cos(math.pi) * share) / 2,
+        "cut at peak": lambda: min(1, (1 + math.cos(angle)) / 2 / peak),
         "peak outside": lambda: 1 + math.cos(angle) / peak,
         "peak in half": lambda: (1 + math.cos(angle) / peak) / 2,
     }[form]()
@@ -422,11 +421,11 @@ COSINE = Space(
                 "How much of a wave of the cosine goes down?", wave=2),
         mistake("below_zero", "Your rate becomes negative.", BETWEEN, form="bare"),
         mistake("quarter_wave", "Your rate falls steeply at the end.", "How flat should the curve be at its end?",
-                **{"wave": 0.5, "form": "bare"}),
+                wave=0.5, form="bare"),
         mistake("half_way", "Your rate comes down only half of the way.", "Which angle belongs to the last step?",
                 wave=0.5),
-        mistake("degrees", "Your rate jumps up and down.", "Does math.cos take degrees?", wrong_angle=lambda t,
-                n: 180 * t / n),
+        mistake("degrees", "Your rate jumps up and down.", "Does math.cos take degrees?",
+                wrong_angle=lambda t, n: 180 * t / n),
         mistake("straight_line", "Your rate falls by the same amount in every step.", "Where is the cosine?",
                 form="line"),
         mistake("twice_the_peak", "Your rate starts at twice its peak.", "What is 1 + cos(0)?", form="doubled"),
@@ -435,39 +434,35 @@ COSINE = Space(
         mistake("one_step_ahead", "Your schedule is one step ahead.", COUNTED, ahead=1),
         mistake("one_step_behind", "Your schedule is one step behind.", COUNTED, ahead=-1),
         mistake("ends_too_early", "Your rate is 0 one step too early.", COUNTED, longer=-1),
+        mistake("ends_too_early", "Your rate is 0 one step too early.", COUNTED,
+                wrong_angle=lambda t, n: math.pi * min(1, t / max(1, n - 1))),
         mistake("ends_too_late", "Your rate is not yet 0 at the last step.", COUNTED, longer=1),
         mistake("bracket_around_pi", "Your cosine is that of pi alone: nothing bends.", INSIDE, form="outside"),
         mistake("bracket_missing", "You halve the cosine, and not its sum with 1.", "What is halved?",
                 form="unbracketed"),
         mistake("pi_missing", "Your angle has no pi.", INSIDE, wrong_angle=lambda t, n: t / n),
         mistake("angle_not_divided", "Your angle is pi times the step.", INSIDE, wrong_angle=lambda t, n: math.pi * t),
-        mistake("whole_division", "Your angle is 0 until the last step.", "Which division keeps the fraction?",
-                wrong_angle=lambda t, n: math.pi * (t // n)),
-        mistake("sine", "Your rate begins at half of its peak.", "Sine, or cosine?", form="sine"),
+        *mistakes("whole_division", "Your angle {}.", "Which division keeps the fraction?", "wrong_angle",
+                  {"is 0 until the last step": lambda t, n: math.pi * (t // n),
+                   "jumps from one whole number to the next": lambda t, n: math.pi * t // n}),
+        *mistakes("sine", "You take the sine{}.", "Sine, or cosine? And what is halved?", "form",
+                  {"": "sine", ", and do not halve its sum with 1": "sine, doubled", " alone": "sine alone"}),
         mistake("cosine_halved", "Your rate begins at half of its peak and becomes negative.", BETWEEN, form="halved"),
         mistake("cut_at_zero", "Your rate is 0 for the whole second half.", BETWEEN, form="positive"),
         mistake("absolute", "Your rate climbs again in the second half.", BETWEEN, form="absolute"),
-        mistake("peak_not_multiplied", "The peak does not multiply the cosine.",
-                "What should double if the peak doubles?", form="peak in half"),
-        mistake("peak_not_multiplied", "The peak does not multiply the cosine.",
-                "What should double if the peak doubles?", form="peak outside"),
-        *(mistake("final_rate", f"Your rate ends at {low:g} of its peak.", "Where does the task let it end?", low=low)
-                for low in (0.1, 0.01, 0.001)),
-        *(mistake("warm_up", "Your rate climbs before it falls.", "Where does the schedule start?", start=n) for n
-                in (2, 3, 5)),
+        mistake("peak_cuts", "The peak cuts your curve off, and does not scale it.",
+                "What should double if the peak doubles?", form="cut at peak"),
+        *mistakes("peak_not_multiplied", "The peak does not multiply the cosine.",
+                  "What should double if the peak doubles?", "form", ("peak in half", "peak outside")),
+        *mistakes("final_rate", "Your rate ends at {:g} of its peak.", "Where does the task let it end?", "low",
+                  (0.1, 0.01, 0.001)),
+        *mistakes("warm_up", "Your rate climbs before it falls.", "Where does the schedule start?", "start", (2, 3, 5)),
     ),
 )
+COSINE_CASES = (
+    (0, 2, 1.0), (1, 2, 1.0), (2, 2, 1.0), (0, 10, 0.1), (3, 10, 0.1), (5, 10, 0.4), (10, 10, 0.1), (7, 8, 1.0),
+)
 # fmt: on
-COSINE_CASES = [
-    (0, 2, 1.0),
-    (1, 2, 1.0),
-    (2, 2, 1.0),
-    (0, 10, 0.1),
-    (3, 10, 0.1),
-    (5, 10, 0.4),
-    (10, 10, 0.1),
-    (7, 8, 1.0),
-]
 
 
 def cosine(function: Callable[[int, int, float], float], *, points: float = 2) -> Result:
@@ -545,21 +540,15 @@ def _explain_precision(device: str, bf16: bool, answer: Any) -> Finding | None:
     dtype, scaled = answer[0], bool(answer[1])
     if (dtype, scaled) == PRECISIONS[device, bf16]:
         return None
-    if dtype is torch.float16 and not scaled:
-        seen = f"{where} you take float16 and do not scale the gradients."
-        return Finding("scaler_missing", seen, "What is 1e-8 in float16? Try torch.tensor(1e-8).half().")
-    if dtype is not torch.float16 and scaled:
-        seen = f"{where} you take {dtype} and scale the gradients."
-        return Finding("scaler_not_needed", seen, "Which numbers would be lost otherwise? Print torch.finfo(…).tiny.")
-    if dtype is torch.bfloat16:
-        seen = f"{where} you take bfloat16."
-        return Finding("bfloat16_emulated", seen, "What must the hardware do with a format that it does not have?")
-    if dtype is torch.float16:
-        seen = f"{where} you take float16."
-        look = "Is it quicker there? And which of the two short formats has the range of float32?"
-        return Finding("float16_not_needed", seen, look)
-    seen = f"{where} you take {dtype}."
-    return Finding("short_format_left_out", seen, "Which format of 16 bits does this hardware compute with quickly?")
+    if scaled != (dtype is torch.float16):
+        key, does = ("scaler_not_needed", "scale") if scaled else ("scaler_missing", "do not scale")
+        seen = f"{where} you take {dtype} and {does} the gradients."
+        return Finding(key, seen, "Which gradients are 0 in which format? Try torch.tensor(1e-8).half().")
+    key, look = {
+        torch.bfloat16: ("bfloat16_emulated", "What must the hardware do with a format that it does not have?"),
+        torch.float16: ("float16_not_needed", "Is it quicker there? Which short format has the range of float32?"),
+    }.get(dtype, ("short_format_left_out", "Which format of 16 bits does this hardware compute with quickly?"))
+    return Finding(key, f"{where} you take {dtype}.", look)
 
 
 def _scored(n: int, share: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -627,9 +616,8 @@ def _evaluated(
 
 def _explain_mode(model: Probe, training: bool, unchanged: bool) -> Finding | None:
     if not model.modes:
-        return Finding(
-            "model_not_called", "Your network was never called.", "Which outputs do you compare with the labels?"
-        )
+        seen = "Your network was never called."
+        return Finding("model_not_called", seen, "Which outputs do you compare with the labels?")
     if any(mode for mode, _ in model.modes):
         seen = "Your network was in training mode while it was scored: BatchNorm took the statistics of each batch."
         return Finding("eval_forgotten", seen, "What has to be said to a network before it is scored?")
@@ -679,20 +667,18 @@ def _explain_weights(function: Callable, student: Tensor, model: nn.Module, batc
 
 
 def _rates(
-    epochs: int, steps: int, per: str, *, advance="", first=False, more=0, times=1, some=slice(None), told=False
+    epochs: int, steps: int, per: str, *, advance="", first=False, more=0, times=1, some=slice(None), extra=0, whole=1
 ) -> tuple[list[float], int]:
     """Rates of all steps of the optimizer, and how often the schedule has been advanced at the end."""
     rates, advanced, advance = [], 0, advance or per
     times = steps if times == "steps" else times
-    if told:  # the schedule is handed its place, counted from 0
-        units = [i // steps if per == "epoch" else i for i in range(epochs * steps)]
-        return [0.9 ** max(0, unit - 1) for unit in units], units[-1]
-    for _ in range(epochs + more):
+    for _ in range(1 if more == "one" else epochs + more):
         advanced += times if first and advance == "epoch" else 0
         for _ in range(steps)[some]:
             advanced += times if first and advance in ("step", "both") else 0
-            rates.append(0.9**advanced)
+            rates += [0.9**advanced] * whole
             advanced += times if not first and advance in ("step", "both") else 0
+        rates += [0.9**advanced] * extra
         advanced += times if advance in ("epoch", "both") and not (first and advance == "epoch") else 0
     return rates, advanced if advance != "end" else times
 
@@ -714,11 +700,14 @@ RATES = (
     mistake("schedule_twice", "The schedule goes on by two at a time.", GOES_ON, times=2),
     mistake("schedule_behind_epoch", "The schedule goes on by a whole epoch's steps, behind that epoch.",
             "Which steps of the epoch have a rate of their own?", advance="epoch", times="steps"),
-    mistake("schedule_told", "You hand step a number, and so set the schedule back by one.",
-            "Does a schedule count by itself?", told=True),
+    mistake("optimizer_for_schedule", "Behind each epoch the optimizer takes another step, and the schedule none.",
+            GOES_ON, advance="never", extra=1),
+    mistake("epoch_for_batch", "For every batch you train a whole epoch.",
+            "What does train_epoch do with the batches that it gets?", whole=3),
     mistake("one_epoch_more", "You train for one epoch more.", LOOPS, more=1),
     mistake("one_epoch_less", "You train for one epoch less.", LOOPS, more=-1),
-    mistake("one_epoch", "You train for one epoch, whatever their number.", LOOPS, more=-2),
+    mistake("one_epoch", "You train for one epoch, whatever their number.", LOOPS, more="one"),
+    mistake("one_epoch", "You train for one epoch, and let the schedule run on.", LOOPS, more="one", times=4),
     mistake("first_batch_only", "Of each epoch you train on the first batch alone.", LOOPS, some=slice(1)),
     mistake("last_batch_dropped", "Of each epoch you leave out the last batch.", LOOPS, some=slice(-1)),
 )
@@ -743,9 +732,8 @@ def _explain_rates(rates: list[float], advanced: int, per: str, epochs: int, ste
         seen = f"All rates are right, but at the end the schedule was advanced {advanced} times and not {end}."
         return Finding("schedule_end", seen, "What happens after the last step?")
     shown = ", ".join(f"{rate:.3g}" for rate in rates[:7])
-    return Finding(
-        "other", f"The rates of your first steps are {shown}.", "Where in the two loops does the schedule step?"
-    )
+    seen = f"The rates of your first steps are {shown}."
+    return Finding("other", seen, "Where in the two loops does the schedule step?")
 
 
 Training = tuple[nn.Module, Optimizer, lr_scheduler.LRScheduler]
@@ -819,16 +807,17 @@ FORGOTTEN = (
     mistake("resume_without_schedule", "The schedule starts at its beginning again.",
             "Who knows how many epochs have passed?", schedule=True),
     mistake("resume_without_optimizer_and_schedule", "Only the weights come back.", "What else moves on in training?",
-            **{"optimizer": True, "schedule": True}),
+            optimizer=True, schedule=True),
     mistake("resume_without_weights", "The weights are those of a fresh network.",
-            "What becomes of the loaded state_dict?", **{"weights": True, "buffers": True}),
+            "What becomes of the loaded state_dict?", weights=True, buffers=True),
     mistake("resume_without_statistics", "The running statistics of BatchNorm are lost.",
             "What is there beside parameters()?", buffers=True),
+    mistake("resume_nothing", "Nothing comes back: network, optimizer and schedule are fresh ones.",
+            "What becomes of what you load?", weights=True, buffers=True, optimizer=True, schedule=True),
     mistake("resume_without_parameters", "The weights are those of a fresh network, and only its statistics come back.",
             "What becomes of the loaded state_dict?", weights=True),
-    *(mistake("saved_short", f"Your weights come back with the digits of {dtype}.",
-            "In which dtype are they, and saved?", digits=dtype) for dtype in (torch.float32, torch.bfloat16,
-            torch.float16)),
+    *mistakes("saved_short", "Your weights come back with the digits of {}.", "In which dtype are they, and saved?",
+              "digits", (torch.float32, torch.bfloat16, torch.float16)),
     mistake("resume_without_rate", "The rate starts afresh.", "Who changes the rate, and when?", rate=True),
 )
 # fmt: on

@@ -69,9 +69,8 @@ def _explain(name: str, notebook: Mapping[str, Any]) -> Finding:
     own = {_plain(one): one for one, value in notebook.items() if _is_own(one, value, notebook)}
     similar = difflib.get_close_matches(_plain(name), own, n=1, cutoff=ALIKE)
     if similar:
-        return Finding(
-            "not_defined", seen, f"Did you rename it to {own[similar[0]]}? Keep the name that the task gives."
-        )
+        look = f"Did you rename it to {own[similar[0]]}? Keep the name that the task gives."
+        return Finding("not_defined", seen, look)
     look = f"Run the cell above that defines {name}, and look whether it stops with an error or was deleted."
     return Finding("not_defined", seen, look)
 

@@ -12,16 +12,17 @@ from resnet_tutorial.architectures import get_architecture
 from .replay import Call, Replay
 from .report import Finding
 from .residual import Plan, residual, settings, wirings
-from .space import Mistake, Space, mistake
+from .space import Mistake, Space, mistake, mistakes
 
 WIDTHS = get_architecture("resnet20").widths
 
 
 def network(
     layers: Replay, plan: Plan, blocks: Sequence[int], classes: int, *, stem_norm=True, stem_act=True, stem_pool=None,
-    last_end=True, pool="mean", pooled_act=False, out=None, **block: Any,
+    last_end=True, pool="mean", pooled_act=False, out=None, counts=tuple, **block: Any,
 ) -> Tensor:  # fmt: skip
     """The network, and with other options what a mistake computes; those of `residual` hold for all of its blocks."""
+    blocks = counts(blocks)
     x = layers.conv("stem", layers.x, WIDTHS[0], 3)
     x = layers.norm("stem norm", x) if stem_norm else x
     x = F.relu(x) if stem_act else x
@@ -39,6 +40,7 @@ def network(
         "corner": lambda: x[:, :, 0, 0],
         "middle": lambda: x[:, :, x.shape[2] // 2, x.shape[3] // 2],
         "rows": lambda: x[:, :, 0].mean(2),
+        "channels": lambda: x.mean((1, 2)),
     }[pool]()
     x = layers.linear(F.relu(x) if pooled_act else x, classes)
     return out(x) if out else x
@@ -65,19 +67,24 @@ def wirings_of_network(plan: Plan) -> tuple[Mistake, ...]:
                 "What follows the first convolution and its BatchNorm?", stem_act=False),
         mistake("no_norm_in_stem", "No BatchNorm follows your first convolution.",
                 "What follows every convolution of this network?", stem_norm=False),
-        mistake("pool_in_stem", "Your stem pools before the first stage.", SIZE, stem_pool=lambda x: F.max_pool2d(x, 3,
-                2, 1)),
-        mistake("pool_in_stem", "Your stem pools before the first stage.", SIZE, stem_pool=lambda x: F.max_pool2d(x,
-                2)),
+        *mistakes("pool_in_stem", "Your stem pools before the first stage.", SIZE, "stem_pool",
+                  (lambda x: F.max_pool2d(x, 3, 2, 1), lambda x: F.max_pool2d(x, 2))),
         mistake("pool_before_relu", "Your network pools first and applies the last ReLU to the means.",
-                "What does the last block end with, and what follows it?", **{"last_end": False, "pooled_act": True}),
+                "What does the last block end with, and what follows it?", last_end=False, pooled_act=True),
         mistake("last_relu_missing", "The feature maps that you pool have negative numbers.",
                 "Does the last block differ from the others?", last_end=False),
+        *mistakes("block_count", "{}.", "How many blocks does each stage have?", "counts",
+                  {"Your stages take their numbers of blocks from the back": lambda b: b[::-1],
+                   "Every stage has as many blocks as the first": lambda b: b[:1] * 3,
+                   "Each stage has one block too many": lambda b: [n + 1 for n in b],
+                   "Each stage has one block too few": lambda b: [max(n - 1, 0) for n in b],
+                   "Each stage has a single block": lambda b: (1, 1, 1)}),
         mistake("max_for_mean_pooling", "Your pooling keeps the largest number of each feature map.", POOLING,
                 pool="max"),
         mistake("sum_for_mean_pooling", "Your pooling adds up.", POOLING, pool="sum"),
-        *(mistake("one_position", "Your linear layer reads a single place of each feature map.", POOLING, pool=pool)
-                for pool in ("corner", "middle", "rows")),
+        *mistakes("one_position", "Your linear layer reads a single place of each feature map.", POOLING, "pool",
+                  ("corner", "middle", "rows")),
+        mistake("pooled_over_channels", "Your pooling runs over the channels, too.", POOLING, pool="channels"),
         mistake("not_pooled", "Your linear layer reads every position.", POOLING, pool="none"),
         *wirings(plan),
     )
@@ -101,6 +108,11 @@ def settings_of_network(plan: Plan, roles: Mapping[str, Call], blocks: Sequence[
         found.append(Finding("classes_off", f"For {classes} classes your network gives {logits} logits.", look))
     if roles["linear"].bias is None:
         found.append(Finding("linear_bias", "Your linear layer has no bias.", "What does nn.Linear learn by default?"))
+    widths = [call.weight.shape[0] for role, call in roles.items() if role.endswith(".conv0")]
+    counts = tuple(map(widths.count, WIDTHS))
+    if sum(counts) == len(widths) and counts != tuple(blocks):
+        seen = f"For blocks {tuple(blocks)} your stages have {counts} blocks."
+        return [*found, Finding("block_count", seen, "Which stage should have how many blocks?")]
     for stage, (width, n) in enumerate(zip(WIDTHS, blocks, strict=True)):
         for i in range(n):
             own = {
@@ -116,22 +128,17 @@ def settings_of_network(plan: Plan, roles: Mapping[str, Call], blocks: Sequence[
 
 
 def _explain_halves(halves: Mapping[tuple[int, int], int], wanted: Mapping, blocks: Sequence[int]) -> Finding:
+    # fmt: off
     patterns = (
-        (
-            "stride_on_every_block",
-            lambda stage, i: stage > 0,
-            "Every block of your later stages halves the feature maps.",
-        ),
-        ("never_shrinks", lambda stage, i: False, "The feature maps of your network never get smaller."),
-        ("stride_in_first_stage", lambda stage, i: i == 0, "Your first stage already halves the feature maps."),
-        (
-            "stride_on_last_block",
-            lambda stage, i: stage > 0 and i == blocks[stage] - 1,
-            "The last block of your stages halves the feature maps.",
-        ),
-        ("stride_everywhere", lambda stage, i: True, "Every block of your network halves the feature maps."),
+        ("stride_on_every_block", "Every block of your later stages halves the feature maps.", lambda s, i: s > 0),
+        ("never_shrinks", "The feature maps of your network never get smaller.", lambda s, i: False),
+        ("stride_in_first_stage", "Your first stage already halves the feature maps.", lambda s, i: i == 0),
+        ("stride_on_last_block", "The last block of your stages halves the feature maps.",
+         lambda s, i: s > 0 and i == blocks[s] - 1),
+        ("stride_everywhere", "Every block of your network halves the feature maps.", lambda s, i: True),
     )
-    for key, rule, seen in patterns:
+    # fmt: on
+    for key, seen, rule in patterns:
         if all(stride == (2 if rule(*place) else 1) for place, stride in halves.items()):
             return Finding(key, seen, LOOK_AT_STRIDES)
     stage, i = next(place for place in halves if halves[place] != wanted[place])
@@ -139,8 +146,11 @@ def _explain_halves(halves: Mapping[tuple[int, int], int], wanted: Mapping, bloc
     return Finding("stage_stride", seen, LOOK_AT_STRIDES)
 
 
-def depth(block: str, blocks: Sequence[int], *, ends=2, branch=(2, 3), count=sum, more=0, projections=0) -> int:
+def depth(
+    block: str, blocks: Sequence[int], *, ends=2, branch=(2, 3), count=sum, more=0, projections=0, per="network"
+) -> int:
     """Layers with weights on the longest path."""
+    ends *= {"network": 1, "stage": len(blocks), "block": sum(blocks)}[per]
     changes = {0: 0, 1: len(blocks) - 1, "first stage, too": len(blocks) - (block == "basic")}
     return ends + branch[block == "bottleneck"] * count(blocks) + more * count(blocks) + changes[projections]
 
@@ -153,6 +163,8 @@ DEPTH = Space(
     depth,
     (
         mistake("one_end_missing", "You leave out a layer that belongs to no block.", ENDS, ends=1),
+        *mistakes("ends_repeated", "You count the layers that belong to no block once for every {}.", ENDS, "per",
+                  ("stage", "block")),
         mistake("ends_missing", "You count the layers of the blocks alone.", ENDS, ends=0),
         mistake("one_layer_more", "You count a layer too many beside those of the blocks.", ENDS, ends=3),
         mistake("bottleneck_as_basic", "You count two layers in a bottleneck.", KIND, branch=(2, 2)),
@@ -165,10 +177,12 @@ DEPTH = Space(
         mistake("three_stages", "You take three stages, always.", STAGES, count=lambda blocks: 3 * blocks[0]),
         mistake("blocks_multiplied", "You multiply the blocks of the stages.", STAGES, count=math.prod),
         mistake("shortcut_counted", "You count a layer more in each block.", "Is it on the longest path?", more=1),
-        *(mistake("projections_counted", "You count the projections.", "Do shortcuts count?", projections=n) for n
-                in (1, "first stage, too")),
+        *mistakes("projections_counted", "You count the projections.", "Do shortcuts count?", "projections",
+                  (1, "first stage, too")),
         *(mistake("norms_counted", f"You count BatchNorm as a layer{where}.", "Which layers does the name count?",
-                branch=(4, 6), ends=ends) for where, ends in (("", 3), (", in the blocks", 2), (" and no ends", 0))),
+                  branch=(4, 6), ends=ends) for where, ends in (("", 3), (", in the blocks", 2), (" and no ends", 0))),
+        *mistakes("blocks_off", "You count one block too {} in each stage.", "Where do your loops begin, and end?",
+                  "count", {"few": lambda b: sum(b) - len(b), "many": lambda b: sum(b) + len(b)}),
         mistake("first_three_stages", "You count the first three stages alone.", STAGES, count=lambda b: sum(b[:3])),
         mistake("last_stage_left_out", "Your sum leaves out the last stage.", STAGES, count=lambda b: sum(b[:-1])),
         mistake("first_stage_left_out", "Your sum leaves out the first stage.", STAGES, count=lambda b: sum(b[1:])),

@@ -3,6 +3,8 @@
 import copy
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from .contain import contained, watch
@@ -86,19 +88,22 @@ def _search(
             return False
         return _close(found[name], wrong, tolerance)
 
+    right = [name for name in space.answer(*given) if name not in off and isinstance(found.get(name), int | float)]
+
+    def fits(name: str, **options: Any) -> bool:
+        return explains(name, **options) and all(explains(other, **options) for other in right)
+
     worth = {i: sum(explains(name, **one.options) for name in off) for i, one in enumerate(space.mistakes)}
     mistakes = [space.mistakes[i] for i in sorted(worth, key=lambda i: -worth[i])]
-    known = {name: search(mistakes, lambda name=name, **options: explains(name, **options)) for name in off}
+    known = {}
+    for name in off:
+        known[name] = search(mistakes, partial(fits, name)) or search(mistakes, partial(explains, name), most=2)
     steps = {}
     for finding in dict.fromkeys(filter(None, known.values())):
         names = [name for name in off if known[name] == finding]
-        told = Finding(
-            finding.key,
-            f"Your {_listed(names)} off: {finding.seen[0].lower()}{finding.seen[1:]}",
-            finding.look,
-            finding.heart,
-        )
-        steps |= dict.fromkeys(names, told)
+        words = finding.seen if finding.seen.startswith("BatchNorm") else finding.seen[0].lower() + finding.seen[1:]
+        seen = f"Your {_listed(names)} off: {words}"
+        steps |= dict.fromkeys(names, replace(finding, seen=seen))
     return steps
 
 

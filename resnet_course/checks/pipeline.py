@@ -13,9 +13,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .contain import Outcome, contained
-from .report import Finding, Result, grade
-from .space import Space, mistake, search
-from .values import argument_changed, check_values, describe, none_returned, same
+from .report import Finding, Result, grade, notice
+from .space import Space, mistake, mistakes, search
+from .values import SIGNATURE, argument_changed, check_values, describe, none_returned, same
 
 Batches = Iterable[tuple[Tensor, Tensor]]
 PAD = 4
@@ -30,37 +30,50 @@ def _std(x: Tensor, axes: tuple[int, ...], less: int) -> Tensor:
 
 
 def _statistics(
-    train: Tensor, test: Tensor, *, of="train", unit=255, spread="std", turned=False, count=1, axes=(0, 1, 2),
-    some=slice(None), less=0, mixed=None,
+    train: Tensor, test: Tensor, *, of="train", unit=255, spread="std", root=True, turned=False, count=1,
+    axes=(0, 1, 2), some=slice(None), less=0, mixed=None, three=True,
 ) -> Tensor:  # fmt: skip
+    if of == "average":
+        options = {"unit": unit, "spread": spread, "root": root, "turned": turned, "count": count}
+        return (_statistics(train, test, **options) + _statistics(test, train, **options)) / 2
     images = {"train": train, "test": test, "both": torch.cat((train, test))}.get(of, train)[some]
     if mixed:
         images, axes = mixed(images)
-    pixels = images.double() / unit
+
+    def scaled(images: Tensor) -> Tensor:
+        if unit == "whole":
+            return (images // 255).double()
+        return images.double() / (images.max() if unit == "largest" else unit)
+
+    pixels, others = scaled(images), scaled(test)
     mean, squares = pixels.mean(axes), (pixels**2).mean(axes)
     if of == "halves":
-        mean = (mean + (test.double() / unit).mean(axes)) / 2
-        squares = (squares + ((test.double() / unit) ** 2).mean(axes)) / 2
+        mean, squares = (mean + others.mean(axes)) / 2, (squares + (others**2).mean(axes)) / 2
+    if of == "test for spread":
+        squares = (others**2).mean(axes) - others.mean(axes) ** 2 + mean**2
     if "bytes" in spread:
-        squares = (images * images).double().mean(axes) / unit**2
+        squares = (images * images).double().mean(axes) / 255**2
     deviation = {
-        "variance": lambda: squares - mean**2,
-        "of images": lambda: _std(pixels, (1, 2), less).mean(0),
+        "of images": lambda: (_std(pixels, (1, 2), less) ** (1 if root else 2)).mean(0) ** (1 if root else 0.5),
+        "of mean image": lambda: _std(pixels.mean(0), (0, 1), less),
         "of means": lambda: _std(pixels.mean((1, 2)), (0,), less),
         "bytes, no sign": lambda: (squares - mean**2).abs().sqrt(),
         "pooled": lambda: pixels.std(correction=0).expand(mean.shape),
         "distance": lambda: (pixels - mean).abs().mean(axes),
         "squares": lambda: squares.sqrt(),
-        "unscaled": lambda: (squares - mean**2).sqrt() * unit,
+        "unscaled": lambda: (squares - mean**2).sqrt() * 255,
     }.get(spread, lambda: (squares - mean**2).sqrt())()
-    if axes is None:
+    deviation = deviation if root else deviation**2
+    if three and axes is None:
         mean, deviation = mean.expand(3), deviation.expand(3)
-    mean, deviation = mean[:3], deviation[:3]
+    elif three:
+        mean, deviation = mean[:3], deviation[:3]
     return torch.stack([deviation, mean] if turned else [mean, deviation]) * count
 
 
 RESHAPE = "Does reshape move an axis, or only count the same numbers anew?"
 LOOK_AT = "Which images may a decision that is made before testing look at?"
+CHANNELS = "Over which of the four axes do you take the mean?"
 UNIT = "In which unit does the task want them?"
 OVER = "Which numbers should the deviation be taken over: images, or pixels?"
 # fmt: off
@@ -69,33 +82,40 @@ STATISTICS = Space(
     (
         mistake("statistics_of_test", "Your numbers are those of the test images.", LOOK_AT, of="test"),
         mistake("statistics_of_both", "The test images take part in your numbers.", LOOK_AT, of="both"),
-        mistake("mean_of_two_means", "You average the numbers of training and test images.", LOOK_AT, of="halves"),
-        mistake("one_for_all_channels", "Your three channels have the same numbers.",
-                "Over which of the four axes do you take the mean?", axes=None),
+        *mistakes("mean_of_two_means", "You average the numbers of training and test images.", LOOK_AT, "of",
+                  ("halves", "average")),
+        mistake("spread_of_test", "Your deviations are those of the test images.", LOOK_AT, of="test for spread"),
+        mistake("one_for_all_channels", "Your three channels have the same numbers.", CHANNELS, axes=None),
+        mistake("one_for_all_channels", "You give one number for all channels together.", CHANNELS,
+                axes=None, three=False),
         mistake("not_scaled", "Your numbers go with images from 0 to 255.", UNIT, unit=1),
         mistake("divided_by_256", "You divide by 256.", "What is the largest number of a byte?", unit=256),
+        mistake("largest_for_255", "You divide by the largest byte that occurs.", UNIT, unit="largest"),
+        mistake("whole_division", "Your division leaves only 0 and 1.", "Which division keeps the fraction?",
+                unit="whole"),
         mistake("variance_for_std", "Your second row is the square of what is wanted.",
-                "What is the last step from the variance to the standard deviation?", spread="variance"),
+                "What is the last step from the variance to the standard deviation?", root=False),
+        mistake("std_of_mean_image", "Your deviations are those of the mean image.", OVER, spread="of mean image"),
         *(mistake("mean_of_stds", "Your deviations are means over those of single images.",
-                "Do two images that are each of one color spread?", spread="of images", less=n) for n in (0, 1)),
+                  "Do two images that are each of one color spread?", spread="of images", less=n) for n in (0, 1)),
         *(mistake("std_of_means", "Your deviations are those of the images' means.", OVER, spread="of means", less=n)
-                for n in (0, 1)),
+          for n in (0, 1)),
         mistake("one_deviation", "Your three deviations are alike: they are taken over all colors.", OVER,
                 spread="pooled"),
         mistake("first_image", "You measure the first image alone.", "Where does your loop, or your index, end?",
                 some=slice(1)),
         mistake("last_image", "You measure the last image alone.", "Which variable is set anew in every turn?",
                 some=slice(-1, None)),
-        *(mistake("colors_mixed", "Your three rows mix colors and positions.", RESHAPE, mixed=mixed) for mixed
-                in (lambda x: (x.reshape(3, -1).T[:, None, None], (0, 1, 2)), lambda x: (x.reshape(len(x), 3,
-                *x.shape[1:3]), (0, 2, 3)))),
+        *mistakes("colors_mixed", "Your three rows mix colors and positions.", RESHAPE, "mixed",
+                  (lambda x: (x.reshape(3, -1).T[:, None, None], (0, 1, 2)),
+                   lambda x: (x.reshape(len(x), 3, *x.shape[1:3]), (0, 2, 3)))),
         *(mistake("other_axis", "Your rows belong to another axis than that of the colors.",
-                "Which of the four axes has three places, and is left over?", axes=axes) for axes in ((0, 2, 3), (1, 2,
-                3), (0, 1, 3))),
+                  "Which of the four axes has three places, and is left over?", axes=axes, three=three)
+          for axes in ((0, 2, 3), (1, 2, 3), (0, 1, 3)) for three in (True, False)),
         mistake("std_before_mean", "Your deviations come before the means.", "In which order are the two wanted?",
                 turned=True),
-        *(mistake("squares_in_bytes", "Your squares are taken in bytes, which begin again at 256.",
-                "What is 16 times 16 in uint8?", spread=spread) for spread in ("bytes", "bytes, no sign")),
+        *mistakes("squares_in_bytes", "Your squares are taken in bytes, which begin again at 256.",
+                  "What is 16 times 16 in uint8?", "spread", ("bytes", "bytes, no sign")),
         mistake("deviation_not_scaled", "Your deviations go with images from 0 to 255.", UNIT, spread="unscaled"),
         mistake("absolute_deviation", "Your deviations are means of distances.", "What is done to each distance?",
                 spread="distance"),
@@ -110,7 +130,7 @@ STATISTICS = Space(
 
 def _normalized(
     images: Tensor, mean: Tensor, std: Tensor, *, unit=255, center=True, spread="std", first="mean", axes=(0, 3, 1, 2),
-    colors=1, own=False, swapped=False, moved=True, less=0,
+    colors=1, own=False, swapped=False, moved=True, less=0, end=None,
 ) -> Tensor:  # fmt: skip
     x = images.double() // unit if own == "bytes" else images.double() / unit
     if moved == "before":
@@ -125,7 +145,8 @@ def _normalized(
         mean, std = x.mean((0, 1, 2)), _std(x, (0, 1, 2), less)
     mean = center * mean
     by = {"std": std, "variance": std**2, "multiplied": 1 / std, "none": torch.ones_like(std), "root": std**0.5}[spread]
-    x = (x - mean) / by if first == "mean" else x / by - mean
+    x = {"mean": lambda: (x - mean) / by, "std": lambda: x / by - mean, "brackets": lambda: x - mean / by}[first]()
+    x = end(x) if end else x
     if moved == "reshape":
         return x.reshape(len(x), 3, *x.shape[1:3])
     x = x.permute(axes) if moved else x
@@ -143,6 +164,12 @@ NORMALIZED = Space(
                 "In which unit are mean and standard deviation given?", unit=1),
         mistake("divided_by_256", "You divide by 256.", "What is the largest number of a byte?", unit=256),
         mistake("std_before_mean", "You divide before you subtract.", CENTER, first="std"),
+        mistake("brackets_missing", "You divide the mean alone.", "What is divided? Mind the brackets.",
+                first="brackets"),
+        *mistakes("made_bytes", "Your result is made of whole numbers again.", "Which dtype does the task want?", "end",
+                  (lambda x: x.to(torch.uint8).double(), torch.trunc, torch.round)),
+        mistake("formula_turned", "You multiply by the deviation and add the mean.", CENTER,
+                spread="multiplied", center=-1),
         mistake("mean_ignored", "Your result has no negative numbers.", CENTER, center=False),
         mistake("std_ignored", "Your result is centered, but its spread is that of the images.", WIDTH, spread="none"),
         mistake("std_multiplied", "You multiply by the standard deviation.", WIDTH, spread="multiplied"),
@@ -150,7 +177,7 @@ NORMALIZED = Space(
         mistake("root_of_std", "You divide by the root of the standard deviation.", "Is std already a root?",
                 spread="root"),
         mistake("scaled_only", "Your result does not depend on mean and standard deviation.",
-                "What are the other two arguments for?", **{"center": False, "spread": "none"}),
+                "What are the other two arguments for?", center=False, spread="none"),
         mistake("colors_reversed", "Red and blue have changed places.", "Which order of the colors do the images have?",
                 colors=-1),
         mistake("axes_swapped", "Your images lie on their side.", "Which axis is the height, before and after?",
@@ -216,16 +243,11 @@ def split(function: Callable[[Tensor, int, int], tuple[Tensor, Tensor]], *, poin
         uneven = torch.arange(6).repeat_interleave(torch.tensor([10, 10, 6, 14, 10, 10]))[torch.randperm(60)]
         uneven = torch.tensor([0, 2, 3, 9, 11, 24])[uneven]  # not all classes need be there
     calls = []
-    for labels, n, seed, state in (
-        (even, 50, 0, 1),
-        (even, 50, 0, 2),
-        (even, 50, 1, 1),
-        (uneven, 15, 5, 1),
-    ):
+    for labels, n, seed, state in ((even, 50, 0, 1), (even, 50, 0, 2), (even, 50, 1, 1), (uneven, 15, 5, 1)):
         with _numbers_of(state):
             given = labels.clone()
             calls.append(contained(function, given, n, seed))
-        problem = calls[-1].problem or _look_at_parts(calls[-1].value)
+        problem = calls[-1].problem or _look_at_parts(calls[-1].value, len(labels))
         if not problem and not torch.equal(given, labels):
             problem = argument_changed("labels")
         if problem:
@@ -305,6 +327,11 @@ def batches(function: Callable[[Tensor, Tensor, int, bool, torch.Generator], Bat
         if problem:
             return grade("Batches", points, [problem])
         epochs.append(epoch.value)
+    whole = contained(_collect, function, images.clone(), labels.clone(), False, generator, COUNT // 3).value
+    if isinstance(whole, Epoch) and 0 in whole.sizes:
+        seen = "Where the images divide evenly, your last batch is empty."
+        empty = Finding("batch_empty", seen, "Which number is the last at which a batch begins?")
+        return grade("Batches", points, [None, empty])
     test, first, second, one, same_source = epochs
     matching = _explain_matching(first)
     steps = [
@@ -338,8 +365,8 @@ def _images(n: int, highest: int, size: int = 6, lowest: int = 0) -> Tensor:
     return (noise * (0.4 + 0.6 * brightness)).clamp(lowest).to(torch.uint8)
 
 
-def _look_at_parts(value: Any) -> Finding | None:
-    """Whether a split is a pair of indices."""
+def _look_at_parts(value: Any, number: int) -> Finding | None:
+    """Whether a split is a pair of indices into so many labels."""
     if not isinstance(value, tuple | list) or len(value) != 2:
         seen = f"Your function gives back {describe(value)}, no pair of two parts."
         return none_returned(value) or Finding("split_no_pair", seen, "Which two things does the task ask for?")
@@ -349,15 +376,17 @@ def _look_at_parts(value: Any) -> Finding | None:
     if any(part.dtype == torch.bool for part in parts):
         seen = "You give back masks, true or false for each image."
         return Finding("split_masks", seen, "Which function of a mask tells the places where it is true?")
+    if any(part.numel() and not 0 <= part.min() <= part.max() < number for part in parts):
+        seen = f"Some of your indices do not lie between 0 and {number - 1}."
+        return Finding("split_no_indices", seen, "What do they count?")
     return None
 
 
 def _parts(train: Tensor, held: Tensor, labels: Tensor, n: int) -> Finding | None:
     number, sets = len(labels), (set(train.tolist()), set(held.tolist()))
-    if not (sets[0] | sets[1]) <= set(range(number)):
-        return Finding(
-            "split_no_indices", f"Some of your indices do not lie between 0 and {number - 1}.", "What do they count?"
-        )
+    if torch.equal(torch.cat((train, held)).sort().values, labels.sort().values):
+        seen = "You give back the labels of the images, not their places."
+        return Finding("split_labels", seen, "What can one look the images up with?")
     for name, part, unique in (("training", train, sets[0]), ("held-out", held, sets[1])):
         if len(unique) < len(part):
             seen = f"Your {name} part has {len(part)} indices, {len(unique)} of them different."
@@ -381,8 +410,6 @@ def _parts(train: Tensor, held: Tensor, labels: Tensor, n: int) -> Finding | Non
 
 
 def _shares(train: Tensor, held: Tensor, labels: Tensor, n: int) -> Finding | None:
-    if held.min() < 0 or held.max() >= len(labels):
-        return Finding("split_no_indices", "Some of your indices are out of range.", "What do they count?")
     if sorted(held.tolist()) in (list(range(n)), list(range(len(labels) - n, len(labels)))):
         seen = "You hold out the first or the last images, in the order of the file."
         return Finding("split_in_order", seen, "What if the file were sorted by class?")
@@ -394,9 +421,8 @@ def _shares(train: Tensor, held: Tensor, labels: Tensor, n: int) -> Finding | No
     ):
         return None
     if (counts - counts.double().mean()).abs().max() < 1 and n % classes == 0:
-        return Finding(
-            "split_alike", f"You hold out {counts[0]} images of every class.", "What is the share of a class?"
-        )
+        seen = f"You hold out {counts[0]} images of every class."
+        return Finding("split_alike", seen, "What is the share of a class?")
     wanted = [round(x, 1) for x in share.tolist()]
     seen = f"The classes' shares are {wanted[:6]}; you hold out {counts.tolist()[:6]}."
     return Finding("split_unstratified", seen, "Over what should the draw be made, if each class is to keep its share?")
@@ -425,8 +451,9 @@ def _evenly(function: Callable) -> Finding | None:
     times = torch.zeros(24)
     for seed in range(seeds):
         outcome = contained(function, labels.clone(), 6, seed)
-        if outcome.problem or _look_at_parts(outcome.value):
-            return outcome.problem or _look_at_parts(outcome.value)
+        problem = outcome.problem or _look_at_parts(outcome.value, len(labels))
+        if problem:
+            return problem
         times[torch.as_tensor(outcome.value[1]).flatten().long()] += 1
     spread = (seeds * 0.25 * 0.75) ** 0.5
     if ((times - seeds / 4).abs() > SURE * spread).any():
@@ -478,16 +505,14 @@ AXIS = "Which axis of N × H × W × C is the width?"
 WINDOWS = (
     mistake("flip_upside_down", "Your images are mirrored from top to bottom.", AXIS, dim=1),
     mistake("flip_of_colors", "You mirror the colors: red and blue change places.", AXIS, dim=3),
-    mistake("border_not_black", "The border around your images is made of their own pixels.", BORDER, mode="reflect"),
-    mistake("border_not_black", "The border around your images is made of their own pixels.", BORDER, mode="replicate"),
-    mistake("border_not_black", "The border around your images is made of their own pixels.", BORDER, mode="circular"),
+    *mistakes("border_not_black", "The border around your images is made of their own pixels.", BORDER, "mode",
+              ("reflect", "replicate", "circular")),
     mistake("border_white", "The border around your images is white.", BORDER, value=255),
-    mistake("border_gray", "The border around your images is gray.", BORDER, value=128),
-    mistake("border_gray", "The border around your images is gray.", BORDER, value=127),
+    *mistakes("border_gray", "The border around your images is gray.", BORDER, "value", (128, 127)),
     mistake("order_changed", "Images have changed places in the batch.",
             "Do the labels know of it? Which axis do you flip?", order=-1),
     mistake("colors_reversed", "Red and blue have changed places.", AXIS, colors=-1),
-    *(mistake("pad_size", f"You pad {pad} pixels on each side.", BORDER, pad=pad) for pad in (5, 6, 8)),
+    *mistakes("pad_size", "You pad {} pixels on each side.", BORDER, "pad", (5, 6, 8)),
 )
 # fmt: on
 
@@ -501,11 +526,15 @@ def _explain_images(augmented: Any, images: Tensor, kept: Tensor) -> Finding | N
         return argument_changed("images")
     if augmented.shape != images.shape:
         seen = f"{tuple(images.shape)} went in, {tuple(augmented.shape)} came out."
+        if sorted(augmented.shape) == sorted(images.shape):
+            return Finding("axes_order", seen, "In which order do the dimensions stand?")
         look = "How large is the window that you cut, and what from?"
         square = len(set(augmented.shape[1:3])) == 1 < len(set(images.shape[1:3]))
         if square:
             return Finding("square_only", seen, "Which of your sizes is the height, and which the width?")
         return Finding("window_size", seen, look)
+    if augmented.dtype != images.dtype:
+        notice(Finding("dtype_changed", f"Your images come back as {augmented.dtype}; uint8 went in.", SIGNATURE))
     return None
 
 
@@ -542,6 +571,8 @@ def _explain_crops(draws: Draws) -> Finding | None:
         return Finding("diagonal_crop", seen, "How many numbers does each window need?")
     for name, at in (("top", top), ("left", left[straight])):
         low, high = int(at.min()), int(at.max())
+        if low and low + high == places - 1:
+            return Finding("pad_size", f"Your windows move by {PAD - low} pixels at most.", BORDER)
         if (low, high) != (0, places - 1):
             seen = f"Your windows start {low} to {high} pixels from the {name} of the padded image."
             return Finding("crop_range", seen, "At how many places fits a window into a row that is 8 pixels longer?")
@@ -567,15 +598,22 @@ def _linked(a: Tensor, b: Tensor) -> bool:
     return bool(correlation.abs() > SURE / len(a) ** 0.5)
 
 
+def _decided(coin: Tensor, top: Tensor, left: Tensor) -> bool:
+    """Whether the places of the windows have a say in a coin."""
+    cells = torch.zeros(2 * PAD + 1, 2 * PAD + 1, 2).index_put((top, left, coin.long()), torch.ones(len(coin)), True)
+    n = cells.sum(2).clamp(min=1)
+    surprise = ((cells[..., 0] - cells[..., 1]) ** 2 / n).sum()
+    return bool(surprise > n.numel() + SURE * (2 * n.numel()) ** 0.5)
+
+
 def _explain_one(function: Callable, images: Tensor) -> Finding | None:
     """Whether a batch of a single image is augmented."""
     single = [contained(function, images[i : i + 1].clone(), torch.Generator().manual_seed(i)) for i in range(4)]
     problem = next((one.problem for one in single if one.problem), None)
     if problem or not all(same(one.value, images[i : i + 1]) for i, one in enumerate(single)):
         return problem
-    return Finding(
-        "single_skipped", "A batch of a single image comes back as it is.", "What if the last batch has one?"
-    )
+    seen = "A batch of a single image comes back as it is."
+    return Finding("single_skipped", seen, "What if the last batch has one?")
 
 
 def _shares_of_few(function: Callable, images: Tensor) -> list[float]:
@@ -608,7 +646,8 @@ def _explain_flips(draws: Draws, others: Draws | None, few: Sequence[float]) -> 
         return Finding("exactly_half", seen, "Does each image have a coin of its own?")
     straight = torch.where(mirrored == 0, left, 2 * PAD - left)
     if (
-        _linked(mirrored[1:], mirrored[:-1])
+        _decided(mirrored, top, left)
+        or _linked(mirrored[1:], mirrored[:-1])
         or any(_linked(mirrored, at) for at in (top, torch.arange(len(top))))
         or (_linked(mirrored, left) and _linked(mirrored, straight))
     ):
@@ -646,10 +685,10 @@ class Epoch:
 
 
 def _collect(
-    function: Callable, images: Tensor, labels: Tensor, training: bool, source: torch.Generator
+    function: Callable, images: Tensor, labels: Tensor, training: bool, source: torch.Generator, size: int = 4
 ) -> Epoch | Finding:
     before = images.clone(), labels.clone()
-    given = function(images, labels, 4, training, source)
+    given = function(images, labels, size, training, source)
     if given is None:
         return none_returned(given)
     if not isinstance(given, Iterable):
@@ -659,15 +698,13 @@ def _collect(
         if not torch.equal(old, new):
             return argument_changed(name)
     if not made:
-        return Finding(
-            "no_batches", "No batch comes out of your function.", "Does every batch reach yield or the list?"
-        )
+        seen = "No batch comes out of your function."
+        return Finding("no_batches", seen, "Does every batch reach yield or the list?")
     if any(not isinstance(batch, tuple | list) or len(batch) != 2 for batch in made):
         return Finding("no_pairs", f"A batch of yours is {describe(made[0])}, no pair.", "Which two things is a batch?")
     if any(not isinstance(part, Tensor) for batch in made for part in batch):
-        return Finding(
-            "no_tensor", f"A batch of yours holds {describe(made[0][0])}, no tensor.", "Which types does the task name?"
-        )
+        seen = f"A batch of yours holds {describe(made[0][0])}, no tensor."
+        return Finding("no_tensor", seen, "Which types does the task name?")
     if made[0][0].ndim == 1 and made[0][1].ndim == 4:
         seen = "Your batches hold the labels first, then the images."
         return Finding("labels_first", seen, "In which order does the task name them?")
@@ -685,11 +722,19 @@ def _explain_sizes(sizes: list[int]) -> Finding | None:
     return Finding("batch_size", seen, "Which argument says how many images a batch has, and which is the odd one?")
 
 
+def _missing(epoch: Epoch) -> str:
+    """Where to look for images that do not come."""
+    if len(epoch.sizes) == 1:
+        return "Where does return stand: in the loop, or behind it?"
+    full = len(epoch.labels) == COUNT - COUNT % 4
+    return "What becomes of a last batch that is not full?" if full else "Where does each of your slices end?"
+
+
 def _explain_test(epoch: Epoch, images: Tensor) -> Finding | None:
     found, labels = epoch.images, epoch.labels
     if sorted(labels.tolist()) != list(range(COUNT)):
         seen = f"{len(labels)} of {COUNT} test images come, {len(set(labels.tolist()))} of them different."
-        return Finding("test_incomplete", seen, "What becomes of a last batch that is not full?")
+        return Finding("test_incomplete", seen, _missing(epoch))
     if not torch.equal(found.double(), images[labels].double()):
         if _draws(images[labels], found).known:
             seen = "Your test images are cropped or mirrored."
@@ -729,7 +774,7 @@ def _explain_matching(epoch: Epoch) -> Finding | None:
         return Finding("train_repeated", seen, "How often should each image come in an epoch?")
     if len(labels) < COUNT:
         seen = f"{len(labels)} of {COUNT} training images come."
-        return Finding("train_incomplete", seen, "What becomes of a last batch that is not full?")
+        return Finding("train_incomplete", seen, _missing(epoch))
     if same(known, labels.double()):
         return None
     if not same(known, known.round()):

@@ -144,7 +144,8 @@ class Replay:
             call = Call("conv", x, self._spare(exact), None, stride, kernel // 2)
             self.roles[role] = call
             return F.conv2d(x, call.weight, None, stride, kernel // 2)
-        alike = [call for call in found if call.weight.shape[2:] == found[0].weight.shape[2:]]
+        asked = tuple(found[0].weight.shape) == exact
+        alike = [call for call in found if not asked or call.weight.shape[2:] == found[0].weight.shape[2:]]
         self.doubtful |= len(alike) > 1
         call = alike[-1 if self.turned else 0]
         self.calls = [one for one in self.calls if one is not call]
@@ -173,9 +174,10 @@ class Replay:
     def linear(self, x: Tensor, out: int) -> Tensor:
         """The linear layer that read ``x``."""
         call = self._take("linear", x)
-        if call is None and x.ndim == 2:  # a 1×1 convolution of a single position is the same
-            heads = [c for c in self.calls if c.kind == "conv" and same(c.x, x[:, :, None, None])]
-            call = next((c for c in heads if tuple(c.weight.shape[2:]) == (1, 1)), None)
+        if call is None and x.ndim == 2:  # a 1×1 convolution is the same, and so is the mean behind either
+            heads = [c for c in self.calls if c.kind == "conv" and same(c.x.mean((2, 3)), x)]
+            heads += [c for c in self.calls if c.kind == "linear" and c.x.ndim == 3 and same(c.x.mean(1), x)]
+            call = next((c for c in heads if tuple(c.weight.shape[2:]) in ((), (1, 1))), None)
             if call:
                 self.calls = [one for one in self.calls if one is not call]
                 self.roles["linear"] = call

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from .replay import MOMENTUM, Call, Replay
 from .report import Finding
-from .space import Space, mistake
+from .space import Mistake, Space, mistake, mistakes, part, within
 from .values import same
 
 EPS = 1e-5
@@ -49,8 +49,8 @@ def _same(x: Tensor) -> Tensor:
 RIGHT = {
     "unit": "conv norm act", "no_norm": (), "act": F.relu, "linear": (), "begin": _same, "branch_end": _same,
     "skip_reads": "input", "projects": "where the shape changes", "change": None, "pool": None, "skip_norm": True,
-    "projection_end": _same, "skip_end": _same, "pads": {}, "padded_norm": False, "join": torch.add, "sum_norm": False,
-    "end": F.relu, "expects": "its own width",
+    "unchanged": _same, "projection_end": _same, "skip_end": _same, "padded_norm": False, "join": torch.add,
+    "sum_norm": False, "end": F.relu, "expects": "its own width",
 }  # fmt: skip
 
 
@@ -107,11 +107,12 @@ def _shortcut(
         "never": False,
         "by stride": stride != 1,
         "by channels": comes_in != leaves,
+        "by both": stride != 1 and comes_in != leaves,
     }
     if not changes[how["projects"]]:
-        return x
+        return how["unchanged"](x)
     if (how["change"] or {"A": "pad", "B": "project"}[plan.option]) == "pad":
-        x = zero_padded(x, leaves, stride, **how["pads"])
+        x = zero_padded(x, leaves, stride, **part("pads", how))
         return layers.norm(f"{name}projection norm", x) if how["padded_norm"] else x
     pooled = how["pool"](x, stride) if how["pool"] else x
     x = layers.conv(f"{name}projection", pooled, leaves, 1, 1 if how["pool"] else stride)
@@ -120,14 +121,20 @@ def _shortcut(
     return how["projection_end"](layers.norm(f"{name}projection norm", x) if how["skip_norm"] else x)
 
 
-def zero_padded(x: Tensor, channels: int, stride: int, *, before="half", pick="first", fill="zeros") -> Tensor:
+def zero_padded(
+    x: Tensor, channels: int, stride: int, *, zeros=lambda new, old: (new // 2, new - new // 2), pick="first",
+    fill="zeros", place="channels", step=None, turned=False,
+) -> Tensor:  # fmt: skip
     """Option A."""
+    channels, stride = (stride, channels) if turned else (channels, step or stride)
     new = channels - x.shape[1]
-    first = {"larger half": new - new // 2, "none": 0, "all": new}.get(before, new // 2)
+    first, last = zeros(new, x.shape[1])
     picks = {
         "first": lambda: x[:, :, ::stride, ::stride],
         "mean": lambda: F.avg_pool2d(x, stride),
         "largest": lambda: F.max_pool2d(x, stride),
+        "mean, rounded up": lambda: F.avg_pool2d(x, stride, ceil_mode=True),
+        "largest, rounded up": lambda: F.max_pool2d(x, stride, ceil_mode=True),
         "second": lambda: x[:, :, stride - 1 :: stride, stride - 1 :: stride],
         "every": lambda: x,
         "rows": lambda: x[:, :, ::stride],
@@ -136,44 +143,57 @@ def zero_padded(x: Tensor, channels: int, stride: int, *, before="half", pick="f
         "rounded down": lambda: F.interpolate(x, size=(x.shape[2] // stride, x.shape[3] // stride)),
     }
     x = picks[pick]()
-    if before == "beside":
-        return F.pad(x, (first, new - first))
-    if before == "between":
+    if place == "beside":
+        return F.pad(x, (first, last))
+    if place == "between":
         y = x.new_zeros(len(x), channels, *x.shape[2:])
         y[:, torch.linspace(0, channels - 1, x.shape[1]).long()] = x
         return y
-    if before == "never with stride 1" and stride == 1:
+    if place == "never with stride 1" and stride == 1:
         return x
     if fill == "copies":
         return x[:, (torch.arange(channels) - first) % x.shape[1]]
-    if before == "half twice":
-        new = 2 * first
-    return F.pad(x, (0, 0, 0, 0, first, new - first), value=1.0 if fill == "ones" else 0.0)
+    return F.pad(x, (0, 0, 0, 0, first, last), value=1.0 if fill == "ones" else 0.0)
 
 
 SIDES = "How are the zeros spread over the two sides of the channel axis?"
 PICKS = "Does option A compute anything from its input, or only pick from it? Which positions?"
 # fmt: off
 PADS = (
-    mistake("padding_at_end", "All new channels of zeros stand behind the old ones.", SIDES, before="none"),
-    mistake("padding_at_start", "All new channels of zeros stand before the old ones.", SIDES, before="all"),
+    mistake("padding_at_end", "All new channels of zeros stand behind the old ones.", SIDES,
+            zeros=lambda new, old: (0, new)),
+    mistake("padding_at_start", "All new channels of zeros stand before the old ones.", SIDES,
+            zeros=lambda new, old: (new, 0)),
     mistake("odd_zero_before", "If the number of zeros is odd, one more of them stands before.", SIDES,
-            before="larger half"),
-    mistake("shortcut_pooled", "Your shortcut takes the mean of neighboring positions.", PICKS, pick="mean"),
-    mistake("shortcut_max_pooled", "Your shortcut takes the largest of neighboring positions.", PICKS, pick="largest"),
+            zeros=lambda new, old: (new - new // 2, new // 2)),
+    *mistakes("zeros_off", "You add {}.", "How many channels are new?", "zeros",
+              {"as many zeros as channels should leave": lambda new, old: ((new + old) // 2, (new + old + 1) // 2),
+               "all new channels to each side": lambda new, old: (new, new),
+               "half of the new channels, all of them behind": lambda new, old: (0, new // 2),
+               "half of the new channels, all of them before": lambda new, old: (new // 2, 0),
+               "a quarter of the channels that leave to each side": lambda new, old: ((new + old) // 4,) * 2,
+               "half of the channels that come in to each side": lambda new, old: (old // 2,) * 2}),
+    *mistakes("shortcut_pooled", "Your shortcut takes the mean of neighboring positions.", PICKS, "pick",
+              ("mean", "mean, rounded up")),
+    *mistakes("shortcut_max_pooled", "Your shortcut takes the largest of neighboring positions.", PICKS, "pick",
+              ("largest", "largest, rounded up")),
     mistake("picks_second", "Your shortcut does not begin with the first position.", PICKS, pick="second"),
     mistake("picks_every", "Your shortcut keeps every position.", PICKS, pick="every"),
     mistake("picks_rows", "Your shortcut leaves out rows, and no columns.", PICKS, pick="rows"),
+    mistake("stride_fixed", "Your shortcut takes every second position, whatever the stride is.", PICKS, step=2),
+    mistake("arguments_swapped", "Your shortcut takes the stride for the channels.",
+            "In which order do the arguments come?", turned=True),
     mistake("picks_columns", "Your shortcut leaves out columns, and no rows.", PICKS, pick="columns"),
     mistake("picks_corner", "Your shortcut cuts out a corner of the image.", PICKS, pick="corner"),
     mistake("picks_rounded_down", "Of an odd size, your shortcut loses the last row and column.",
             "How many of five positions does a step of 2 meet, the first one included?", pick="rounded down"),
     mistake("zeros_beside", "Your zeros stand beside the image, not before and behind the channels.",
-            "With which axis do the pairs of F.pad begin?", before="beside"),
-    mistake("zeros_between", "Your zeros stand between the old channels.", SIDES, before="between"),
-    mistake("odd_zero_lost", "If the number of zeros is odd, one of them is missing.", SIDES, before="half twice"),
+            "With which axis do the pairs of F.pad begin?", place="beside"),
+    mistake("zeros_between", "Your zeros stand between the old channels.", SIDES, place="between"),
+    mistake("odd_zero_lost", "If the number of zeros is odd, one of them is missing.", SIDES,
+            zeros=lambda new, old: (new // 2,) * 2),
     mistake("only_with_stride", "With stride 1 nothing happens, also where the channels change.",
-            "Which two things can change a shape?", before="never with stride 1"),
+            "Which two things can change a shape?", place="never with stride 1"),
     mistake("copies_for_zeros", "Your new channels are copies of the old ones.", "With what does option A fill up?",
             fill="copies"),
     mistake("ones_for_zeros", "Your new channels are no zeros.", "With what does option A fill up?", fill="ones"),
@@ -188,15 +208,10 @@ ORDER = "In which order do convolution, BatchNorm and ReLU follow each other?"
 MEET = "With a branch of zeros, what should a block of non-negative input return?"
 EXPANSION = "How many times the width leaves a bottleneck?"
 FUNCTION = "Which function does the figure name between the layers?"
-OTHER_ACTS = (
-    ("gelu", F.gelu, "GELU"),
-    ("leaky_relu", F.leaky_relu, "a leaky ReLU"),
-    ("silu", F.silu, "SiLU"),
-    ("elu", F.elu, "ELU"),
-    ("tanh", torch.tanh, "tanh"),
-    ("sigmoid", torch.sigmoid, "a sigmoid"),
-    ("relu6", F.relu6, "ReLU6"),
-)
+OTHER_ACTS = {
+    "GELU": F.gelu, "a leaky ReLU": F.leaky_relu, "SiLU": F.silu, "ELU": F.elu, "tanh": torch.tanh,
+    "a sigmoid": torch.sigmoid, "ReLU6": F.relu6,
+}  # fmt: skip
 
 
 # fmt: off
@@ -211,7 +226,7 @@ def wirings(plan: Plan) -> tuple:
         mistake("no_final_relu", "Your block gives negative numbers.", "What should come last?", end=_same),
         mistake("relu_before_addition",
                 "Your block cuts the branch at zero before the two paths meet, and leaves their sum alone.", FIGURE,
-                **{"branch_end": F.relu, "end": _same}),
+                branch_end=F.relu, end=_same),
         mistake("relu_twice",
                 "Your branch can only add to the shortcut, never take away: it is cut at zero before they meet.",
                 "How many times is ReLU applied in the figure, and where?", branch_end=F.relu),
@@ -221,6 +236,8 @@ def wirings(plan: Plan) -> tuple:
                 skip_reads="first"),
         mistake("shortcut_not_added", "Your output depends on the branch alone, as in a plain network.",
                 "Where does the input meet the branch again?", join="branch alone"),
+        mistake("nothing_added_unchanged", "Nothing is added to the branch where the shape stays the same.",
+                "What is the shortcut where nothing has to change?", heart=True, unchanged=torch.zeros_like),
         mistake("branch_not_added", "Your output depends on the shortcut alone.",
                 "Which variable holds what the branch computed, and is it the one that you add?",
                 join="shortcut alone"),
@@ -228,28 +245,33 @@ def wirings(plan: Plan) -> tuple:
                 "Is the stride the only thing that changes a shape?", projects="by stride"),
         mistake("projection_by_channels_only", "Nothing projects the shortcut where only the size changes.",
                 "Are the channels the only thing that changes a shape?", projects="by channels"),
+        mistake("projection_by_both", "Nothing projects the shortcut where only one of size and channels changes.",
+                "Does one change alone leave the two shapes alike?", projects="by both"),
         mistake("projection_never", "Nothing projects the shortcut where the shape changes.",
                 "What does the option do where the two shapes differ?", projects="never"),
         mistake("projection_always", "Your shortcut projects although the shape stays the same.",
-                "What is the shortcut where nothing has to change?", **{"projects": "always", "change": "project"}),
+                "What is the shortcut where nothing has to change?", projects="always", change="project"),
         mistake("no_norm_on_projection", "Your projection is a convolution alone.", NORMS, skip_norm=False),
         mistake("no_norm", "No BatchNorm acts in your branch.",
                 "What stands between each convolution and what follows it?", no_norm=tuple(range(last + 1))),
-        *(mistake("norm_missing", f"No BatchNorm follows the {ordinal[i]} convolution of your branch.", NORMS,
-                no_norm=(i,)) for i in range(last + 1)),
+        *mistakes("norms_missing", "Only the {} convolution of your branch has a BatchNorm.", NORMS, "no_norm",
+                  {ordinal[i]: tuple(k for k in range(last + 1) if k != i) for i in range(last + 1) if last > 1}),
+        *mistakes("norm_missing", "No BatchNorm follows the {} convolution of your branch.", NORMS, "no_norm",
+                  {ordinal[i]: (i,) for i in range(last + 1)}),
         mistake("no_relu_between", "Your branch is linear: nothing bends between its convolutions.", BENDS,
                 linear=tuple(range(last + 1))),
-        *(mistake("relu_missing", f"Nothing bends behind the {ordinal[i]} convolution of your branch.", BENDS,
-                linear=(i,)) for i in range(last if last > 1 else 0)),
+        *mistakes("relu_missing", "Nothing bends behind the {} convolution of your branch.", BENDS, "linear",
+                  {ordinal[i]: (i,) for i in range(last if last > 1 else 0)}),
         mistake("relu_on_projection", "Your projection is cut at zero before it is added.",
                 "Does a shortcut have a ReLU of its own?", projection_end=F.relu),
         mistake("relu_on_shortcut", "Negative numbers do not pass your shortcut.",
                 "What does the figure write on the shortcut's line?", skip_end=F.relu),
         mistake("input_bent", "Your block begins with a ReLU: its input is cut at zero for both paths.", READS,
                 begin=F.relu),
-        *(mistake("pooled_before_projection", "Your shortcut pools before it projects.",
-                "Which layers does option B put on the shortcut?", pool=pool) for pool in (lambda x, s: F.avg_pool2d(x,
-                s, ceil_mode=True), F.avg_pool2d, lambda x, s: F.max_pool2d(x, s, ceil_mode=True), F.max_pool2d)),
+        *mistakes("pooled_before_projection", "Your shortcut pools before it projects.",
+                  "Which layers does option B put on the shortcut?", "pool",
+                  (lambda x, s: F.avg_pool2d(x, s, ceil_mode=True), F.avg_pool2d,
+                   lambda x, s: F.max_pool2d(x, s, ceil_mode=True), F.max_pool2d)),
         mistake("norm_on_padding", "BatchNorm follows your zeros.", "How many numbers does option A learn?",
                 padded_norm=True),
         mistake("input_bent", "Your shortcut starts from the input behind a ReLU.", READS, skip_reads="input bent"),
@@ -258,8 +280,8 @@ def wirings(plan: Plan) -> tuple:
         mistake("branch_twice", "The branch counts twice in your sum.", "Is there a second addition, perhaps in place?",
                 join=lambda a, b: 2 * a + b),
         mistake("shortcut_subtracted", "Your block subtracts the shortcut from the branch.", MEET, join=torch.sub),
-        mistake("branch_subtracted", "Your block subtracts the branch from the shortcut.", MEET, join=lambda a,
-                b: b - a),
+        mistake("branch_subtracted", "Your block subtracts the branch from the shortcut.", MEET,
+                join=lambda a, b: b - a),
         mistake("multiplied", "Your two paths are multiplied.", MEET, join=torch.mul),
         mistake("averaged", "You take the mean of the two paths.", MEET, join=lambda a, b: (a + b) / 2),
         mistake("concatenated", "You put the two paths side by side.", "Does a residual block add, or concatenate?",
@@ -269,19 +291,19 @@ def wirings(plan: Plan) -> tuple:
         mistake("norm_after_relu", "In your branch, ReLU comes before BatchNorm.", ORDER, unit="conv act norm"),
         mistake("pre_activation",
                 "Your block normalizes before each convolution, as the pre-activation form of the later paper does.",
-                "Which of the two papers' figures does the task name?", **{"unit": "norm act conv", "end": _same}),
+                "Which of the two papers' figures does the task name?", unit="norm act conv", end=_same),
         mistake("pre_activation", "Your block normalizes before each convolution.", ORDER, unit="norm act conv"),
         mistake("projection_for_padding", "Your shortcut projects with weights of its own.",
                 "How many parameters does option A have?", change="project"),
         mistake("padding_for_projection", "Your shortcut pads with zeros where the shape changes.",
                 "Which of the options A and B learns its shortcut?", change="pad"),
-        *(mistake("other_activation", f"Between your layers stands {noun}.", FUNCTION, act=function) for _, function,
-                noun in OTHER_ACTS),
-        *(mistake("other_end", f"Your block ends with {noun}.", "What should come last?", end=function) for _, function,
-                noun in OTHER_ACTS),
-        *(mistake("other_everywhere", f"In place of ReLU your block has {noun}.", FUNCTION, **{"act": function,
-                "end": function}) for _, function, noun in OTHER_ACTS),
-        *(mistake(one.finding.key, one.finding.seen, one.finding.look, pads=one.options) for one in PADS),
+        *mistakes("other_activation", "Between your layers stands {}.", FUNCTION, "act", OTHER_ACTS),
+        *mistakes("other_end", "Your block ends with {}.", "What should come last?", "end", OTHER_ACTS),
+        *(mistake("other_everywhere", f"In place of ReLU your block has {noun}.", FUNCTION, act=act, end=act)
+          for noun, act in OTHER_ACTS.items()),
+        *within("pads", PADS),
+        *(Mistake(one.finding, {**one.options, "projects": "always"})  # called where nothing changes, too
+          for one in within("pads", PADS) if one.finding.key in ("stride_fixed", "arguments_swapped")),
     )
 # fmt: on
 
@@ -292,12 +314,12 @@ def settings(plan: Plan, roles: Mapping[str, Call], width: int, stride: int) -> 
     names = ["first", "second", "third"]
     found = []
     for i, (call, (kernel, times)) in enumerate(zip(convs, plan.convs, strict=True)):
-        found += _conv(
+        found += conv_settings(
             call, f"{names[i]} convolution", kernel, width * times, last=plan.expansion > 1 and i == len(convs) - 1
         )
     projection = roles.get("projection")
     if projection:
-        found += _conv(projection, "projection", 1, convs[-1].weight.shape[0], last=False)
+        found += conv_settings(projection, "projection", 1, convs[-1].weight.shape[0], last=False)
     found += _strides(plan, [call.stride for call in convs], projection.stride if projection else None, stride)
     return found
 
@@ -305,7 +327,8 @@ def settings(plan: Plan, roles: Mapping[str, Call], width: int, stride: int) -> 
 SPREAD = "Which argument of nn.Conv2d changes which numbers a kernel reads?"
 
 
-def _conv(call: Call, name: str, kernel: int, out: int, last: bool) -> list[Finding]:
+def conv_settings(call: Call, name: str, kernel: int, out: int, last: bool) -> list[Finding]:
+    """What is wrong with one convolution that should have this kernel and give so many channels."""
     found, size = [], tuple(call.weight.shape[2:])
     if size != (kernel, kernel):
         key = "projection_kernel" if name == "projection" else "kernel_size"
@@ -344,15 +367,13 @@ def _strides(plan: Plan, branch: list[int], shortcut: int | None, stride: int) -
         seen = "Your branch makes the feature maps smaller, and your shortcut does not."
         if shortcut > stride:
             seen = f"Your shortcut has stride {shortcut}, and your branch {stride}."
-        return [
-            Finding("stride_branch_only", seen, "Which stride does the shortcut need, so that the two can be added?")
-        ]
+        look = "Which stride does the shortcut need, so that the two can be added?"
+        return [Finding("stride_branch_only", seen, look)]
     if strided < stride:
         seen = f"With stride {stride}, your branch keeps the size of the feature maps."
         if shortcut in (None, 1):
-            return [
-                Finding("stride_never", "Your block ignores its stride.", "Which layers does the task name for it?")
-            ]
+            seen = "Your block ignores its stride."
+            return [Finding("stride_never", seen, "Which layers does the task name for it?")]
         return [Finding("stride_shortcut_only", seen, "Which convolution of the branch should take the stride?")]
     if any(step not in (1, stride) for step in branch):
         seen = f"With stride {stride}, a convolution of your branch has stride {max(branch)}."

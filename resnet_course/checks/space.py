@@ -35,6 +35,14 @@ def mistake(key: str, seen: str, look: str, heart: bool = False, **options: Any)
     return Mistake(Finding(key, seen, look, heart), options)
 
 
+def mistakes(
+    key: str, seen: str, look: str, option: str, values: Iterable[Any], heart: bool = False
+) -> tuple[Mistake, ...]:
+    """Rows that differ in one option: its values, or by the words for which ``seen`` has a gap, in a mapping."""
+    named = values.items() if isinstance(values, Mapping) else [(value, value) for value in values]
+    return tuple(mistake(key, seen.format(words), look, heart, **{option: value}) for words, value in named)
+
+
 def within(name: str, mistakes: Iterable[Mistake]) -> tuple[Mistake, ...]:
     """The rows of another table, their options under a name of their own: ``field.step``."""
     return tuple(Mistake(one.finding, {f"{name}.{k}": v for k, v in one.options.items()}) for one in mistakes)
@@ -69,8 +77,9 @@ def search(
             and mistakes that explain much are tried together first.
         least, most: how many mistakes at once.
     """
-    end, worth = time.thread_time() + SECONDS, dict.fromkeys(range(len(mistakes)), 0.0)
+    end, worth = 0.0, dict.fromkeys(range(len(mistakes)), 0.0)
     for n in range(1, most + 1):
+        end = time.thread_time() + SECONDS if n <= 2 else end
         tried = itertools.combinations(range(len(mistakes)), n)
         for made in sorted(tried, key=lambda made: -sum(map(worth.get, made))):
             rows = [mistakes[i] for i in made]

@@ -11,7 +11,7 @@ from resnet_tutorial.analysis.uncertainty import t_quantile
 
 from .contain import contained, watch
 from .report import Finding, Result, grade
-from .space import Space, mistake, search
+from .space import Space, mistake, mistakes, search
 from .values import SECOND, check_values, compare_values, none_returned, same, to_tensor
 
 Values = Sequence[float]
@@ -26,8 +26,8 @@ TABLE = 2e-5  # of about 90 percent: a table of t with four digits is good enoug
 WELCH = 1e-3  # freedom rounded down to a row of that table is not
 
 
-def _mean(values: Values, *, figure=None, less=0, some=slice(None)) -> float:
-    return figure(values) if figure else sum(values[some]) / (len(values) - less)
+def _mean(values: Values, *, figure=None, less=0, some=slice(None), number=None) -> float:
+    return figure(values) if figure else sum(values[some]) / (number or len(values) - less)
 
 
 FIGURE = "Which runs should enter the figure?"
@@ -38,10 +38,8 @@ MEAN = Space(
         mistake("best_for_mean", "You report the best of the runs.", "Would the next seed reach it, too?", figure=max),
         mistake("worst_for_mean", "You report the worst of the runs.", FIGURE, figure=min),
         mistake("median_for_mean", "You report the run in the middle.", "What is asked for?", figure=statistics.median),
-        mistake("median_for_mean", "You report a run in the middle.", "What is asked for?",
-                figure=statistics.median_high),
-        mistake("median_for_mean", "You report a run in the middle.", "What is asked for?",
-                figure=lambda v: v[len(v) // 2]),
+        *mistakes("median_for_mean", "You report a run in the middle.", "What is asked for?", "figure",
+                  (statistics.median_high, lambda v: v[len(v) // 2])),
         mistake("last_for_mean", "You report the last run.", FIGURE, figure=lambda v: v[-1]),
         mistake("first_for_mean", "You report the first run.", FIGURE, figure=lambda v: v[0]),
         mistake("sum_for_mean", "You report the sum of the runs.", "What is missing after the sum?", figure=sum),
@@ -51,6 +49,8 @@ MEAN = Space(
                 figure=lambda v: (sum(v) + v[0]) / len(v)),
         mistake("divided_by_less", "You divide by n − 1.", "How many values are added up?", less=1),
         mistake("divided_by_more", "You divide by n + 1.", "How many values are added up?", less=-1),
+        *mistakes("divided_by_fixed", "You divide by {}, however many runs there are.", "How many values are added up?",
+                  "number", (2, 3)),
         mistake("first_left_out", "The first run does not enter your sum.", FIGURE, some=slice(1, None)),
         mistake("last_left_out", "The last run does not enter your sum.", FIGURE, some=slice(-1)),
         mistake("whole_numbers", "You round down.", "Which division keeps the fraction?",
@@ -64,13 +64,17 @@ FURTHER = "By what is the sum of squares divided, if the mean was estimated from
 LAST_STEP = "What is the last step from the variance to the standard deviation?"
 
 
-def _spread(values: Values, *, less=1, root="last", power=2, center=statistics.fmean, each=0.0, kind=None) -> float:
+def _spread(
+    values: Values, *, less=1, root="last", power=2, center=statistics.fmean, each=0.0, some=slice(None), kind=None
+) -> float:
     if kind:
         return kind(values)
-    total = sum(abs(value - center(values)) ** power for value in values)
-    number = max(1, len(values) - less) if less is not None else 1
+    total = sum(abs(value - center(values)) ** power for value in values[some])
+    number = {None: 1, "always 3": 3, "always 2": 2}.get(less) or max(1, len(values) - less)
     if root == "early":
         return math.sqrt(total) / number
+    if root == "brackets":
+        return abs(total / len(values) - 1) ** 0.5
     spread = math.sqrt(total / number) if root == "last" else total / number
     return spread / len(values) ** each
 
@@ -84,8 +88,16 @@ SPREADS = (
     mistake("less_two", "You divide by n − 2.", FURTHER, less=2),
     mistake("more_one", "You divide by n + 1.", FURTHER, less=-1),
     mistake("not_divided", "You do not divide the sum.", FURTHER, less=None),
-    mistake("absolute_deviation", "You take the mean of the distances from the mean.",
-            "What is done to each distance before they are added up?", **{"power": 1, "root": "none", "less": 0}),
+    *mistakes("divided_by_fixed", "You divide by {}, however many runs there are.", FURTHER, "less",
+              {2: "always 2", 3: "always 3"}),
+    mistake("brackets_missing", "You take 1 from the quotient, not from n.", "What is divided? Mind the brackets.",
+            root="brackets"),
+    *mistakes("some_left_out", "Only the {} run enters your sum.", "Does return stand in the loop, or behind it?",
+              "some", {"first": slice(1), "last": slice(-1, None)}),
+    *mistakes("one_left_out", "The {} run does not enter your sum.", "Where does your loop begin, and end?", "some",
+              {"first": slice(1, None), "last": slice(-1)}),
+    *(mistake("absolute_deviation", "You take the mean of the distances from the mean.",
+              "What is done to each distance before they are added up?", power=1, root="none", less=n) for n in (0, 1)),
     mistake("not_squared", "You do not square the distances.", "What is done to each before adding?", power=1),
     mistake("around_zero", "You square the values themselves.", "From where are distances taken?", center=lambda v: 0),
 )
@@ -96,8 +108,8 @@ DEVIATION = Space(
     _spread,
     (
         *SPREADS,
-        *(mistake("around_wrong_mean", "You take distances from a number that is not the mean.",
-                "Does your mean pass its check?", center=partial(_mean, **one.options)) for one in MEAN.mistakes),
+        *mistakes("around_wrong_mean", "You take distances from a number that is not the mean.",
+                  "Does your mean pass its check?", "center", [partial(_mean, **one.options) for one in MEAN.mistakes]),
         mistake("standard_error_for_sd", "Your spread shrinks when runs are added.", OF_MEAN, each=0.5),
         mistake("divided_twice", "Your spread is divided by the runs once more.", OF_MEAN, each=1),
         mistake("range_for_sd", "Your spread is the distance from the worst run to the best.",
@@ -106,6 +118,17 @@ DEVIATION = Space(
     ),
 )
 # fmt: on
+
+
+def _percentile(values: Values, share: float) -> float:
+    ordered, place = sorted(values), share * (len(values) - 1)
+    low = min(int(place), len(values) - 2)
+    return ordered[low] + (place - low) * (ordered[low + 1] - ordered[low])
+
+
+def _of_ends(first: Values, second: Values) -> tuple[float, float, float]:
+    (a, b), (c, d) = _interval(first), _interval(second)
+    return statistics.fmean(second) - statistics.fmean(first), c - a, d - b
 
 
 def _interval(
@@ -128,14 +151,16 @@ QUANTILES = (
     mistake("two_for_t", "Your interval takes two standard errors, however few the runs are.", FEW_RUNS, quantile=2.0),
     mistake("one_standard_error", "You give mean ± one standard error.", "How often does it hold the true mean?",
             quantile=1.0),
-    *(mistake("fixed_quantile", f"Your quantile is the one for {n} runs, however many there are.", COST,
-            quantile=t_quantile(n - 1)) for n in range(2, 8)),
+    *mistakes("level_for_freedom", "You ask for the quantile with {} degrees of freedom.", COST, "quantile",
+              {level: t_quantile(level) for level in (0.95, 0.975)}),
+    *mistakes("fixed_quantile", "Your quantile is the one for {} runs, however many there are.", COST, "quantile",
+              {n: t_quantile(n - 1) for n in range(2, 8)}),
     mistake("three_for_t", "Your interval takes three standard errors, always.", FEW_RUNS, quantile=3.0),
     mistake("one_sided_normal", "Your quantile is 1.645, however few the runs are.", FEW_RUNS, quantile=1.645),
     mistake("one_sided", "Your interval holds the mean 90 times in 100.", SIDES, level=0.9),
     mistake("half_level", "Your interval holds the mean 97.5 times in 100.", SIDES, level=0.975),
-    mistake("level_99", "Your interval holds the mean 99 times in 100.", "Which share does the task name?", level=0.99),
-    mistake("level_68", "Your interval holds the mean 68 times in 100.", "Which share does the task name?", level=0.68),
+    *mistakes("other_level", "Your interval holds the mean {} times in 100.", "Which share does the task name?",
+              "level", {99: 0.99, 68: 0.68}),
 )
 # fmt: on
 OF_A_MEAN = "What is the standard deviation of a mean of n runs?"
@@ -145,7 +170,7 @@ INTERVAL = Space(
     (
         *QUANTILES[:3],
         mistake("spread_for_interval", "You give mean ± standard deviation.",
-                "Where do single runs lie, and where does their mean?", **{"quantile": 1.0, "each": 0}),
+                "Where do single runs lie, and where does their mean?", quantile=1.0, each=0),
         mistake("interval_of_runs", "Your interval does not shrink when runs are added.", OF_A_MEAN, each=0),
         mistake("population_sd", "Your interval starts from a spread that is too small.", FURTHER,
                 **SPREADS[0].options),
@@ -164,9 +189,12 @@ INTERVAL = Space(
                 middle=True),
         mistake("around_best", "Your interval lies around the best run.", "Around what should it?", center=max),
         mistake("around_zero", "Your interval lies around 0.", "Around what should it?", center=lambda v: 0),
+        mistake("percentiles", "You give percentiles of the runs.",
+                "Where do single runs lie, and where does their mean?", heart=True,
+                kind=lambda v: (_percentile(v, 0.025), _percentile(v, 0.975))),
         mistake("smallest_to_largest", "Your interval goes from the worst run to the best.",
                 "What would a further run do to it?", kind=lambda v: (min(v), max(v))),
-        *SPREADS[2:6],
+        *(one for one in SPREADS if one.finding.key in ("root_too_early", "less_two", "more_one", "not_divided")),
     ),
 )
 # fmt: on
@@ -175,8 +203,10 @@ INTERVAL = Space(
 def _difference(
     first: Values, second: Values, *, quantile=None, freedom=None, level=0.95, add="variances", gap=None, sign=1,
     half=1, each=(1, 1), order=(0, 1, 2), around="value", whole=None, sizes=lambda n, m: (n, m), powers=(2, 2),
-            **spread: Any,
+    squared=lambda u, v: (u + v) ** 2, kind=None, **spread: Any,
 ) -> tuple[float, float, float]:  # fmt: skip
+    if kind:
+        return kind(first, second)
     groups = (first, second)
     squares = [_spread(values, **spread) ** 2 for values in groups]
     if add == "pooled":
@@ -185,7 +215,7 @@ def _difference(
         ] * 2
     n, m = sizes(len(first), len(second))
     u, v = squares[0] / n ** each[0], squares[1] / m ** each[1]
-    df = freedom(n, m) if freedom else (u + v) ** 2 / (u ** powers[0] / (n - 1) + v ** powers[1] / (m - 1))
+    df = freedom(n, m) if freedom else squared(u, v) / (u ** powers[0] / (n - 1) + v ** powers[1] / (m - 1))
     df = whole(df) if whole else df
     t = quantile or t_quantile(df, level)
     gaps = [0.0]
@@ -205,6 +235,7 @@ def _difference(
         "zero": 0,
         "pairs": statistics.fmean(gaps),
     }[around]
+    value = center if around == "pairs" else value
     numbers = value, center - half * width, center + half * width
     return tuple(numbers[i] for i in order)
 
@@ -219,8 +250,8 @@ DIFFERENCE = Space(
     _difference,
     (
         mistake("sign_turned", "Your difference has the other sign.", FROM, sign=-1),
-        mistake("never_negative", "Your difference is never negative.", FROM, gap=lambda a,
-                b: abs(_mean(b) - _mean(a))),
+        mistake("never_negative", "Your difference is never negative.", FROM,
+                gap=lambda a, b: abs(_mean(b) - _mean(a))),
         mistake("intervals_added", "The two half widths are added up.", COMBINE, add="intervals"),
         mistake("deviations_added", "The two standard errors are added up.", COMBINE, add="deviations"),
         mistake("subtracted", "You subtract one variance from the other.", COMBINE, add="subtracted"),
@@ -228,38 +259,34 @@ DIFFERENCE = Space(
         mistake("root_missing", "The root is missing from your half width.", "In which unit is a variance?",
                 add="no root"),
         mistake("best_against_best", "You compare the best run of one with the best of the other.", BEST,
-                **{"gap": lambda a, b: max(b) - max(a), "around": "means"}),
-        mistake("best_against_best", "You compare the best run of one with the best of the other.", BEST, gap=lambda a,
-                b: max(b) - max(a)),
-        mistake("medians", "You compare the runs in the middle.", FIGURE, gap=lambda a,
-                b: statistics.median(b) - statistics.median(a)),
-        mistake("paired", "You pair the runs of the two groups.",
-                "Which run of one group belongs to which of the other?", heart=True, add="paired"),
-        mistake("paired", "You pair the runs of the two groups.",
-                "Which run of one group belongs to which of the other?", heart=True, **{"add": "paired",
-                "around": "pairs"}),
+                gap=lambda a, b: max(b) - max(a), around="means"),
+        mistake("best_against_best", "You compare the best run of one with the best of the other.", BEST,
+                gap=lambda a, b: max(b) - max(a)),
+        mistake("medians", "You compare the runs in the middle.", FIGURE,
+                gap=lambda a, b: statistics.median(b) - statistics.median(a)),
+        *(mistake("paired", "You pair the runs of the two groups.",
+                  "Which run of one group belongs to which of the other?", heart=True, add="paired", around=around)
+          for around in ("value", "pairs")),
         *QUANTILES,
-        *(mistake("freedom_rounded", "You round the degrees of freedom.", FREEDOM, whole=whole) for whole
-                in (math.floor, round, math.ceil)),
-        mistake("freedom_together", "You take n₁ + n₂ − 2 degrees of freedom.", FREEDOM, freedom=lambda n,
-                m: n + m - 2),
-        mistake("freedom_smaller", "You take the smaller group's degrees of freedom.", FREEDOM, freedom=lambda n,
-                m: min(n, m) - 1),
-        mistake("freedom_first", "You take the first group's degrees of freedom.", FREEDOM, freedom=lambda n, m: n - 1),
-        mistake("freedom_second", "You take the second group's degrees of freedom.", FREEDOM, freedom=lambda n,
-                m: m - 1),
-        mistake("freedom_all", "You take n₁ + n₂ degrees of freedom.", FREEDOM, freedom=lambda n, m: n + m),
-        mistake("freedom_all_less_one", "You take n₁ + n₂ − 1 degrees of freedom.", FREEDOM, freedom=lambda n,
-                m: n + m - 1),
+        *mistakes("freedom_rounded", "You round the degrees of freedom.", FREEDOM, "whole",
+                  (math.floor, round, math.ceil)),
+        *mistakes("other_freedom", "You take {} degrees of freedom.", FREEDOM, "freedom",
+                  {"n₁ + n₂ − 2": lambda n, m: n + m - 2, "the smaller group's": lambda n, m: min(n, m) - 1,
+                   "the first group's": lambda n, m: n - 1, "the second group's": lambda n, m: m - 1,
+                   "n₁ + n₂": lambda n, m: n + m, "n₁ + n₂ − 1": lambda n, m: n + m - 1}),
         mistake("interval_of_runs", "Your interval does not shrink when runs are added.", OF_A_MEAN, each=(0, 0)),
-        *(mistake("one_not_divided", f"The variance of the {group} group is not divided by its runs.", OF_A_MEAN,
-                each=each) for group, each in (("first", (0, 1)), ("second", (1, 0)))),
+        *mistakes("one_not_divided", "The variance of the {} group is not divided by its runs.", OF_A_MEAN, "each",
+                  {"first": (0, 1), "second": (1, 0)}),
         mistake("divided_by_square", "You divide the variances by n squared.", OF_A_MEAN, each=(2, 2)),
-        *(mistake("sizes_off", f"You take the {words} number of runs for both.", "How many runs has each group?",
-                sizes=sizes) for words, sizes in (("first group's", lambda n, m: (n, n)), ("second group's", lambda n,
-                m: (m, m)), ("smaller", lambda n, m: (min(n, m),) * 2), ("larger", lambda n, m: (max(n, m),) * 2))),
-        *(mistake("not_squared_in_freedom", "In the degrees of freedom, something is not squared.", FREEDOM,
-                powers=powers) for powers in ((1, 1), (1, 2), (2, 1))),
+        *mistakes("sizes_off", "You take the {} number of runs for both.", "How many runs has each group?", "sizes",
+                  {"first group's": lambda n, m: (n, n), "second group's": lambda n, m: (m, m),
+                   "smaller": lambda n, m: (min(n, m),) * 2, "larger": lambda n, m: (max(n, m),) * 2}),
+        *mistakes("not_squared_in_freedom", "In the degrees of freedom, something is not squared.", FREEDOM, "powers",
+                  ((1, 1), (1, 2), (2, 1))),
+        mistake("squares_added", "In the degrees of freedom you add squares, and do not square the sum.", FREEDOM,
+                squared=lambda u, v: u**2 + v**2),
+        mistake("ends_subtracted", "You subtract the ends of one interval from those of the other.", COMBINE,
+                heart=True, kind=_of_ends),
         mistake("population_sd", "Your interval starts from spreads that are too small.", FURTHER, less=0),
         mistake("variance_squared", "You square the variances once more.", "What are s and s² in the formula?",
                 root="none"),
@@ -277,21 +304,17 @@ DIFFERENCE = Space(
 
 
 def _verdict(
-    first: Values,
-    second: Values,
-    *,
-    by=None,
-    turned=False,
-    says=str,
-    up=lambda low, high: low > 0,
-    down=lambda low, high: high < 0,
-    **difference: Any,
-) -> str:
+    first: Values, second: Values, *, by=None, turned=False, says=str, up=lambda low, high: low > 0,
+    down=lambda low, high: high < 0, ends=(1, 2), least=0.0, **difference: Any,
+) -> str:  # fmt: skip
     if turned:
         first, second = second, first
     if by:
         return says(by(first, second))
-    _, low, high = _difference(first, second, **difference)
+    numbers = _difference(first, second, **difference)
+    if abs(numbers[0]) < least:
+        return says("undecided")
+    low, high = (numbers[i] for i in ends)
     return says("higher" if up(low, high) else "lower" if down(low, high) else "undecided")
 
 
@@ -319,42 +342,46 @@ THREE = "Which three things can the interval of a difference show?"
 VERDICT = Space(
     _verdict,
     (
-        mistake("by_means", "You decide by the two means alone.", "Might other seeds turn the sign?", by=lambda a,
-                b: _sign(_mean(b) - _mean(a))),
+        mistake("by_means", "You decide by the two means alone.", "Might other seeds turn the sign?",
+                by=lambda a, b: _sign(_mean(b) - _mean(a))),
         mistake("by_overlap", "You are undecided whenever the two intervals overlap.", ONE_NUMBER, by=_by_overlap),
-        mistake("by_best", "You compare the best runs.", "What do the others say?", by=lambda a,
-                b: _sign(max(b) - max(a))),
+        mistake("by_best", "You compare the best runs.", "What do the others say?",
+                by=lambda a, b: _sign(max(b) - max(a))),
         mistake("by_ranges", "You are undecided whenever the runs overlap.", ONE_NUMBER, by=_by_ranges),
         mistake("verdict_turned", "Your verdict points the other way.", "Which of the two is the task about?",
                 turned=True),
         mistake("never_decided", "You are always undecided.", "When does an interval leave no doubt?",
                 says=lambda w: "undecided"),
-        mistake("always_decided", "You always say the same.", "What does your function do with its arguments?",
-                says=lambda w: "higher"),
-        mistake("always_decided", "You always say the same.", "What does your function do with its arguments?",
-                says=lambda w: "lower"),
-        mistake("never_lower", "You never say lower.", THREE, says=lambda w: w.replace("lower", "undecided")),
-        mistake("never_higher", "You never say higher.", THREE, says=lambda w: w.replace("higher", "undecided")),
-        mistake("sign_lost", "You say higher whenever the two differ.", THREE, says=lambda w: w.replace("lower",
-                "higher")),
-        mistake("undecided_is_lower", "You say lower where the interval holds 0.", THREE,
-                says=lambda w: w.replace("undecided", "lower")),
-        mistake("undecided_is_higher", "You say higher where the interval holds 0.", THREE,
-                says=lambda w: w.replace("undecided", "higher")),
-        *(mistake("by_spreads", f"You want a gap larger than {words}{of}.", ONE_NUMBER, by=_beyond(lambda a, b, n=n,
-                spread=spread: n * spread(a, b))) for n, words in ((1, ""), (2, "twice "), (1.96, "1.96 times "), (3,
-                "three times "), (0.5, "half ")) for of, spread in (("the spread of all runs together", lambda a,
-                b: _spread([*a, *b])), ("both spreads together", lambda a, b: _spread(a) + _spread(b)),
-                ("the larger spread", lambda a, b: max(_spread(a), _spread(b))), ("the smaller spread", lambda a,
-                b: min(_spread(a), _spread(b))), ("the first group's spread", lambda a, b: _spread(a)),
-                ("the second group's spread", lambda a, b: _spread(b)))),
-        *(mistake("by_limit", "You want a gap of a fixed size, however the runs spread.", ONE_NUMBER,
-                by=_beyond(lambda a, b, n=n: n)) for n in (1, 0.5, 2, 5, 0.1)),
+        *mistakes("always_decided", "You always say the same.", "What does your function do with its arguments?",
+                  "says", (lambda w: "higher", lambda w: "lower")),
+        *(mistake(key, f"You {words}.", THREE, says=lambda w, one=one, other=other: w.replace(one, other))
+          for key, words, one, other in (
+              ("never_lower", "never say lower", "lower", "undecided"),
+              ("never_higher", "never say higher", "higher", "undecided"),
+              ("sign_lost", "say higher whenever the two differ", "lower", "higher"),
+              ("undecided_is_lower", "say lower where the interval holds 0", "undecided", "lower"),
+              ("undecided_is_higher", "say higher where the interval holds 0", "undecided", "higher"))),
+        *(mistake("by_spreads", f"You want a gap larger than {words}{of}.", ONE_NUMBER,
+                  by=_beyond(lambda a, b, n=n, spread=spread: n * spread(a, b)))
+          for n, words in ((1, ""), (2, "twice "), (1.96, "1.96 times "), (3, "three times "), (0.5, "half "))
+          for of, spread in {
+              "the spread of all runs together": lambda a, b: _spread([*a, *b]),
+              "both spreads together": lambda a, b: _spread(a) + _spread(b),
+              "the larger spread": lambda a, b: max(_spread(a), _spread(b)),
+              "the smaller spread": lambda a, b: min(_spread(a), _spread(b)),
+              "the first group's spread": lambda a, b: _spread(a),
+              "the second group's spread": lambda a, b: _spread(b)}.items()),
+        *mistakes("other_numbers", "You look at {}.", ONE_NUMBER, "ends",
+                  {"the difference and the lower end": (0, 1), "the difference and the upper end": (0, 2)}),
+        *mistakes("least_gap", "You are undecided wherever the gap is smaller than {}.", ONE_NUMBER, "least",
+                  (1, 0.5, 2, 0.1)),
+        *mistakes("by_limit", "You want a gap of a fixed size, however the runs spread.", ONE_NUMBER, "by",
+                  [_beyond(lambda a, b, n=n: n) for n in (1, 0.5, 2, 5, 0.1)]),
         mistake("other_end", "For higher you look at the upper end.", ONE_NUMBER, up=lambda low, high: high > 0),
         mistake("other_end", "For lower you look at the lower end.", ONE_NUMBER, down=lambda low, high: low < 0),
         *(mistake("more_than_zero", f"For {word} you want {n:g} points more than an end beyond 0.", ONE_NUMBER,
-                **{way: rule}) for n in (1, 0.5, 2, 0.1, 5) for word, way, rule in (("higher", "up", lambda low, high,
-                n=n: low > n), ("lower", "down", lambda low, high, n=n: high < -n))),
+                  **{way: rule}) for n in (1, 0.5, 2, 0.1, 5) for word, way, rule in (
+              ("higher", "up", lambda low, high, n=n: low > n), ("lower", "down", lambda low, high, n=n: high < -n))),
         *DIFFERENCE.mistakes[2:6],
         *QUANTILES[:3],
     ),
@@ -468,7 +495,7 @@ def runs(function: Callable[..., dict[str, list[float]]], *, points: float = 4) 
 
     def run(name: str, seed: int) -> float:
         calls[name, seed] += 1
-        return _figure(name, seed)
+        return _figure(name, seed) if name in NETWORKS and seed in SEEDS else 0.0
 
     outcome = contained(function, run, list(NETWORKS), list(SEEDS))
     problem = outcome.problem or none_returned(outcome.value)
@@ -490,36 +517,36 @@ def _explain_calls(calls: Counter) -> Finding | None:
         return Finding("runs_unasked", f"You call run{unasked[0]}, which was not asked for.", look)
     if len(calls) < len(wanted):
         seen = f"Of {len(wanted)} runs, {len(calls)} were made."
-        return Finding("runs_missing", seen, "Does every network meet every seed?")
+        look = "Does every network meet every seed?" if calls else "When is run called, and what do your lists hold?"
+        return Finding("runs_missing", seen, look)
     if calls.total() > len(wanted):
         seen = f"{len(wanted)} runs were needed; you made {calls.total()}."
         return Finding("runs_repeated", seen, "Where could you keep a result that you need twice?")
     return None
 
 
-ONE_FIGURE = (
-    ("best_kept", max),
-    ("worst_kept", min),
-    ("mean_kept", _mean),
-    ("first_kept", lambda v: v[0]),
-    ("last_kept", lambda v: v[-1]),
+WHICH_LIST = "Which list, exactly, does the task want for each name?"
+# fmt: off
+TABLES = (
+    *(mistake(f"{word}_kept", "You keep one figure for each network.", "What will you need all runs for?",
+              change=change)
+      for word, one in (("best", max), ("worst", min), ("mean", _mean), ("first", lambda v: v[0]),
+                        ("last", lambda v: v[-1]))
+      for change in (one, lambda v, one=one: [one(v)])),
+    mistake("seeds_sorted", "Your figures come by sorted seeds.", WHICH_LIST,
+            change=lambda v: [x for _, x in sorted(zip(SEEDS, v, strict=True))]),
+    mistake("seeds_reversed", "Your figures come in the reverse order of the seeds.", WHICH_LIST,
+            change=lambda v: v[::-1]),
+    *mistakes("figures_sorted", "Your figures are sorted by size.", WHICH_LIST, "change",
+              (sorted, lambda v: sorted(v, reverse=True))),
+    *mistakes("figures_rounded", "Your figures are rounded.", WHICH_LIST, "change",
+              [lambda v, to=to: [to(x) for x in v]
+               for to in (round, int, lambda x: round(x, 1), lambda x: round(x, 2))]),
+    mistake("figures_scaled", "Your figures are fractions.", WHICH_LIST, change=lambda v: [x / 100 for x in v]),
+    mistake("figures_paired", "Each figure comes with its seed.", WHICH_LIST,
+            change=lambda v: [[s, x] for s, x in zip(SEEDS, v, strict=True)]),
 )
-ORDERS = (
-    (
-        "seeds_sorted",
-        lambda v: [x for _, x in sorted(zip(SEEDS, v, strict=True))],
-        "Your figures come by sorted seeds.",
-    ),
-    ("seeds_reversed", lambda v: v[::-1], "Your figures come in the reverse order of the seeds."),
-    ("figures_sorted", sorted, "Your figures are sorted by size."),
-    ("figures_sorted", lambda v: sorted(v, reverse=True), "Your figures are sorted by size."),
-    ("figures_rounded", lambda v: [round(x) for x in v], "Your figures are rounded."),
-    ("figures_rounded", lambda v: [round(x, 1) for x in v], "Your figures are rounded."),
-    ("figures_rounded", lambda v: [round(x, 2) for x in v], "Your figures are rounded."),
-    ("figures_rounded", lambda v: [int(x) for x in v], "Your figures are rounded."),
-    ("figures_scaled", lambda v: [x / 100 for x in v], "Your figures are fractions."),
-    ("figures_paired", lambda v: [[s, x] for s, x in zip(SEEDS, v, strict=True)], "Each figure comes with its seed."),
-)
+# fmt: on
 
 
 def _explain_table(table: Any) -> Finding | None:
@@ -537,12 +564,9 @@ def _explain_table(table: Any) -> Finding | None:
 
     if are(list):
         return None
-    for key, summary in ONE_FIGURE:
-        if are(summary) or are(lambda v, summary=summary: [summary(v)]):
-            return Finding(key, "You keep one figure for each network.", "What will you need all runs for?")
-    for key, change, seen in ORDERS:
-        if are(change):
-            return Finding(key, seen, "Which list, exactly, does the task want for each name?")
+    known = search(TABLES, are, most=1)
+    if known:
+        return known
     if any(_numbers(table[n]) is None for n in NETWORKS):
         seen = "Something in your lists is no number."
         return Finding("no_figures", seen, "What does run give back, and what do you put into the list?")
@@ -553,9 +577,8 @@ def _explain_table(table: Any) -> Finding | None:
     if same(
         to_tensor(everything), _numbers(sorted(x for n in NETWORKS for x in _numbers(table[n]).flatten().tolist()))
     ):
-        return Finding(
-            "figures_mixed_up", "Figures stand with another network or seed.", "Which belongs to which name?"
-        )
+        seen = "Figures stand with another network or seed."
+        return Finding("figures_mixed_up", seen, "Which belongs to which name?")
     return Finding("figures_changed", "Your figures are not what run gave back.", "What happens to them on the way?")
 
 

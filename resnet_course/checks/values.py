@@ -6,7 +6,9 @@ and else by the smallest case that shows one.
 
 import copy
 import inspect
+import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -22,6 +24,9 @@ LONG = 100  # letters of something shown
 FEW = 9  # numbers that one reads at a glance
 DIGITS = 2e-3  # what formats of 16 bits leave
 BY_HAND = "Work this case out by hand: where do you part?"
+RANDOM = Finding(
+    "random", "Your function draws random numbers.", "Which line draws them, and does the task ask for it?"
+)
 SECOND = Finding(
     "carried_over",
     "Your function gives another answer when it is called again with the same.",
@@ -81,6 +86,10 @@ def compare_values(
         return [SECOND if all(fits) or not fit else None for fit in fits]
     if all(fits):
         return [None] * len(cases)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        if isinstance(found[0], Tensor) and not same(_value(function, cases[0], names, right[0]), found[0], tolerance):
+            return [None if fit else RANDOM for fit in fits]
     ran = [i for i, value in enumerate(found) if isinstance(value, Tensor)]
 
     def explains(**options: Any) -> bool:
@@ -94,8 +103,13 @@ def compare_values(
             search(space.mistakes, explains, most=1)
             or _without_thought(*ran_only, names)
             or search(space.mistakes, explains, least=2, most=most)
+            or _ignored(function, space, *ran_only[::2], names)
             or explain(*ran_only, names)
         )
+    stops = [i for i, value in enumerate(found) if isinstance(value, Finding) and value.key == "crash"]
+    place = _place(stops, cases, names)
+    for i in stops if place else []:
+        found[i] = replace(found[i], seen=f"{found[i].seen.rstrip('.')}. It does so {place}.")
     return [value if isinstance(value, Finding) else finding if i in wrong else None for i, value in enumerate(found)]
 
 
@@ -174,13 +188,16 @@ def explain_shape(value: Tensor, target: Tensor, given: str) -> Finding:
         seen = f"{given} your function gives back {count}; {wanted} {'is' if wanted == 'one number' else 'are'} wanted."
         return Finding("shape", seen, "What, and in which order, does the task ask you to return?")
     seen = f"{given} your answer has shape {tuple(value.shape)}; {tuple(target.shape)} was expected."
+    if value.ndim == target.ndim and sorted(value.shape) == sorted(target.shape):
+        return Finding("axes_order", seen, "In which order do the dimensions stand?")
+    if value.ndim == target.ndim == 4 and len(value) < len(target) and same(value, target[: len(value)]):
+        seen = f"{given} only {'one image comes' if len(value) == 1 else f'{len(value)} images come'} back."
+        return Finding("images_missing", seen, "Which axis counts the images, and who goes through it?")
     if value.squeeze().shape == target.squeeze().shape:
         more = "missing" if value.ndim < target.ndim else "too many"
         return Finding("axes_of_one", f"{seen} An axis of length 1 is {more}.", "Where does an axis come or go?")
     if value.ndim != target.ndim:
         return Finding("axes", seen, "Which dimension is too many, or missing?")
-    if sorted(value.shape) == sorted(target.shape):
-        return Finding("axes_order", seen, "In which order do the dimensions stand?")
     off = [i for i in range(target.ndim) if value.shape[i] != target.shape[i]]
     if target.ndim == 4 and off in ([2], [3]):
         way = "height" if off == [2] else "width"
@@ -200,33 +217,24 @@ def _without_thought(
         given = [to_tensor(case[i]) if isinstance(case[i], int | float | Tensor) else None for case in cases]
         if all(map(same, found, given)):
             return Finding("argument_returned", f"You give back {name} as it is.", "What has to happen to it?")
-    alike = len(found) > 2 and all(value.ndim < 2 and same(value, found[0]) for value in found)
+    alike = len(found) > 2 - (found[0].numel() > 2) and all(same(value, found[0]) for value in found)
     if alike and not all(same(target, wanted[0]) for target in wanted):
-        seen = f"You get {_plain(found[0])}, whatever comes in."
+        seen = f"You get {describe(found[0])}, whatever comes in."
         return Finding("constant", seen, "Which arguments should it depend on?")
     return None
 
 
+# fmt: off
 TURNED = (
     ("other_order", lambda t: t.flip(0), 1, "Your numbers are right, in the other order.", "Which comes first?"),
-    (
-        "transposed",
-        lambda t: t.mT,
-        2,
-        "Rows and columns have changed places.",
-        "Which axis goes down, and which right?",
-    ),
-    (
-        "mirrored",
-        lambda t: t.flip(-1),
-        2,
-        "Left and right have changed places.",
-        "Which index runs from left to right?",
-    ),
+    ("transposed", lambda t: t.mT, 2, "Rows and columns have changed places.", "Which axis goes down, which right?"),
+    ("mirrored", lambda t: t.flip(-1), 2, "Left and right have changed places.",
+     "Which index runs from left to right?"),
     ("upside_down", lambda t: t.flip(-2), 2, "Top and bottom have changed places.", "Which index goes down?"),
     ("images_reversed", lambda t: t.flip(0), 4, "The images come in the other order.", "Which axis counts the images?"),
     ("channels_reversed", lambda t: t.flip(1), 4, "The channels come in the other order.", "What orders the channels?"),
 )
+# fmt: on
 
 
 def _in_common(
@@ -250,7 +258,7 @@ def _in_common(
     if same(a, b + shift):
         seen = f"All of your numbers are too {'large' if shift > 0 else 'small'} by {abs(shift):.4g}."
         return Finding("shift", seen, "What is added, or left out, whatever comes in?")
-    if any(same(a, (b * 10**n).round() / 10**n) or same(a, (b * 10**n).floor() / 10**n) for n in range(5)):
+    if any(same(a, cut(b * 10**n) / 10**n) for n in range(5) for cut in (torch.round, torch.floor, torch.trunc)):
         return Finding("rounded", "Your numbers are rounded.", "Who rounds, and does the task ask for it?")
     if ((a - b).abs() <= DIGITS * b.abs().clamp(min=0.1)).all():
         seen = "Your numbers lose their last digits."
@@ -258,22 +266,63 @@ def _in_common(
     return None
 
 
-SPECIAL = (("is 1", lambda v: v == 1), ("is 0", lambda v: v == 0), ("is even", lambda v: v % 2 == 0))
+SPECIAL = {
+    "is 1": lambda value: value == 1,
+    "is 0": lambda value: value == 0,
+    "is even": lambda value: value % 2 == 0,
+    "has length 1": lambda value: len(value) == 1,
+    "is square": lambda value: value.shape[2] == value.shape[3],
+    "is a single image": lambda value: len(value) == 1,
+    "has a single channel": lambda value: value.shape[1] == 1,
+}
+FITS = {int: slice(0, 3), bool: slice(0, 3), list: slice(3, 4), tuple: slice(3, 4), Tensor: slice(4, 7)}
+
+
+def _place(off: Sequence[int], cases: Sequence[tuple], names: Sequence[str]) -> str | None:
+    """Some of the cases in words, if they are all of those where one argument is special, or all others."""
+    hit = [i in off for i in range(len(cases))]
+    if all(hit) or not any(hit):
+        return None
+    for i, name in enumerate(names):
+        given = [case[i] for case in cases]
+        for words in list(SPECIAL)[FITS.get(type(given[0]), slice(0))]:
+            if isinstance(given[0], Tensor) and given[0].ndim != 4:
+                continue
+            special = [bool(SPECIAL[words](value)) for value in given]
+            if special == hit:
+                return f"only where {name} {words}"
+            if [not one for one in special] == hit:
+                return f"except where {name} {words}"
+    return None
+
+
+def _ignored(
+    function: Callable[..., Any], space: Space, found: Sequence[Tensor], cases: Sequence[tuple], names: Sequence[str]
+) -> Finding | None:
+    """Numbers among the arguments on which nothing depends, though it should."""
+    ignored = []
+    for i, name in enumerate(names):
+        if not isinstance(cases[0][i], int | float):
+            continue
+        new = [(*c[:i], not c[i] if isinstance(c[i], bool) else c[i] + 1, *c[i + 1 :]) for c in cases[:6]]
+        wanted = [_try(space.answer, case, {}) for case in new]
+        values = [contained(to_tensor, contained(function, *copy.deepcopy(case)).value).value for case in new]
+        moves = any(not same(_try(space.answer, case, {}), w) for case, w in zip(cases, wanted, strict=False))
+        if moves and all(map(same, values, found)):
+            ignored.append(name)
+    if not ignored:
+        return None
+    seen = f"Your answer does not depend on {', '.join(ignored[:-1])}{' and ' * (len(ignored) > 1)}{ignored[-1]}."
+    return Finding("argument_ignored", seen, f"Where should {ignored[0]} enter?")
 
 
 def _where(
     found: Sequence[Tensor], wanted: Sequence[Tensor], cases: Sequence[tuple], names: Sequence[str], off: Sequence[int]
 ) -> Finding | None:
     """Where alone the values are right, or wrong: for some arguments, at the border, in one image or channel."""
-    for i, name in enumerate(names):
-        for words, holds in SPECIAL:
-            numbers = [len(c[i]) if isinstance(c[i], tuple | list) else c[i] for c in cases]
-            words_here = words.replace("is", "has length") if isinstance(cases[0][i], tuple | list) else words
-            if all(isinstance(n, int) for n in numbers) and off:
-                told = [holds(n) for n in numbers]
-                if all(told[j] != (j in off) for j in range(len(cases))) and len(off) < len(cases):
-                    seen = f"Your answers are right where {name} {words_here}, and wrong elsewhere."
-                    return Finding("right_for_some", seen, f"How should {name} enter?")
+    place = _place(off, cases, names)
+    if place:
+        return Finding("right_for_some", f"Your answers are wrong {place}.", "What is different there?")
     masks = [~torch.isclose(found[j].double(), wanted[j].double(), 1e-5, 1e-5) for j in off if wanted[j].ndim == 4]
     if len(masks) < len(off) or not masks:
         return None
@@ -293,6 +342,9 @@ def _where(
 def _value(function: Callable[..., Any], case: tuple, names: Sequence[str], right: Any) -> Tensor | Finding:
     given = copy.deepcopy(case)
     outcome = contained(function, *given)
+    if {"Double", "Float"} <= set(re.findall(r"\w+", str(outcome.error))):  # weights of its own are float32
+        given = [one.float() if isinstance(one, Tensor) and one.is_floating_point() else one for one in given]
+        case, outcome = copy.deepcopy(given), contained(function, *given)
     problem = outcome.problem or none_returned(outcome.value)
     if problem:
         return problem
@@ -336,7 +388,7 @@ def _tensors(value: Any) -> bool:
 def _try(answer: Callable[..., Any], case: tuple, options: dict[str, Any]) -> Tensor | None:
     try:
         return to_tensor(answer(*case, **options))
-    except (ArithmeticError, RuntimeError, ValueError, IndexError):  # this mistake cannot be made with these numbers
+    except Exception:  # this mistake cannot be made with these numbers, or not beside another one
         return None
 
 

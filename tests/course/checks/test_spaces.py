@@ -20,7 +20,7 @@ VALUES = {
     "parameters": (convolution.PARAMETERS, convolution.PARAMETER_CASES, 1e-6),
     "macs": (convolution.MACS, convolution.MACS_CASES, 1e-6),
     "field": (convolution.FIELD, convolution.FIELD_CASES, 1e-6),
-    "statistics": (pipeline.STATISTICS, [(TRAIN // BRIGHT, TEST[:4] // 2)], 1e-6),
+    "statistics": (pipeline.STATISTICS, [((TRAIN // BRIGHT).clamp(max=240), TEST[:4] // 2)], 1e-6),
     "normalize": (pipeline.NORMALIZED, [(TRAIN[:, :4], MEAN, STD), (TEST, STD, MEAN)], 1e-6),
     "accuracy": (loop.ACCURACY, ACCURACY, 1e-6),
     "cosine": (loop.COSINE, loop.COSINE_CASES, 1e-6),

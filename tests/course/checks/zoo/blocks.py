@@ -724,3 +724,28 @@ def narrow_from_layers(i, w, s):
     )
     same = (i, s) == (4 * w, 1)
     return Residual(inner, nn.Identity() if same else nn.Sequential(conv(i, 4 * w, 1, s), nn.BatchNorm2d(4 * w)))
+
+
+@wrong(checks.basic_block, "nothing_added_unchanged")
+class OnlyProjectionsAdded(Block):
+    def forward(self, x):
+        branch = self.branch(x)
+        return self.relu(branch if isinstance(self.skip, nn.Identity) else branch + self.skip(x))
+
+
+@wrong(checks.basic_block, "stride_fixed", shortcut="A")
+class EverySecondPosition(PaddedBlock):
+    def forward(self, x):
+        same = x.shape[1] == self.w and self.s == 1
+        return self.relu(self.branch(x) + (x if same else pad(x, self.w, 2, self.before)))
+
+
+@wrong(checks.basic_block, "padding_missing")
+class Cropped(Block):
+    def __init__(self, i, w, s):
+        super().__init__(i, w, s)
+        self.conv1.padding = self.conv2.padding = 0
+
+    def forward(self, x):
+        branch = self.branch(x)
+        return branch + self.skip(x)[:, :, : branch.shape[2], : branch.shape[3]]

@@ -197,7 +197,7 @@ def three_mistakes(x, weight, stride, padding):
     return flipped(x, weight, 1, 0)
 
 
-@wrong(checks.convolution_by_hand, "padded_before")
+@wrong(checks.convolution_by_hand, "some_sides")
 def padded_before(x, weight, stride, padding):
     return with_loops(F.pad(x, (padding, 0, padding, 0)), weight, stride, 0)
 
@@ -269,3 +269,28 @@ def goes_on_counting(layers, sums=[0]):  # noqa: B006
 wrong(checks.receptive_field, "backward_rule")(
     lambda layers: functools.reduce(lambda field, layer: field * layer[1] + layer[0] - 1, layers[::-1], 1)
 )
+
+
+wrong(checks.output_size, "part_divided")(lambda n, k, s, p: n + 2 * p - k // s + 1)
+wrong(checks.output_size, "transposed_convolution")(lambda n, k, s, p: (n - 1) * s - 2 * p + k)
+wrong(checks.conv_macs, "argument_ignored")(lambda c, d, k, n, s, p: c * d * k * k * 30**2)
+wrong(checks.conv_parameters, "nothing_without_bias")(lambda c, d, k, b: (c * d * k * k + d) * b)
+wrong(checks.receptive_field, "first_layer_only")(lambda layers: layers[0][0])
+
+
+@wrong(checks.receptive_field, "even_kernel_made_odd")
+def neighbors(layers):
+    return 1 + sum(k // 2 * 2 * math.prod(s for _, s in layers[:i]) for i, (k, _) in enumerate(layers))
+
+
+wrong(checks.convolution_by_hand, "images_missing")(lambda x, w, s, p: with_loops(x[:1], w, s, p))
+
+
+@wrong(checks.convolution_by_hand, "orders_differ")
+def weights_channels_last(x, weight, stride, padding):
+    return with_loops(x, weight.permute(0, 2, 3, 1).reshape(weight.shape), stride, padding)
+
+
+@wrong(checks.convolution_by_hand, "random")
+def with_noise(x, weight, stride, padding):
+    return with_loops(x, weight, stride, padding) + torch.rand(1)

@@ -481,3 +481,26 @@ def fit_without_zeroing(model, batches, optimizer, scheduler, epochs):
             F.cross_entropy(model(x), y).backward()
             optimizer.step()
             scheduler.step()
+
+
+@wrong(checks.schedule, "own_schedule")
+def another_schedule(model, batches, optimizer, scheduler, epochs):
+    return fit(model, batches, optimizer, torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.5), epochs)
+
+
+@wrong(checks.evaluate, "frozen")
+def frozen_for_good(model, batches):
+    mode = model.training
+    model.eval().requires_grad_(False)
+    result = counted([(model(x), y) for x, y in batches])
+    model.train(mode)
+    return result
+
+
+@wrong(checks.evaluate, "eval_forgotten")
+@torch.no_grad()
+def outermost_flag_alone(model, batches):
+    mode, model.training = model.training, False
+    result = counted([(model(x), y) for x, y in batches])
+    model.training = mode
+    return result

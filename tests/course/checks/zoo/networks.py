@@ -364,3 +364,27 @@ def seeded(blocks, classes):
 class ScalesItsInput(Net):
     def forward(self, x):
         return super().forward(2 * x - 1)
+
+
+@right(checks.resnet)
+class MeanOfLogits(Net):
+    """The linear layer reads every position, and its answers are averaged."""
+
+    def forward(self, x):
+        return self.fc(self.features(x).flatten(2).transpose(1, 2)).mean(1)
+
+
+@wrong(checks.resnet, "block_count")
+class FromTheBack(Net):
+    def __init__(self, blocks, classes):
+        super().__init__(blocks[::-1], classes)
+
+
+@wrong(checks.resnet, "built_once")
+class SharedStages(Net):
+    kept = nn.Sequential()
+
+    def __init__(self, blocks, classes):
+        super().__init__(blocks, classes)
+        self.kept.append(self.stages)
+        self.stages = self.kept[0]

@@ -487,3 +487,18 @@ def shuffled_in_place(images, labels, size, training, generator):
     images.copy_(images[order])
     labels.copy_(labels[order])
     return [(crop_and_flip(x, generator) if training else x, y) for x, y in batches(images, labels, size, False, None)]
+
+
+wrong(checks.statistics, "spread_of_test")(lambda a, b: (statistics(a, b)[0], statistics(b, a)[1]))
+wrong(checks.statistics, "constant")(lambda a, b: ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]))
+wrong(checks.normalize, "brackets_missing")(lambda x, mean, std: (x / 255 - mean / std).movedim(-1, 1))
+wrong(checks.split, "split_labels")(lambda labels, n, seed: [labels[part] for part in stratified(labels, n, seed)])
+wrong(checks.augmentation, "dtype_changed")(lambda x, generator: crop_and_flip(x, generator).float())
+
+
+@wrong(checks.batches, "batch_empty")
+def one_batch_more(images, labels, size, training, generator):
+    order = torch.randperm(len(images), generator=generator) if training else torch.arange(len(images))
+    for i in range(len(images) // size + 1):
+        part = order[i * size : (i + 1) * size]
+        yield crop_and_flip(images[part], generator) if training and len(part) else images[part], labels[part]

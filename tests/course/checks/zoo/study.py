@@ -111,7 +111,7 @@ def normal(a, b):
 wrong(checks.difference, "never_negative")(lambda a, b: welch(a, b) if st.mean(b) > st.mean(a) else welch(b, a))
 
 
-@wrong(checks.difference, "freedom_together")
+@wrong(checks.difference, "other_freedom")
 def student(a, b):
     gap, half = st.mean(b) - st.mean(a), t_quantile(len(a) + len(b) - 2) * math.hypot(error(a), error(b))
     return gap, gap - half, gap + half
@@ -200,3 +200,7 @@ right(checks.numbers, **steps)("Steps", lambda: {"steps": 8})
 wrong(checks.numbers, "off_steps", **steps)("Steps", lambda: {"steps": 80})
 wrong(checks.numbers, "missing_steps", **steps)("Steps", lambda: {"n": 8})
 wrong(checks.numbers, "no_number_steps", **steps)("Steps", lambda: {"steps": [7]})
+
+
+wrong(checks.runs, "runs_unasked")(lambda run, names, seeds: {n: [run(s, n) for s in seeds] for n in names})
+wrong(checks.interval, "level_for_freedom")(lambda v: around(v, t_quantile(0.975) * error(v)))
