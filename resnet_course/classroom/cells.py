@@ -2,6 +2,7 @@
 
 import ast
 import re
+import threading
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -12,6 +13,10 @@ SOLUTION = re.compile(r"^[^\n]*BEGIN SOLUTION[^\n]*\n(.*?)^[^\n]*END SOLUTION[^\
 HIDDEN = re.compile(r"^[^\n]*BEGIN HIDDEN TESTS[^\n]*\n(.*?)^[^\n]*END HIDDEN TESTS[^\n]*$", re.DOTALL | re.MULTILINE)
 TELLING = 20  # letters of a line, without spaces, from which on it gives something away by itself
 SIGNATURE = re.compile(r"(def|class|import|from|@|super\(|return \w+$|for \w+ in range|else:|try:|#)")
+
+# What Python says to a text that it cannot read; the last two to one that is nested too deeply, such as a long sum.
+NO_PYTHON = (SyntaxError, ValueError, RecursionError, MemoryError)
+_READING = threading.Lock()  # CPython 3.11 counts the depth of the trees of all threads together, and fails
 
 
 def stored(path: Path) -> Any | None:
@@ -59,10 +64,16 @@ def is_probe(cell: Any) -> bool:
 def ends_in_value(source: str) -> bool:
     """Whether the last statement is an expression, so that the cell shows a value."""
     try:
-        body = ast.parse(source).body
-    except SyntaxError:
+        body = read_code(source).body
+    except NO_PYTHON:
         return False
     return bool(body) and isinstance(body[-1], ast.Expr)
+
+
+def read_code(source: str, mode: str = "exec") -> ast.AST:
+    """The tree of some code. Raises one of `NO_PYTHON` if Python cannot read it."""
+    with _READING:
+        return ast.parse(source, mode=mode)
 
 
 def squeezed(text: str) -> str:

@@ -6,13 +6,11 @@ from collections import Counter
 from itertools import pairwise
 from typing import Any
 
-from .cells import grade_id, is_locked, is_solution, is_student
+from .cells import NO_PYTHON, grade_id, is_locked, is_solution, is_student, read_code
 from .clean import clean_cell
 from .handed import shown
 
 DEFINITION = ast.FunctionDef | ast.ClassDef
-# What Python says to a text that it cannot read; the last two to one that is nested too deeply, such as a long sum.
-NO_PYTHON = (SyntaxError, ValueError, RecursionError, MemoryError)
 
 
 def mend(notebook: Any, release: Any) -> tuple[Any, tuple[str, ...]]:
@@ -137,7 +135,7 @@ def _unreadable(answer: Any, name: str) -> list[str]:
     if answer.cell_type != "code" or re.search(r"^[ \t]*[%!]", answer.source, re.MULTILINE):
         return []
     try:
-        ast.parse(answer.source)
+        read_code(answer.source)
     except NO_PYTHON as error:
         where = f" in line {error.lineno}" if isinstance(error, SyntaxError) else ""
         why = "it is nested too deeply" if isinstance(error, RecursionError | MemoryError) else str(error)
@@ -148,7 +146,7 @@ def _unreadable(answer: Any, name: str) -> list[str]:
 def _made(source: str) -> set[str]:
     """Names that a cell defines outside of its functions; of a cell that does not parse, those that its lines show."""
     try:
-        tree = ast.parse(source)
+        tree = read_code(source)
     except NO_PYTHON:
         return set(re.findall(r"^(?:def |class |)(\w+)\s*[(:=]", source, re.MULTILINE))
     named = {

@@ -15,7 +15,7 @@ from typing import Any
 from resnet_tutorial.errors import InputError
 
 from ..checks.probe import agree
-from .cells import grade_id, is_probe, is_solution, is_student, is_test
+from .cells import NO_PYTHON, grade_id, is_probe, is_solution, is_student, is_test, read_code
 
 SEED = re.compile(r"checks\.draw\(\d+\)")
 OURS = ("resnet_tutorial", "resnet_course", "torchvision", "timm")  # where a ready-made answer may come from
@@ -113,8 +113,8 @@ def odd_names(notebook: Any, source: Any) -> dict[str, list[str]]:
 
 def _parsed(source: str) -> ast.Module:
     try:
-        return ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return read_code(source)
+    except NO_PYTHON:
         return ast.Module([], [])
 
 
@@ -151,6 +151,6 @@ def _value(cell: Any) -> Any:
     """What a probe showed, read as data; None if that is not what it showed."""
     shown = [output for output in cell.outputs if output.output_type == "execute_result"]
     try:
-        return json.loads(ast.literal_eval(shown[-1]["data"]["text/plain"]))
-    except (IndexError, KeyError, TypeError, ValueError, SyntaxError, RecursionError, MemoryError):
+        return json.loads(ast.literal_eval(read_code(shown[-1]["data"]["text/plain"], "eval")))
+    except (IndexError, KeyError, TypeError, *NO_PYTHON):
         return None

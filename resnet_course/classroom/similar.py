@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
-from .cells import grade_id, is_solution, is_test, stored
+from .cells import NO_PYTHON, grade_id, is_solution, is_test, read_code, stored
 from .course import Course
-from .mend import NO_PYTHON
 from .record import submitters
 
 K = 12  # words in a run
@@ -100,7 +99,7 @@ def _failed(course: Course, assignment: str, student: str) -> set[str]:
 
 def _tree(cell: Any) -> ast.Module | None:
     try:
-        return ast.parse(MARKED.sub("", cell.source)) if cell.cell_type == "code" else None
+        return read_code(MARKED.sub("", cell.source)) if cell.cell_type == "code" else None
     except NO_PYTHON:
         return None
 

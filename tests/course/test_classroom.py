@@ -2,6 +2,7 @@
 
 import csv
 import errno
+import gc
 import html
 import json
 import os
@@ -11,6 +12,7 @@ import socket
 import subprocess
 import sys
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from functools import cache
 from pathlib import Path
@@ -38,7 +40,7 @@ from resnet_course.classroom import (
     write_feedback,
     write_key,
 )
-from resnet_course.classroom.cells import grade_id, hidden_pieces, squeezed
+from resnet_course.classroom.cells import grade_id, hidden_pieces, read_code, squeezed
 from resnet_course.classroom.course import Student
 from resnet_course.classroom.grade import seal
 from resnet_course.classroom.handed import read
@@ -940,3 +942,24 @@ def test_one_bad_page_is_skipped_and_what_stood_there_stays(graded, tmp_path):
     assert list(written.skipped) == ["half"] and len(written.pages) == len(EXPECTED) - 1
     assert page.read_text() == before and "BEGIN HIDDEN" in page_of_right.read_text()
     assert not list(course.root.glob(".feedback-*"))
+
+
+def test_code_is_read_in_many_threads():
+    class Leaves:
+        def __del__(self):  # Python code in the midst of the parser lets another thread go on
+            sum(range(10))
+
+    def work(_):
+        for _ in range(5):
+            one = Leaves()
+            one.itself = one
+            read_code(source)
+
+    source = "\n".join(f"def f{i}(a):\n    return [a * {i} for _ in range(a)]" for i in range(200))
+    often = gc.get_threshold()
+    gc.set_threshold(5)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            assert list(pool.map(work, range(16))) == [None] * 16
+    finally:
+        gc.set_threshold(*often)
