@@ -307,9 +307,10 @@ def _client(notebook: Any, limits: Limits, place: Path, command: Callable[[list[
             heard[cell_index] = heard.get(cell_index, 0) + size
             is_much = heard[cell_index] > limits.output
             is_much |= not (is_locked(cell) or is_probe(cell)) and sum(kept.values()) > 10 * limits.output
-            if is_much and msg["msg_type"] not in ("status", "execute_input"):  # an error is in the reply, too
+            if not is_much:
+                kept[cell_index] = heard[cell_index]
+            elif msg["msg_type"] not in ("status", "execute_input"):  # an error is in the reply, too
                 return None
-            kept[cell_index] = heard[cell_index]
             return super().process_message(msg, cell, cell_index)
 
         async def async_execute_cell(self, cell, cell_index, **options):
