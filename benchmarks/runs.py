@@ -277,8 +277,7 @@ def main(argv: list[str] | None = None) -> int:
         found = {run.name: find_record(run, records, parts) for run in runs}
         todo = [run for run in runs if not found[run.name]]
         if args.list:
-            signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # a pager or `head` may have read enough
-            print(*(f"{run.name}  {status(run, found[run.name], args.state)}" for run in runs), sep="\n")
+            print(*(f"{run.name}  {status(run, found[run.name], args.state)}" for run in runs), sep="\n", flush=True)
             return 0
         for folder in (args.out, args.state):  # an error now is better than one after hours of training
             write_atomic(folder / ".writable", b"")
@@ -292,6 +291,8 @@ def main(argv: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
     except KeyboardInterrupt:  # before the first run
         return 130
+    except BrokenPipeError:  # a pager or `head` has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 2
 
 
