@@ -28,6 +28,7 @@ ICON = re.compile(r'"?([\w-]+)"?:\[\d+,\d+,\[([^\]]*)\],"[^"]*",(?:"[^"]*"|\["[^
 EMBEDDED = re.compile(r'src="data:image/png;base64,([^"]{2000,})"')
 CHAPTER = re.compile(r'<span id="document-([^"]+)"></span>')
 ID = re.compile(r'\bid="([^"]+)"')
+COLUMNS = re.compile(r"\S {2,}\S.*\n.*\S {2,}\S")  # two lines in a row with gaps
 STYLE = re.compile(r"<style>.*?</style>", re.DOTALL)
 MATH = re.compile(r"<math\b.*?</math>", re.DOTALL)
 # A page that was opened from a folder may not read the pages that hold the words around a hit.
@@ -88,6 +89,13 @@ def describe_figures(app: Sphinx, doctree: nodes.document) -> None:
                 named = f'<div role="group" aria-label="{html.escape(alt)}" class="{kind}"'
                 text = text.replace(f'<div class="{kind}"', named, 1)
             part[:] = [nodes.Text(text)]
+
+
+def mark_columns(app: Sphinx, doctree: nodes.document) -> None:
+    """Printed columns are told from lines of text, which a narrow screen may wrap."""
+    for block in doctree.findall(nodes.literal_block):
+        if block.get("language") == "myst-ansi" and COLUMNS.search(block.astext()):
+            block["classes"].append("rt-columns")
 
 
 def finish(app: Sphinx, error: Exception | None) -> None:
@@ -195,5 +203,6 @@ def setup(app: Sphinx) -> dict:
     app.connect("config-inited", choose_buttons, priority=900)
     app.connect("html-page-context", drop_thebe, priority=900)
     app.connect("doctree-read", describe_figures)
+    app.connect("doctree-read", mark_columns)
     app.connect("build-finished", finish)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

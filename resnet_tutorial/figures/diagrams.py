@@ -61,7 +61,7 @@ def _in_words(title: str, steps: list[str], shortcut: tuple[int, str] | None) ->
 
 def _flow_chart(title: str, steps: list[str], shortcut: tuple[int, str] | None) -> Iterable[str]:
     middle = BOX / 2 + 2
-    yield _text(middle, ROW / 2, title, "title")
+    yield _text(2, ROW / 2, title, "title")
     heights = [ROW * (row + 1.5) for row in range(len(steps))]
     for step, y in zip(steps, heights, strict=True):
         if step == "+":

@@ -74,7 +74,8 @@ def difference(first: Iterable[float], second: Iterable[float]) -> str:
     """
     first, second = tuple(first), tuple(second)
     if min(len(first), len(second)) < 2:
-        return f"{_signed(statistics.fmean(second) - statistics.fmean(first))} points (one seed, no interval)"
+        gap = _signed(statistics.fmean(second) - statistics.fmean(first))
+        return f"{gap} points (seeds: {len(first)} and {len(second)}, so no interval)"
     gap = seed_difference(first, second)
     return f"{_signed(gap.value)} points (95 % interval {_signed(gap.low)} to {_signed(gap.high)})"
 

@@ -126,6 +126,13 @@ def style(axis: plt.Axes, x: str, y: str) -> None:
     axis.spines[["top", "right"]].set_visible(False)
 
 
+def name_curves(axis: plt.Axes) -> None:
+    """A legend above the panel, where no curve can cross it, in as many columns as fit."""
+    labels = axis.get_legend_handles_labels()[1]
+    columns = max(1, min(len(labels), 52 // (6 + max(map(len, labels), default=0))))
+    axis.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=columns)
+
+
 def _look(i: int) -> dict:
     return {"color": COLORS[i % len(COLORS)], "marker": MARKERS[i % len(MARKERS)], "markersize": 4}
 
@@ -174,7 +181,7 @@ def show_training(record: RunRecord) -> Chart:
                 axis.plot(frame["epoch"], frame[key], label=name, **_look(i))
         style(axis, "epoch", label)
         if len(curves) > 1:
-            axis.legend(frameon=False)
+            name_curves(axis)
     return Chart(finished(figure), frame[["epoch", *(key for key in HISTORY if key in frame)]].rename(columns=HISTORY))
 
 
@@ -272,7 +279,7 @@ def show_depths(records: Sequence[RunRecord], errors: Sequence[str] = tuple(ERRO
         style(axis, "depth (layers)", label)
         axis.set_xticks(sorted(set(drawn["depth"])))
         if len(table):
-            axis.legend(frameon=False)
+            name_curves(axis)
     return Chart(finished(figure), table.reset_index())
 
 
@@ -379,7 +386,7 @@ def show_counts(*datasets: ImageDataset) -> Chart:
     axis.invert_yaxis()
     style(axis, "images", "")
     axis.margins(x=0.15)
-    axis.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=len(datasets))
+    name_curves(axis)
     return Chart(finished(figure), frame)
 
 
@@ -398,7 +405,7 @@ def show_channels(images: torch.Tensor) -> Chart:
         axis.plot(frame[name], color=color, linestyle=line, label=name)
     style(axis, "value of the pixel", "pixels (%)")
     axis.set_ylim(bottom=0)
-    axis.legend(frameon=False)
+    name_curves(axis)
     return Chart(finished(figure), {"pixels (%)": _thinned(frame)})
 
 
@@ -442,7 +449,7 @@ def show_histogram(values: torch.Tensor, marks: dict[str, float], x: str, y: str
     for i, (name, place) in enumerate(marks.items()):
         axis.axvline(place, color=(COLORS[6], COLORS[1])[i % 2], linestyle=("--", "-")[i % 2], label=name)
     style(axis, x, y)
-    axis.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=len(marks))
+    name_curves(axis)
     lines = DataFrame({"mark": list(marks), x: list(marks.values())})
     frame = DataFrame({"from": edges[:-1], "to": edges[1:], y: counts})
     return Chart(finished(figure), {"marks": lines, "": frame})
@@ -476,7 +483,7 @@ def show_curves(
     if from_zero:
         axis.set_ylim(bottom=0)
     style(axis, x, y)
-    axis.legend(frameon=False)
+    name_curves(axis)
     return Chart(finished(figure), _thinned(frame.reset_index()))
 
 
@@ -534,7 +541,7 @@ def show_costs(costs: dict[str, tuple[int, int]]) -> Chart:
     axis.set_yscale("log")
     axis.margins(x=0.2, y=0.1)
     style(axis, "parameters", "million multiply-accumulates")
-    axis.legend(frameon=False)
+    name_curves(axis)
     return Chart(finished(figure), frame)
 
 
