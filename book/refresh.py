@@ -58,9 +58,6 @@ def run(path: Path) -> None:
 
 def strip(notebook: nbformat.NotebookNode) -> None:
     """Remove volatile output and metadata."""
-    others = [cell for cell in notebook.cells if cell.id != "install"]
-    for number, cell in enumerate(others, start=1):
-        cell.id = f"cell-{number:02}"  # stable, so that a diff shows only what changed
     for cell in notebook.cells:
         cell.metadata = {k: v for k, v in cell.metadata.items() if k in KEPT}
         if cell.cell_type != "code":

@@ -101,7 +101,24 @@ def draw_network(model: ResNet) -> Diagram:
     return Diagram([_svg(x, MIDDLE + 104, repr(model), parts + more)], repr(model))
 
 
-STEP, LEAST, MIDDLE = 34, 84, 76  # px: from block to block, least width of a stage, height of the line
+def draw_nested(outer: tuple[str, str], inner: tuple[str, str]) -> Diagram:
+    """A set of functions inside a larger one, and one function in each.
+
+    Args:
+        outer, inner: the name of the set, and what to say of its function, which in the outer set lies outside of the
+            inner one.
+    """
+    parts = []
+    for (name, found), ellipse, top in zip((outer, inner), ((125, 188, 123), (172, 144, 62)), (32, 148), strict=True):
+        y, rx, ry = ellipse
+        parts.append(f'<ellipse cx="190" cy="{y}" rx="{rx}" ry="{ry}" style="fill: {COLORS[5]}33"/>')
+        parts += [_text(190, top, name, "middle"), _text(198, top + 36, found)]
+        parts.append(f'<circle cx="{190 - 3.6 * len(found)}" cy="{top + 36}" r="5" style="fill: currentColor"/>')
+    text = f"{outer[0]}: {outer[1]}; inside of it {inner[0]}: {inner[1]}"
+    return Diagram([_svg(380, 250, text, parts)], text)
+
+
+STEP, LEAST, MIDDLE = 34, 98, 76  # px: from block to block, least width of a stage, height of the line
 
 
 def _stage(x: float, size: int, name: str, label: str, shortcuts: list[nn.Module | None]) -> tuple[list[str], float]:

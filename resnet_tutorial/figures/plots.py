@@ -7,7 +7,8 @@ most five inches wide, so that its letters can still be read on a phone. What sh
 
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from html import escape
 
@@ -32,7 +33,13 @@ from .tables import DataTable
 # A marker for each color.
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 DARK = "#111111"
-KINDS = {"plain": ("plain", "--"), "resnet": ("residual", "-"), "preact": ("pre-activation", "-.")}
+# A kind of network has its color and its dashes in every figure.
+KINDS = {
+    "plain": ("plain", {"color": COLORS[0], "linestyle": "--"}),
+    "resnet": ("residual", {"color": COLORS[1], "linestyle": "-"}),
+    "preact": ("pre-activation", {"color": COLORS[2], "linestyle": "-."}),
+}
+TITLES = {"plain": "plain: no shortcuts", "resnet": "residual: with shortcuts", "preact": "pre-activation"}
 VALIDATION, TRAINING = {"linestyle": "-"}, {"linestyle": ":", "markerfacecolor": "white"}
 HISTORY = {  # the columns of `epochs`, as a table calls them
     "loss": "training loss (nats)",
@@ -137,6 +144,18 @@ def _look(i: int) -> dict:
     return {"color": COLORS[i % len(COLORS)], "marker": MARKERS[i % len(MARKERS)], "markersize": 4}
 
 
+def _looks(names: Iterable[str]) -> dict[str, dict]:
+    """How to draw each: a network by its kind and, among several of a kind, by marker and width; others in turn."""
+    looks = {}
+    kinds = Counter()
+    for i, name in enumerate(names):
+        kind = next((key for key, (word, _) in KINDS.items() if name.startswith((key, word))), None)
+        look = {"linewidth": 1.2 + 0.4 * kinds[kind], **KINDS[kind][1]} if kind else {}
+        looks[name] = _look(kinds[kind] if kind else i) | look
+        kinds[kind] += 1
+    return looks
+
+
 def _with_seeds(name: str, runs: int) -> str:
     return f"{name}, {runs} seeds" if runs > 1 else name
 
@@ -213,7 +232,7 @@ def show_runs(records: Sequence[RunRecord]) -> Chart:
     return Chart(finished(figure), frame[["network", "seed", "epoch", *HISTORY]].rename(columns=HISTORY))
 
 
-def show_degradation(records: Sequence[RunRecord], own: Mapping[str, RunRecord] | None = None) -> Chart:
+def show_degradation(records: Sequence[RunRecord]) -> Chart:
     """Training error of networks epoch by epoch, plain ones (dashed) and residual ones (solid) side by side.
 
     A line is the mean over the seeds; its band reaches from the lowest to the highest. After He et al. 2016,
@@ -221,36 +240,26 @@ def show_degradation(records: Sequence[RunRecord], own: Mapping[str, RunRecord] 
 
     Args:
         records: runs of the networks.
-        own: runs of your own by what to call them, drawn into every panel in black. The x axis then counts the images
-            seen, on a logarithmic scale, so that runs of other lengths and on other data find their place.
     """
-    own = {name: epochs([run]) for name, run in (own or {}).items()}
-    x = "images" if own else "epoch"
     groups = {name: runs for name, runs in group_runs(records).items() if runs[0].history}
     archs = {name: get_architecture(runs[0].model) for name, runs in groups.items()}
-    kinds = list(dict.fromkeys(arch.kind for arch in archs.values())) or ["plain"]
-    depths = sorted({arch.depth for arch in archs.values()})
+    kinds, looks = list(dict.fromkeys(arch.kind for arch in archs.values())) or ["plain"], _looks(archs)
     by_epoch = epochs(records).groupby(["network", "epoch"], sort=False)
-    errors = by_epoch["train_error"].agg(["min", "mean", "max"]).assign(images=by_epoch["images"].first())
+    errors = by_epoch["train_error"].agg(["min", "mean", "max"])
     figure, axes = plt.subplots(1, len(kinds), figsize=(4.3 * len(kinds), 3.8), sharey=True, squeeze=False)
     for axis, kind in zip(axes[0], kinds, strict=True):
         for name in (name for name, arch in archs.items() if arch.kind == kind):
-            band, look = errors.loc[name].reset_index(), _look(depths.index(archs[name].depth))
-            look |= {"label": _with_seeds(name, len(groups[name])), "linestyle": KINDS[kind][1]}
-            axis.plot(band[x], band["mean"], markevery=max(1, len(band) // 10), **look)
-            axis.fill_between(band[x], band["min"], band["max"], color=look["color"], alpha=0.2)
-        for i, (name, frame) in enumerate(own.items()):
-            axis.plot(frame[x], frame["train_error"], label=name, **_look(i) | {"color": "black", "markersize": 7})
-        style(axis, "images seen" if own else "epoch", "training error (%)")
-        if own:
-            axis.set_xscale("log")
-        axis.set_title(KINDS[kind][0], fontsize=10)
+            band, look = errors.loc[name].reset_index(), looks[name]
+            label, every = _with_seeds(name, len(groups[name])), max(1, len(band) // 10)
+            axis.plot(band["epoch"], band["mean"], markevery=every, label=label, **look)
+            axis.fill_between(band["epoch"], band["min"], band["max"], color=look["color"], alpha=0.2)
+        style(axis, "epoch", "training error (%)")
+        axis.set_title(TITLES[kind], fontsize=10)
         axis.tick_params(labelleft=True)  # also where the panels stand below each other
         if axis.lines:
             axis.legend(frameon=False, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.15))
-    columns = {name: errors.loc[name]["mean"] for name in archs}
-    columns |= {name: frame.set_index("epoch")["train_error"] for name, frame in own.items()}
-    return Chart(finished(figure), {"training error (%)": DataFrame(columns).rename_axis("epoch").reset_index()})
+    means = DataFrame({name: errors.loc[name]["mean"] for name in archs})
+    return Chart(finished(figure), {"training error (%)": means.rename_axis("epoch").reset_index()})
 
 
 def show_depths(records: Sequence[RunRecord], errors: Sequence[str] = tuple(ERRORS)) -> Chart:
@@ -273,9 +282,9 @@ def show_depths(records: Sequence[RunRecord], errors: Sequence[str] = tuple(ERRO
     figure, axes = plt.subplots(1, len(errors), figsize=(4.3 * len(errors), 3.5), squeeze=False)
     for axis, label in zip(axes[0], map(ERRORS.get, errors), strict=True):
         for i, (kind, group) in enumerate(drawn.groupby("kind", sort=False)):
-            look = _look(i) | {"linestyle": KINDS[kind][1], "markersize": 6}
-            bars = group[f"± {label}"].fillna(0)
-            axis.errorbar(group["depth"], group[label], yerr=bars, capsize=4, label=KINDS[kind][0], **look)
+            name, look = KINDS[kind]
+            bars, marker = group[f"± {label}"].fillna(0), MARKERS[i]
+            axis.errorbar(group["depth"], group[label], bars, capsize=4, marker=marker, label=name, **look)
         style(axis, "depth (layers)", label)
         axis.set_xticks(sorted(set(drawn["depth"])))
         if len(table):
@@ -292,9 +301,10 @@ def show_seeds(records: Sequence[RunRecord]) -> Chart:
     error = ERRORS["test_error"]
     frame = last_epochs(records).rename(columns=ERRORS)[["network", "seed", error]]
     networks = frame.groupby("network", sort=False)[error]
+    looks = _looks(networks.groups)
     figure, axis = plt.subplots(figsize=(4.8, 0.45 * len(networks) + 1))
-    for row, (_, values) in enumerate(networks):
-        axis.plot(values, [row] * len(values), **_look(row) | {"linestyle": "none", "markersize": 7, "alpha": 0.7})
+    for row, (name, values) in enumerate(networks):
+        axis.plot(values, [row] * len(values), **looks[name] | {"linestyle": "none", "markersize": 7, "alpha": 0.7})
         axis.plot([values.mean()] * 2, [row - 0.3, row + 0.3], color=COLORS[6], linewidth=1.5)
     axis.set_yticks(range(len(networks)), frame["network"].unique())
     axis.set_ylim(max(len(networks), 1) - 0.5, -0.5)
@@ -474,8 +484,9 @@ def show_curves(
     """
     figure, axis = plt.subplots(figsize=(4.8, 2.9))
     frame = DataFrame({name: Series(values, places) for name, (places, values) in curves.items()}).rename_axis(x)
-    for i, (name, (places, _)) in enumerate(curves.items()):
-        axis.plot(places, frame.loc[places, name], color=COLORS[i], marker=MARKERS[i], markersize=5, label=name)
+    for name, look in _looks(curves).items():
+        places, _ = curves[name]
+        axis.plot(places, frame.loc[places, name], label=name, **look)
     if log_x:
         axis.set_xscale("log")
     if log_y:

@@ -39,6 +39,7 @@ KNOWN = {
     "ledger": "reading_a_result",
     "ConvNeXt": "beyond_the_book",
     "latency": "beyond_the_book",
+    "colab": "index",
 }
 # Down to the end, a window at a time: pictures are loaded when they come into view.
 SCROLL = """async () => {

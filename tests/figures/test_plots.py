@@ -64,7 +64,7 @@ def test_each_run_has_a_mark_in_the_row_of_its_network_and_a_stroke_at_their_mea
     axis = chart.figure.axes[0]
     first, mean, second, _ = axis.lines
     assert list(first.get_xdata()) == [7, 9] and list(first.get_ydata()) == [0, 0] and list(second.get_ydata()) == [1]
-    assert list(mean.get_xdata()) == [8, 8] and first.get_marker() != second.get_marker()
+    assert list(mean.get_xdata()) == [8, 8] and first.get_color() != second.get_color()
     assert [label.get_text() for label in axis.get_yticklabels()] == ["resnet20", "plain20"] and axis.yaxis_inverted()
     assert tables_of(chart)[0]["seed"] == [0, 1, 0] and tables_of(chart)[0]["test error (%)"] == [7, 9, 8.5]
 
@@ -145,7 +145,8 @@ def test_a_chart_shows_its_picture_in_the_colors_of_the_page_and_its_table():
 def test_panels_are_pictures_of_their_own_that_can_stand_below_each_other():
     chart = plots.show_degradation([*seeds("plain20", 60.0), *seeds("resnet20", 80.0)])
     first, second = re.findall(r'<svg .*?aria-label="(.*?)".*?</svg>', chart._repr_html_(), re.DOTALL)
-    assert first == "plain: training error (%) against epoch, for plain20" and second.startswith("residual: ")
+    assert first == "plain: no shortcuts: training error (%) against epoch, for plain20"
+    assert second.startswith("residual: ")
     assert all(axis.get_visible() for axis in chart.figure.axes)
 
 
@@ -229,7 +230,7 @@ def test_degradation_shows_training_errors_with_a_band_over_the_seeds():
         run.history = [row | {"train_accuracy": 40.0 + 10 * i} for row in run.history]
     chart = plots.show_degradation(runs)
     plain, residual = chart.figure.axes
-    assert [plain.get_title(), residual.get_title()] == ["plain", "residual"]
+    assert [plain.get_title(), residual.get_title()] == ["plain: no shortcuts", "residual: with shortcuts"]
     assert [line.get_linestyle() for line in (plain.lines[0], residual.lines[0])] == ["--", "-"]
     assert plain.lines[0].get_ydata().tolist() == [55.0] * 3 and plain.lines[0].get_label() == "plain20, 2 seeds"
     band = plain.collections[0].get_paths()[0].get_extents()
@@ -237,12 +238,15 @@ def test_degradation_shows_training_errors_with_a_band_over_the_seeds():
     assert str(chart).splitlines()[:3:2] == ["The data of this figure: training error (%)", "1      55       50"]
 
 
-def test_an_own_run_lies_over_the_recorded_ones_by_images_seen():
-    chart = plots.show_degradation(seeds("plain20", 60.0), own={"mine": a_run()})
-    (axis,) = chart.figure.axes
-    assert [line.get_label() for line in axis.lines] == ["plain20", "mine"]
-    assert axis.get_xlabel() == "images seen" and axis.lines[1].get_xdata().tolist() == [40, 80, 120]
-    assert tables_of(chart) == [{"epoch": [1, 2, 3], "plain20": [50] * 3, "mine": [50] * 3}]
+def test_a_kind_of_network_has_the_same_color_in_every_figure():
+    names = ["plain, 8 layers", "plain20", "resnet20", "residual, dropped", "the last epoch"]
+    curves = {name: ([1, 2], [3.0, 4.0]) for name in names}
+    plain, deeper, residual, dropped, other = plots.show_curves(curves, "x", "y").figure.axes[0].lines
+    degradation = plots.show_degradation([*seeds("plain20", 60.0), *seeds("resnet20", 80.0)]).figure.axes
+    assert degradation[0].lines[0].get_color() == plain.get_color() == deeper.get_color()
+    assert degradation[1].lines[0].get_color() == residual.get_color() == dropped.get_color() != plain.get_color()
+    assert plain.get_marker() != deeper.get_marker() and plain.get_linestyle() != residual.get_linestyle()
+    assert other.get_color() not in (plain.get_color(), residual.get_color())
 
 
 def test_depths_show_means_and_standard_deviations():

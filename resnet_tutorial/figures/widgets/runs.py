@@ -137,6 +137,7 @@ class RunExplorer:
     def table(self, names: Iterable[str]) -> str:
         """The figures at the end, a row for each of some networks."""
         columns = columns_of([_cells(name, self.groups[name]) for name in names])
+        columns = {name: cells for name, cells in columns.items() if {*cells} != {"–"}}
         columns["network"] = [
             Cell(name, f"{_mark(self.numbers[name], name)}{self.numbers[name] + 1} {escape(name)}") for name in names
         ]
