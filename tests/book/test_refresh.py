@@ -59,10 +59,10 @@ def test_without_an_address_it_installs_what_is_published(monkeypatch):
     assert command.startswith('pip install --quiet "resnet-tutorial" ')
 
 
-def test_the_cell_is_put_once_and_leaves_the_numbers_of_the_others():
-    cells = [nbformat.v4.new_markdown_cell("# Title"), nbformat.v4.new_code_cell("1")]
+def test_the_cell_is_put_once_and_leaves_the_names_of_the_others():
+    cells = [nbformat.v4.new_markdown_cell("# Title", id="title"), nbformat.v4.new_code_cell("1", id="one")]
     notebook = nbformat.v4.new_notebook(cells=cells)
     for _ in range(2):
         refresh.put_install_cell(notebook)
         refresh.strip(notebook)
-    assert [cell.id for cell in notebook.cells] == ["cell-01", "install", "cell-02"]
+    assert [cell.id for cell in notebook.cells] == ["title", "install", "one"]
