@@ -28,7 +28,8 @@ ICON = re.compile(r'"?([\w-]+)"?:\[\d+,\d+,\[([^\]]*)\],"[^"]*",(?:"[^"]*"|\["[^
 EMBEDDED = re.compile(r'src="data:image/png;base64,([^"]{2000,})"')
 CHAPTER = re.compile(r'<span id="document-([^"]+)"></span>')
 ID = re.compile(r'\bid="([^"]+)"')
-COLUMNS = re.compile(r"\S {2,}\S.*\n.*\S {2,}\S")  # two lines in a row with gaps
+# Two lines in a row with gaps, one of them wider than a phone.
+COLUMNS = re.compile(r"^(?=.{45}|.*\n.{45}).*\S {2,}\S.*\n.*\S {2,}\S", re.MULTILINE)
 STYLE = re.compile(r"<style>.*?</style>", re.DOTALL)
 MATH = re.compile(r"<math\b.*?</math>", re.DOTALL)
 # A page that was opened from a folder may not read the pages that hold the words around a hit.

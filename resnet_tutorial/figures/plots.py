@@ -134,10 +134,11 @@ def style(axis: plt.Axes, x: str, y: str) -> None:
 
 
 def name_curves(axis: plt.Axes) -> None:
-    """A legend above the panel, where no curve can cross it, in as many columns as fit."""
+    """A legend above the panel, where no curve can cross it, in as many columns as fit; the figure grows by it."""
     labels = axis.get_legend_handles_labels()[1]
     columns = max(1, min(len(labels), 52 // (6 + max(map(len, labels), default=0))))
     axis.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=columns)
+    axis.figure.set_figheight(axis.figure.get_figheight() + 0.2 * len(labels) / columns)
 
 
 def _look(i: int) -> dict:
