@@ -178,7 +178,8 @@ def ship_math_font(site: Path) -> None:
     options = subset.Options(flavor="woff", layout_features=["*"])
     font = subset.load_font(Path(ziamath.__file__).parent / "fonts" / "STIXTwoMath-Regular.ttf", options)
     subsetter = subset.Subsetter(options)
-    subsetter.populate(text=html.unescape(re.sub(r"<[^>]+>", "", "".join(formulas))))
+    # A root is an element, and its sign in no text.
+    subsetter.populate(text=html.unescape(re.sub(r"<[^>]+>", "", "".join(formulas))) + "√")
     subsetter.subset(font)
     subset.save_font(font, site / "_static" / "math.woff", options)
 

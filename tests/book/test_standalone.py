@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import nbformat
+from fontTools.ttLib import TTFont
 from PIL import Image, ImageChops
 
 ROOT = Path(__file__).parents[2]
@@ -50,7 +51,7 @@ def test_without_an_address_nothing_leads_to_it(tmp_path):
     image, file = Image.effect_noise((120, 120), 90), io.BytesIO()
     image.save(file, "PNG")
     embedded = base64.b64encode(file.getvalue()).decode()
-    formulas = "$x^2$\n\n$$\\frac{a}{b}$$ (half)"
+    formulas = "$\\sqrt{x^2}$\n\n$$\\frac{a}{b}$$ (half)"
     page, complaints = build(tmp_path, f'<img src="data:image/png;base64,{embedded}" alt="noise">\n\n{formulas}')
     assert complaints == ""
     assert "colab" not in page and "mybinder" not in page and "github" not in page
@@ -58,6 +59,8 @@ def test_without_an_address_nothing_leads_to_it(tmp_path):
     assert "thebe" not in page.split("</head>")[0].lower()
     assert "<msup><mi>x</mi><mn>2</mn></msup>" in page and "<mfrac>" in page and "mathjax.js" not in page.lower()
     assert '<span class="eqno">(1)' in page
+    with TTFont(tmp_path / "html/_static/math.woff") as font:  # what no text holds is in the font that is shipped, too
+        assert {ord("𝑥"), ord("x")} & font.getBestCmap().keys() and ord("√") in font.getBestCmap()
     # An embedded picture lies in a file with the same pixels, which a page loads when it is seen.
     (source,) = re.findall(r'<img loading="lazy" src="(_images/\w+\.webp)" alt="noise">', page)
     with Image.open(tmp_path / "html" / source) as packed:
