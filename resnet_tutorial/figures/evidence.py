@@ -75,7 +75,7 @@ def difference(first: Iterable[float], second: Iterable[float]) -> str:
     first, second = tuple(first), tuple(second)
     if min(len(first), len(second)) < 2:
         gap = _signed(statistics.fmean(second) - statistics.fmean(first))
-        return f"{gap} points (seeds: {len(first)} and {len(second)}, so no interval)"
+        return f"{gap} points (seeds: {len(second)} and {len(first)}, so no interval)"
     gap = seed_difference(first, second)
     return f"{_signed(gap.value)} points (95 % interval {_signed(gap.low)} to {_signed(gap.high)})"
 

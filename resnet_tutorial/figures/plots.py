@@ -99,6 +99,7 @@ def _panels(figure: Figure) -> list[str]:
         svg = re.sub(r"<metadata>.*?</metadata>", "", file.getvalue().partition("<svg ")[2], flags=re.DOTALL)
         # Nothing refers to a group, and a page has many figures with the same ones. Black letters have no color at all.
         svg = re.sub(r'<g id="[^"]*">', "<g>", svg).replace("#000000", "currentColor")
+        svg = svg.replace(COLORS[0].lower(), f"var(--rt-blue, {COLORS[0]})")  # a dark page has a lighter blue
         width = re.search(r'width="(.*?)"', svg)[1]
         look = f"flex: 1 1 calc(0.8 * {width}); min-width: 0; max-width: calc(1.25 * {width}); height: auto"
         words = escape(_in_words(panel))

@@ -58,6 +58,6 @@ def test_what_a_page_trained_is_repeated_by_its_cell():
 
 
 def test_a_difference_has_an_interval_where_both_have_several_seeds():
-    assert difference([10.0], [12.0, 13.0]) == "+2.5 points (seeds: 1 and 2, so no interval)"
+    assert difference([10.0], [12.0, 13.0]) == "+2.5 points (seeds: 2 and 1, so no interval)"
     assert difference([10.02], [10.0]) == "+0.0 points (seeds: 1 and 1, so no interval)"
     assert difference([10.0, 10.5, 11.0], [12.0, 12.5, 13.0]) == "+2.0 points (95 % interval +0.9 to +3.1)"

@@ -137,7 +137,7 @@ def test_a_chart_shows_its_picture_in_the_colors_of_the_page_and_its_table():
     chart = plots.show_curves({"a < b": ([1, 2], [3.0, 4.0])}, "step", "loss")
     html = chart._repr_html_()
     assert html.count("<svg ") == 1 and 'aria-label="loss against step, for a &lt; b"' in html
-    assert "currentColor" in html and "#000000" not in html and plots.COLORS[0].lower() in html
+    assert "currentColor" in html and "#000000" not in html and f"var(--rt-blue, {plots.COLORS[0]})" in html
     assert not re.search(r'<g id="', html) and "The data of this figure" in html
     assert repr(chart).splitlines()[1:] == ["step  a < b", "1     3", "2     4"]
 
