@@ -1,6 +1,5 @@
 """The steps of a course: what each of them does and prints."""
 
-import errno
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
@@ -41,11 +40,6 @@ def run(args: object) -> None:
     try:
         with nullcontext() if isinstance(args, InitArgs) else Course.open(args.course).locked(doing):
             FUNCTIONS[type(args)](args)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", None)):
-            raise InputError("the disk is full: make room, then call this again") from None
-        what = f"cannot use {error.filename}: {error.strerror}" if error.filename else str(error)
-        raise InputError(what) from None
     except Exception as error:
         if why := gradebook_problem(error):
             raise InputError(why) from None

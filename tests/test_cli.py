@@ -234,6 +234,21 @@ def test_wrong_words(tmp_path, monkeypatch, capsys, argv, message, status):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_the_system_refuses_is_one_line(trained, capsys, monkeypatch):
+    """A folder with mode 000 refuses even to say what is in it; root would be let in."""
+    exists = Path.exists
+
+    def refuse(path, **options):
+        if path.parent == Path("runs/closed"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return exists(path, **options)
+
+    Path("runs/closed").mkdir()
+    monkeypatch.setattr(Path, "exists", refuse)
+    for argv in (["compare", "runs/*"], ["evaluate", "runs/closed"]):
+        assert "cannot use runs/closed/" in (message := refused(capsys, *argv)) and "check the path" in message
+
+
 def test_a_signal_ends_the_step_saves_and_has_its_own_status(image_folder, tmp_path, capsys):
     """A real one, in the middle of an epoch."""
     argv = ["train", str(image_folder), "--model", "resnet8", "--epochs", "500", "--batch-size", "8"]

@@ -10,6 +10,7 @@ from importlib import import_module
 from importlib.metadata import entry_points, version
 
 from ..errors import InputError
+from ..files import refusal
 from ..version import __version__
 from .arguments import COMMANDS, EVERYDAY
 from .common import fail
@@ -35,6 +36,8 @@ def main(argv: list[str] | None = None) -> None:
     except BrokenPipeError:  # the reader of our output went away, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 1
+    except OSError as error:
+        status = fail(refusal(error))
     sys.exit(status)
 
 
