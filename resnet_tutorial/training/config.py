@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..errors import InputError
-from .recipe import Recipe
+from .recipe import Recipe, Settings
 
 
 def _kept(default: Any, of_model: bool = False) -> Any:
@@ -20,7 +20,7 @@ def _kept(default: Any, of_model: bool = False) -> Any:
 
 
 @dataclass(frozen=True)
-class TrainConfig:
+class TrainConfig(Settings):
     """A run: the network, the data, the recipe, the machine."""
 
     # -- network
@@ -94,6 +94,7 @@ class TrainConfig:
     """Progress bar; by default only on a terminal."""
 
     def __post_init__(self):
+        super().__post_init__()
         if self.seed < 0:
             raise InputError(f"seed must be at least 0, got {self.seed}")
         if self.num_workers is not None and self.num_workers < 0:

@@ -1,10 +1,13 @@
 """Recipes: all that decides what a network learns, apart from the network, the data and the seed."""
 
+import contextlib
 import difflib
 import math
-from dataclasses import asdict, dataclass, replace
-from types import NoneType
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+import os
+from dataclasses import asdict, dataclass, is_dataclass, replace
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import yaml
 
@@ -19,8 +22,30 @@ RECIPE_VERSION = 2
 SHORT_NAMES = {"onecycle": "OneCycleLR", "multistep": "MultiStepLR", "cosine": "CosineAnnealingLR"}
 
 
+class Settings:
+    """What dataclasses of settings have in common: unknown names are refused, and a value gets the type of its field.
+
+    Raises:
+        InputError: if a name is unknown, or a field cannot have the value that is given.
+    """
+
+    def __new__(cls, *values: Any, **named: Any):
+        own = get_type_hints(cls)
+        for name in named.keys() - own.keys():
+            (near,) = difflib.get_close_matches(name, own | get_type_hints(Recipe), n=1) or [None]
+            hint = f"did you mean {near}?" if near in own else f"did you mean recipe=rt.Recipe({near}={named[name]!r})?"
+            raise InputError(
+                f"{cls.__name__} has no setting {name}: {hint if near else f'help({cls.__name__}) names them'}"
+            )
+        return super().__new__(cls)
+
+    def __post_init__(self):
+        for name, kind in get_type_hints(type(self)).items():
+            object.__setattr__(self, name, typed(name, kind, getattr(self, name)))
+
+
 @dataclass(frozen=True)
-class Recipe:
+class Recipe(Settings):
     """How to train. A recipe file (YAML) holds these names; what it leaves out keeps the value given here.
 
     The values given here are those of the recipe ``quick``, the default: who changes one changes ``recipes/quick.yml``.
@@ -140,6 +165,7 @@ class Recipe:
     """Share of the training images held out for validation; 0 trains on all of them."""
 
     def __post_init__(self):
+        super().__post_init__()
         object.__setattr__(self, "lr_scheduler", SHORT_NAMES.get(self.lr_scheduler, self.lr_scheduler))
         operations, magnitude = self.rand_augment or (1, 0)
         until = self.warmup_until_error
@@ -303,34 +329,44 @@ def recipe_from_dict(values: dict[str, Any], where: str) -> Recipe:
         raise InputError(f"{error}" if where in str(error) else f"{error} (in the recipe {where})") from None
 
 
-def typed(key: str, kind: Any, value: Any, where: str) -> Any:
+def typed(key: str, kind: Any, value: Any, where: str = "") -> Any:
     """The value in the type of its field; YAML reads 1e-4 as text and 1 as a whole number.
 
     Args:
         key: name of the field.
         kind: type of the field, as `typing.get_type_hints` has it.
-        value: as a file holds it.
-        where: what holds it, for the message.
+        value: as a file or a caller gives it.
+        where: the file that holds it, for the message.
 
     Raises:
         InputError: if the field cannot have this value.
     """
-    problem = f"{key} in {where} cannot be {value!r}"
-    if NoneType in get_args(kind):
-        if value is None:
-            return None
-        kind = get_args(kind)[0]
+    kinds = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
+    for each in kinds:
+        with contextlib.suppress(TypeError, ValueError, OverflowError):
+            return _converted(each, value)
+    wanted = " or ".join(_in_words(each) for each in kinds)
+    raise InputError(f"{key}{where and f' in {where}'} cannot be {value!r}: {wanted}")
+
+
+def _in_words(kind: Any) -> str:
     if get_origin(kind) is Literal:
-        if value in get_args(kind):
-            return value
-        raise InputError(f"{problem}: choose from {', '.join(get_args(kind))}")
-    try:
-        return _converted(kind, value)
-    except (TypeError, ValueError, OverflowError):
-        raise InputError(problem) from None
+        return f"choose from {', '.join(get_args(kind))}"
+    if get_origin(kind) is tuple:
+        return "give numbers" if Ellipsis in get_args(kind) else f"give {len(get_args(kind))} numbers"
+    words = {int: "a whole number", float: "a number", bool: "True or False", str: "text", Path: "a path"}
+    return "None" if kind is NoneType else f"give {words.get(kind) or f'a {kind.__name__}'}"
 
 
 def _converted(kind: Any, value: Any) -> Any:
+    if get_origin(kind) is Literal and value in get_args(kind):
+        return value
+    if kind is NoneType or is_dataclass(kind):
+        if isinstance(value, kind):
+            return value
+        raise ValueError
+    if kind is str:
+        return os.fspath(value)
     if get_origin(kind) is tuple:
         numbers = tuple(_converted(get_args(kind)[0], v) for v in value) if isinstance(value, list | tuple) else ()
         if len(numbers) != len(value) or (Ellipsis not in get_args(kind) and len(numbers) != len(get_args(kind))):

@@ -14,7 +14,7 @@ from ..models import ResNet
 from ..weights import identify, list_pretrained, load_weights, model_from_weights, pretrained_file, read_weights
 from ..weights.factory import options_of
 from ..weights.layouts import get_layout
-from ..weights.own import is_own
+from ..weights.own import check_network, is_own
 from .checkpoint import LAST, load_checkpoint, model_from_checkpoint
 
 IMAGE_SIZE = 32
@@ -94,6 +94,8 @@ def load_trained(
             contradict what is in the file.
     """
     path = pretrained_file(str(path)) if str(path) in list_pretrained() else Path(path).expanduser()
+    if not isinstance(model, str | None):
+        check_network(model)
     if (mean is None) != (std is None):
         raise InputError("mean and std belong together: give both or none")
     if _is_of_a_run(path):

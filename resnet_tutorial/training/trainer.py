@@ -19,7 +19,7 @@ from ..errors import InputError
 from ..files import write_atomic
 from ..progress import no_bar
 from ..weights.factory import options_of
-from ..weights.own import is_own
+from ..weights.own import check_network, is_own
 from . import distributed
 from .checkpoint import (
     has_checkpoint,
@@ -86,6 +86,8 @@ class Trainer:
         log: Callable[[str], None] = print,
         listeners: Sequence[Listener] = (),
     ):
+        if model is not None:
+            check_network(model)
         if len(train_set.classes) < 2:
             raise InputError(
                 f"{train_set.name} has one class, {train_set.classes[0]!r}: a network learns to tell classes apart, so "
@@ -443,8 +445,7 @@ def train(
             says what to do.
     """
     recipe = recipe if isinstance(recipe, Recipe) else load_recipe(str(recipe))
-    folder = None if folder is None else Path(folder)
-    config = TrainConfig(recipe=recipe, seed=seed, ckpt_dir=folder, resume=resume, **settings)
+    config = TrainConfig(recipe=recipe, seed=seed, resume=resume, **{"ckpt_dir": folder} | settings)
     if isinstance(model, str):
         config, note = prolonged(replace(config, model=model))
         model = None
