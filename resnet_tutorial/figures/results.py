@@ -332,6 +332,10 @@ class Comparison:
         unfinished, shared = sum(run.test is None for run in runs), sum(run.side_by_side > 1 for run in runs)
         machines = {json.dumps(run.machine | {"side_by_side": 1}, sort_keys=True) for run in runs}
         notes = {
+            "figures are mean ± standard deviation over the seeds; for intervals, resnet_tutorial.analysis has "
+            "mean_interval and seed_difference": any(
+                each.test and each.test.sd is not None for each in self.experiments
+            ),
             f"the runs were scored on {len(parts)} different test parts, a table each: accuracies of different tables "
             "do not compare": len(parts) > 1,
             "the rows of a table were not all trained on the same number of images": max(map(len, parts.values())) > 1,

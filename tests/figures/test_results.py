@@ -56,6 +56,7 @@ def test_seeds_are_one_row_with_mean_and_deviation():
     assert (row["validation"], row["seconds"]) == (93.0, 61.0)
     assert (row["data"], row["test_images"], row["test_fingerprint"]) == ("Corners", 20, "bb" * 32)
     single = str(compare(a_run()))
+    assert "note: figures are mean ± standard deviation over the seeds" in str(compare(a_run(2), a_run(0)))
     assert row_of(a_run())["test_sd"] is None and "90.00 %" in single and "±" not in single
 
 
