@@ -140,7 +140,23 @@ def test_a_run_keeps_its_share_for_the_test_and_what_it_left_out(numbers, tmp_pa
     assert answer["accuracy"] == record.test["accuracy"] and answer["notes"] == []
     code, out, _ = run(capsys, "train", "--resume", "--ckpt-dir", tmp_path / "run")
     assert code == 0 and "resuming" in out
-    assert "test_share must be between 0 and 1, got 1" in refused(capsys, *argv, "--test-share", "1")
+    assert "the test share must be between 0 and 1, got 1" in refused(capsys, *argv, "--test-share", "1")
+
+
+def test_class_folders_without_parts_are_split_and_scored(numbers, tmp_path, capsys):
+    """Of the run's own images those that were split off, wherever they lie; of other images all."""
+    argv = ["train", numbers / "train", "--model", "resnet8", "--epochs", "1", "--ckpt-dir", tmp_path / "run"]
+    code, out, _ = run(capsys, *argv, "--test-share", "0.25")
+    assert code == 0 and "8 to test" in out
+    moved = (numbers / "train").rename(tmp_path / "moved")
+    code, out, _ = run(capsys, "evaluate", tmp_path / "run", moved)
+    assert "(8 images)" in out and "note" not in out
+    _, out, _ = run(capsys, "evaluate", tmp_path / "run", numbers / "test")
+    assert "(8 images)" in out and "not the test part that belongs to the run" in out
+    run(capsys, "export", tmp_path / "net.safetensors", tmp_path / "run")
+    moved.rename(numbers / "train")
+    shutil.rmtree(numbers / "test")
+    assert "name the folder of the class folders" in refused(capsys, "evaluate", tmp_path / "net.safetensors", numbers)
 
 
 def test_evaluate_reads_the_part_that_it_needs(numbers, tmp_path, capsys):

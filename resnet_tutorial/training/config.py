@@ -51,7 +51,7 @@ class TrainConfig(Settings):
     image_size: int | None = _kept(None)
     """Scale images to this height and width; files to 32 if not given."""
     test_share: float | None = _kept(None)
-    """Of data without a test part: split this share off as one, as in 0.2."""
+    """Of data without a test part, or <class>/* alone: split this share off as one, as in 0.2."""
     skip_unreadable: bool = _kept(False)
     """Leave out images that cannot be read; the record says how many."""
     seed: int = 0
