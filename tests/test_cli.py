@@ -277,6 +277,22 @@ def test_a_signal_ends_the_step_saves_and_has_its_own_status(image_folder, tmp_p
     assert "another recipe" in message and "epochs was 500, now it is 1" in message
 
 
+def test_an_output_that_was_closed_is_told(image_folder, tmp_path):
+    """As by ``head -6``, which ends after the second epoch."""
+    argv = ["train", str(image_folder), "--model", "resnet8", "--epochs", "500", "--batch-size", "8"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "resnet_tutorial", *argv], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    for line in process.stdout:
+        if line.startswith(b"epoch   2"):
+            break
+    process.stdout.close()
+    with process.stderr:
+        err = process.stderr.read().decode()
+    assert process.wait(60) == 1 and err.count("\n") == 1
+    assert "error: the output was closed: the run is saved after epoch" in err and "--resume goes on with it" in err
+
+
 def test_resume_alone_takes_the_settings_of_the_run(image_folder, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     options = ["--model", "resnet8", "--shortcut", "B", "--width", "0.5", "--seed", "3", "--deterministic"]

@@ -276,6 +276,8 @@ def test_export(trained, tmp_path, capsys, name):
     assert code == 0 and name in out and (tmp_path / name).stat().st_size > 250_000
     assert out.count("differ from the network's by at most") == (name != "net.safetensors")
     assert ("images: float32, N × 3 × 32 × 32" in out) == (name != "net.safetensors")
+    assert "classes in the order of the logits: left, right\nimages of 32×32, mean 0.3" in out
+    assert ("the file itself applies them" in out) == (name != "net.safetensors")
     code = textwrap.dedent("\n".join(line for line in out.splitlines() if line.startswith("  ")))
     images = torch.zeros(2, 3, 32, 32)
     names = {"images": images.numpy() if name == "net.onnx" else images}

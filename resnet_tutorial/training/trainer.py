@@ -143,13 +143,15 @@ class Trainer:
             self._signals,
             _explaining(),
         ):
-            self._begin()
             try:
+                self._begin()
                 self._train()
+                if self.record.test is None:
+                    self._test()
             except KeyboardInterrupt as stop:
                 raise stop if stop.args else KeyboardInterrupt(self._files.what_is_saved()) from None
-            if self.record.test is None:
-                self._test()
+            except BrokenPipeError:  # of `log`: the reader of the output went away
+                raise BrokenPipeError(self._files.what_is_saved()) from None
             if self.first:
                 self.record.write(self.folder / RECORD)
         self.log(f"test accuracy {self.record.test['accuracy']:.2f} % on {len(self.test_set):,} images")
