@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..data import ImageDataset, load_dataset
 from ..errors import InputError
+from ..text import count
 from ..training import TrainConfig, TrainedModel, score
 from ..training.scores import answers, some_classes
 from .arguments import EvaluateArgs
@@ -39,7 +40,7 @@ def run(args: EvaluateArgs) -> None:
         print(json.dumps(answer, indent=2, ensure_ascii=False))
         return
     mirrored = ", each also mirrored" if args.flip else ""
-    print(f"{trained.describe()}, on the test part of {test.name} ({len(test):,} images{mirrored})")
+    print(f"{trained.describe()}, on the test part of {test.name} ({count(len(test), 'image')}{mirrored})")
     written = [f"the answer for each image is in {args.csv}"] if args.csv else []
     print(*(f"note: {note}" for note in notes), scores, *written, sep="\n")
 

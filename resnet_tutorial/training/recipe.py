@@ -12,6 +12,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 import yaml
 
 from ..errors import InputError
+from ..text import count
 
 # ImageNet's constants, which widely copied CIFAR recipes use as well.
 IMAGENET_MEAN_STD = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -284,7 +285,7 @@ class Recipe(Settings):
         """Raise an InputError if the warm-up takes the whole run; the length may be None, for unknown."""
         if length is not None and self.has_warmup and self.warmup_epochs >= length:
             raise InputError(
-                f"warmup_epochs must be below the length of the run, {length} {self.schedule_unit}s, "
+                f"warmup_epochs must be below the length of the run, {count(length, self.schedule_unit)}, "
                 f"got {self.warmup_epochs}"
             )
 
