@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..errors import InputError
-from .recipe import Recipe, Settings
+from .recipe import Recipe, checked
 
 
 def _kept(default: Any, of_model: bool = False) -> Any:
@@ -19,8 +19,9 @@ def _kept(default: Any, of_model: bool = False) -> Any:
     return field(default=default, metadata={"kept": True, "of_model": of_model})
 
 
+@checked
 @dataclass(frozen=True)
-class TrainConfig(Settings):
+class TrainConfig:
     """A run: the network, the data, the recipe, the machine."""
 
     # -- network
@@ -94,7 +95,6 @@ class TrainConfig(Settings):
     """Progress bar; by default only on a terminal."""
 
     def __post_init__(self):
-        super().__post_init__()
         if self.seed < 0:
             raise InputError(f"seed must be at least 0, got {self.seed}")
         if self.num_workers is not None and self.num_workers < 0:

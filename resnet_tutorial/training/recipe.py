@@ -2,12 +2,13 @@
 
 import contextlib
 import difflib
+import functools
 import math
 import os
 from dataclasses import asdict, dataclass, is_dataclass, replace
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import yaml
 
@@ -17,36 +18,40 @@ from ..text import count
 # ImageNet's constants, which widely copied CIFAR recipes use as well.
 IMAGENET_MEAN_STD = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
+T = TypeVar("T")
+
 # Counts up when a key changes its meaning; a file without one is of version 1.
 RECIPE_VERSION = 2
 
 SHORT_NAMES = {"onecycle": "OneCycleLR", "multistep": "MultiStepLR", "cosine": "CosineAnnealingLR"}
 
 
-class Settings:
-    """What dataclasses of settings have in common: unknown names are refused, and a value gets the type of its field.
+def checked(settings: type[T]) -> type[T]:
+    """Let a dataclass of settings refuse unknown names, and give each value the type of its field.
 
-    Raises:
-        InputError: if a name is unknown, or a field cannot have the value that is given.
+    Making one then raises an InputError if a name is unknown, or a field cannot have the value that is given.
     """
+    init, kinds = settings.__init__, get_type_hints(settings)
 
-    def __new__(cls, *values: Any, **named: Any):
-        own = get_type_hints(cls)
-        for name in named.keys() - own.keys():
-            (near,) = difflib.get_close_matches(name, own | get_type_hints(Recipe), n=1) or [None]
-            hint = f"did you mean {near}?" if near in own else f"did you mean recipe=rt.Recipe({near}={named[name]!r})?"
-            raise InputError(
-                f"{cls.__name__} has no setting {name}: {hint if near else f'help({cls.__name__}) names them'}"
+    @functools.wraps(init)
+    def __init__(self, *values: Any, **named: Any):
+        for name in named.keys() - kinds.keys():
+            (near,) = difflib.get_close_matches(name, kinds | get_type_hints(Recipe), n=1) or [None]
+            hint = (
+                f"did you mean {near}?" if near in kinds else f"did you mean recipe=rt.Recipe({near}={named[name]!r})?"
             )
-        return super().__new__(cls)
+            hint = hint if near else f"help({settings.__name__}) names them"
+            raise InputError(f"{settings.__name__} has no setting {name}: {hint}")
+        given = dict(zip(kinds, values, strict=False)) | named
+        init(self, **{name: typed(name, kinds[name], value) for name, value in given.items()})
 
-    def __post_init__(self):
-        for name, kind in get_type_hints(type(self)).items():
-            object.__setattr__(self, name, typed(name, kind, getattr(self, name)))
+    settings.__init__ = __init__
+    return settings
 
 
+@checked
 @dataclass(frozen=True)
-class Recipe(Settings):
+class Recipe:
     """How to train. A recipe file (YAML) holds these names; what it leaves out keeps the value given here.
 
     The values given here are those of the recipe ``quick``, the default: who changes one changes ``recipes/quick.yml``.
@@ -166,7 +171,6 @@ class Recipe(Settings):
     """Share of the training images held out for validation; 0 trains on all of them."""
 
     def __post_init__(self):
-        super().__post_init__()
         object.__setattr__(self, "lr_scheduler", SHORT_NAMES.get(self.lr_scheduler, self.lr_scheduler))
         operations, magnitude = self.rand_augment or (1, 0)
         until = self.warmup_until_error
