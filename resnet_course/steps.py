@@ -1,11 +1,11 @@
 """The steps of a course: what each of them does and prints."""
 
-import errno
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 
 from resnet_tutorial.errors import InputError
+from resnet_tutorial.text import count
 
 from .classroom.course import ASSIGNMENTS, Course, gradebook_problem, init_course, update_class
 from .classroom.export import export_grades, write_table
@@ -41,11 +41,6 @@ def run(args: object) -> None:
     try:
         with nullcontext() if isinstance(args, InitArgs) else Course.open(args.course).locked(doing):
             FUNCTIONS[type(args)](args)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", None)):
-            raise InputError("the disk is full: make room, then call this again") from None
-        what = f"cannot use {error.filename}: {error.strerror}" if error.filename else str(error)
-        raise InputError(what) from None
     except Exception as error:
         if why := gradebook_problem(error):
             raise InputError(why) from None
@@ -55,7 +50,8 @@ def run(args: object) -> None:
 def _init(args: InitArgs) -> None:
     course = init_course(args.folder, args.students, args.assignments or ASSIGNMENTS, args.book, args.install)
     names = sorted(path.name for path in (course.root / "source").iterdir())
-    print(f"{args.folder}: {len(course.students())} students, {len(names)} assignments: {', '.join(names)}")
+    numbers = f"{count(len(course.students()), 'student')}, {count(len(names), 'assignment')}"
+    print(f"{args.folder}: {numbers}: {', '.join(names)}")
 
 
 def _roster(args: RosterArgs) -> None:
@@ -66,14 +62,15 @@ def _roster(args: RosterArgs) -> None:
             print(f"{what}: {', '.join(ids)}")
     for ids in changes.namesakes:
         print(f"of one name: {', '.join(ids)}; only an id in the file's name, or the STUDENT cell, tells them apart")
-    print(f"{len(course.students())} students; the work and grades of those who left stay in the course")
+    print(f"{count(len(course.students()), 'student')}; the work and grades of those who left stay in the course")
     if changes.joined:
         print("for those who joined, release again: it leaves the files of the others as they were")
 
 
 def _release(args: ReleaseArgs) -> None:
     files = release_assignment(Course.open(args.course), args.assignment)
-    print(f"{len(files)} files in {args.course / 'release' / args.assignment}, none with a solution or hidden test")
+    place = args.course / "release" / args.assignment
+    print(f"{count(len(files), 'file')} in {place}, none with a solution or hidden test")
 
 
 def _collect(args: CollectArgs) -> None:
@@ -126,7 +123,7 @@ def _feedback(args: FeedbackArgs) -> None:
     written = write_feedback(Course.open(args.course), args.assignment)
     for student, why in written.skipped.items():
         print(f"{student}: no new page, because {why}")
-    print(f"{len(written.pages)} pages in {args.course / 'feedback'}")
+    print(f"{count(len(written.pages), 'page')} in {args.course / 'feedback'}")
 
 
 def _export(args: GradesArgs) -> None:

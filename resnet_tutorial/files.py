@@ -8,7 +8,9 @@ from collections.abc import Iterable, Iterator
 from glob import glob, has_magic
 from pathlib import Path
 
-from .errors import InputError
+from .errors import InputError, first_line
+
+FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", None))  # Windows knows no quota
 
 
 def expand(paths: Iterable[Path]) -> list[Path]:
@@ -26,9 +28,18 @@ def expand(paths: Iterable[Path]) -> list[Path]:
 
 def cannot_write(path: Path, error: OSError) -> InputError:
     """One line about a file that the operating system does not let us write."""
-    full = error.errno in (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", None))
-    advice = "free some space there or choose another folder" if full else "choose a folder that you may write to"
+    advice = "choose a folder that you may write to"
+    advice = "free some space there or choose another folder" if error.errno in FULL else advice
     return InputError(f"cannot write {path} ({error.strerror or error}): {advice}")
+
+
+def refusal(error: OSError) -> str:
+    """One line about what the operating system refused where no reader or writer expected it."""
+    if error.errno in FULL:
+        return "the disk is full: make room, then call this again"
+    if error.filename is None:
+        return first_line(error)
+    return f"cannot use {error.filename} ({error.strerror}): check the path and its permissions"
 
 
 def newer(path: Path) -> InputError:

@@ -234,6 +234,21 @@ def test_wrong_words(tmp_path, monkeypatch, capsys, argv, message, status):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_the_system_refuses_is_one_line(trained, capsys, monkeypatch):
+    """A folder with mode 000 refuses even to say what is in it; root would be let in."""
+    exists = Path.exists
+
+    def refuse(path, **options):
+        if path.parent == Path("runs/closed"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return exists(path, **options)
+
+    Path("runs/closed").mkdir()
+    monkeypatch.setattr(Path, "exists", refuse)
+    for argv in (["compare", "runs/*"], ["evaluate", "runs/closed"]):
+        assert "cannot use runs/closed/" in (message := refused(capsys, *argv)) and "check the path" in message
+
+
 def test_a_signal_ends_the_step_saves_and_has_its_own_status(image_folder, tmp_path, capsys):
     """A real one, in the middle of an epoch."""
     argv = ["train", str(image_folder), "--model", "resnet8", "--epochs", "500", "--batch-size", "8"]
@@ -260,6 +275,22 @@ def test_a_signal_ends_the_step_saves_and_has_its_own_status(image_folder, tmp_p
         capsys, "train", "--resume", "auto", "--ckpt-dir", folder, image_folder, *FAST, "--model", "resnet8"
     )
     assert "another recipe" in message and "epochs was 500, now it is 1" in message
+
+
+def test_an_output_that_was_closed_is_told(image_folder, tmp_path):
+    """As by ``head -6``, which ends after the second epoch."""
+    argv = ["train", str(image_folder), "--model", "resnet8", "--epochs", "500", "--batch-size", "8"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "resnet_tutorial", *argv], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    for line in process.stdout:
+        if line.startswith(b"epoch   2"):
+            break
+    process.stdout.close()
+    with process.stderr:
+        err = process.stderr.read().decode()
+    assert process.wait(60) == 1 and err.count("\n") == 1
+    assert "error: the output was closed: the run is saved after epoch" in err and "--resume goes on with it" in err
 
 
 def test_resume_alone_takes_the_settings_of_the_run(image_folder, tmp_path, monkeypatch, capsys):

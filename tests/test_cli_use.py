@@ -140,7 +140,23 @@ def test_a_run_keeps_its_share_for_the_test_and_what_it_left_out(numbers, tmp_pa
     assert answer["accuracy"] == record.test["accuracy"] and answer["notes"] == []
     code, out, _ = run(capsys, "train", "--resume", "--ckpt-dir", tmp_path / "run")
     assert code == 0 and "resuming" in out
-    assert "test_share must be between 0 and 1, got 1" in refused(capsys, *argv, "--test-share", "1")
+    assert "the test share must be between 0 and 1, got 1" in refused(capsys, *argv, "--test-share", "1")
+
+
+def test_class_folders_without_parts_are_split_and_scored(numbers, tmp_path, capsys):
+    """Of the run's own images those that were split off, wherever they lie; of other images all."""
+    argv = ["train", numbers / "train", "--model", "resnet8", "--epochs", "1", "--ckpt-dir", tmp_path / "run"]
+    code, out, _ = run(capsys, *argv, "--test-share", "0.25")
+    assert code == 0 and "8 to test" in out
+    moved = (numbers / "train").rename(tmp_path / "moved")
+    code, out, _ = run(capsys, "evaluate", tmp_path / "run", moved)
+    assert "(8 images)" in out and "note" not in out
+    _, out, _ = run(capsys, "evaluate", tmp_path / "run", numbers / "test")
+    assert "(8 images)" in out and "not the test part that belongs to the run" in out
+    run(capsys, "export", tmp_path / "net.safetensors", tmp_path / "run")
+    moved.rename(numbers / "train")
+    shutil.rmtree(numbers / "test")
+    assert "name the folder of the class folders" in refused(capsys, "evaluate", tmp_path / "net.safetensors", numbers)
 
 
 def test_evaluate_reads_the_part_that_it_needs(numbers, tmp_path, capsys):
@@ -260,6 +276,8 @@ def test_export(trained, tmp_path, capsys, name):
     assert code == 0 and name in out and (tmp_path / name).stat().st_size > 250_000
     assert out.count("differ from the network's by at most") == (name != "net.safetensors")
     assert ("images: float32, N × 3 × 32 × 32" in out) == (name != "net.safetensors")
+    assert "classes in the order of the logits: left, right\nimages of 32×32, mean 0.3" in out
+    assert ("the file itself applies them" in out) == (name != "net.safetensors")
     code = textwrap.dedent("\n".join(line for line in out.splitlines() if line.startswith("  ")))
     images = torch.zeros(2, 3, 32, 32)
     names = {"images": images.numpy() if name == "net.onnx" else images}

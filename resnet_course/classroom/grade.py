@@ -120,9 +120,15 @@ def _with_times(limits: Limits, source: Any, threads: int, root: Path, data: Pat
     """Limits with times that follow from those of the source's own answers, executed here; what these give is right.
 
     Raises:
-        InputError: they do not earn all points on this machine, so nobody's would.
+        InputError: they do not run, or earn all points, on this machine, so nobody's would.
     """
-    executed = execute(probes.put_in(source), replace(limits, **SOURCE_TIMES), 0, threads, (root,), data)
+    try:
+        executed = execute(probes.put_in(source), replace(limits, **SOURCE_TIMES), 0, threads, (root,), data)
+    except RuntimeError as error:  # NotStarted among them
+        raise InputError(
+            f"nothing is graded: the kernel that executes notebooks does not work on this machine ({error}): free some "
+            f"memory, raise --memory (now {limits.memory:,} MiB), or install ipykernel anew"
+        ) from None
     probes.learn(probes.take_out(executed))
     executed = seal(executed, set())
     short = [cell.metadata["nbgrader"]["grade_id"] for cell in executed.cells if is_test(cell) and _part(cell) < 1]

@@ -10,6 +10,7 @@ from importlib import import_module
 from importlib.metadata import entry_points, version
 
 from ..errors import InputError
+from ..files import refusal
 from ..version import __version__
 from .arguments import COMMANDS, EVERYDAY
 from .common import fail
@@ -32,9 +33,11 @@ def main(argv: list[str] | None = None) -> None:
     except KeyboardInterrupt as stop:
         said = stop.args[0] if stop.args else "nothing half-written is left"
         status = fail(f"interrupted: {said}", status=getattr(stop, "status", 130))
-    except BrokenPipeError:  # the reader of our output went away, as `head` does
+    except BrokenPipeError as error:  # the reader of our output went away, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = 1
+        status = 1 if error.errno else fail(f"the output was closed: {error}")
+    except OSError as error:
+        status = fail(refusal(error))
     sys.exit(status)
 
 

@@ -1,11 +1,13 @@
 """Score a trained network."""
 
+import contextlib
 import json
 from dataclasses import asdict
 from pathlib import Path
 
 from ..data import ImageDataset, load_dataset
 from ..errors import InputError
+from ..text import count
 from ..training import TrainConfig, TrainedModel, score
 from ..training.scores import answers, some_classes
 from .arguments import EvaluateArgs
@@ -38,21 +40,34 @@ def run(args: EvaluateArgs) -> None:
         print(json.dumps(answer, indent=2, ensure_ascii=False))
         return
     mirrored = ", each also mirrored" if args.flip else ""
-    print(f"{trained.describe()}, on the test part of {test.name} ({len(test):,} images{mirrored})")
+    print(f"{trained.describe()}, on the test part of {test.name} ({count(len(test), 'image')}{mirrored})")
     written = [f"the answer for each image is in {args.csv}"] if args.csv else []
     print(*(f"note: {note}" for note in notes), scores, *written, sep="\n")
 
 
-def _test_part(trained: TrainedModel, root: Path | None, skip_unreadable: bool) -> ImageDataset:
-    if trained.run is None and trained.classes is None and root is None:
+def _test_part(trained: TrainedModel, named: Path | None, skip_unreadable: bool) -> ImageDataset:
+    if trained.run is None and trained.classes is None and named is None:
         raise InputError(f"{trained.path} does not say what it was trained on: name the data folder")
-    name, root = ("auto", root) if trained.run is None else data_of_run(trained.run, root)
+    name, root = ("auto", named) if trained.run is None else data_of_run(trained.run, named)
     made = {} if trained.run is None else trained.run["run"]
     options = {key: made[key] for key in TrainConfig().data_options() if key in made}
     options["skip_unreadable"] = skip_unreadable or options.get("skip_unreadable", False)
     options["image_size"] = trained.image_size
-    test = load_dataset(name, root, test_alone=True, **options)[1]
-    return test.with_classes(trained.classes or test.classes)
+    share = options.pop("test_share", None)
+
+    def part(share: float | None) -> ImageDataset:
+        test = load_dataset(name, root, test_alone=True, test_share=share, **options)[1]
+        return test.with_classes(trained.classes or test.classes)
+
+    if named is None or share is None:
+        return part(share)
+    tests = []
+    for each in (share, None):
+        with contextlib.suppress(InputError):
+            tests.append(part(each))
+    # Of the data of the run, wherever they lie now, what was split off is scored; of a folder of others, all.
+    of_run = [test for test in tests if test.fingerprint == trained.run["record"]["data"]["test_fingerprint"]]
+    return (of_run or tests[-1:] or [part(share)])[0]
 
 
 def _orders(classes: tuple[str, ...]) -> str:

@@ -9,6 +9,7 @@ from ..data.folder import find_images
 from ..data.pictures import by_suffix
 from ..errors import InputError
 from ..files import expand
+from ..text import count
 from ..training import predict
 from .arguments import PredictArgs
 from .common import csv_writer, fail, load
@@ -38,7 +39,7 @@ def run(args: PredictArgs) -> None:
         ]
         print(json.dumps(listed, indent=2, ensure_ascii=False))
     elif args.csv:
-        print(f"the answers for {len(answers):,} images are in {args.csv}")
+        print(f"the answers for {count(len(answers), 'image')} are in {args.csv}")
     else:
         for path, pairs in best:
             print(f"{path}: {', '.join(f'{name} {100 * p:.1f} %' for name, p in pairs)}")

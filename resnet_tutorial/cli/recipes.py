@@ -2,6 +2,7 @@
 
 import textwrap
 
+from ..text import count
 from ..training import RecipeCard, list_recipes, load_card
 from .arguments import RecipesArgs
 
@@ -28,7 +29,7 @@ def _entry(card: RecipeCard, above: RecipeCard | None) -> str:
     """A recipe with its source and expected accuracy; the same source is not said twice."""
     recipe = card.recipe
     same = above and above.about == card.about
-    length = f"{recipe.epochs:,} epochs" if recipe.steps is None else f"{recipe.steps:,} steps"
+    length = count(recipe.epochs, "epoch") if recipe.steps is None else count(recipe.steps, "step")
     lines = [f"{card.name:18}  {length:12}  {f'the same for {card.model}' if same else card.about}"]
     said = [f"expected: {card.expected}"]
     if not (above and above.source == card.source):

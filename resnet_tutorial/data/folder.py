@@ -1,4 +1,4 @@
-"""A folder of one's own images: ``train/<class>/*`` and ``test/<class>/*``."""
+"""A folder of one's own images: ``train/<class>/*`` and ``test/<class>/*``, or ``<class>/*`` of one part alone."""
 
 import hashlib
 import logging
@@ -75,26 +75,32 @@ def load_image_folder(
     Args:
         root: a folder with ``train/<class>/*`` and ``test/<class>/*``, or ``val/<class>/*`` for want of ``test``.
         image_size: images of another size are scaled (shorter side) and cropped at the center to this many pixels.
-        train_alone: give an empty test part where there is none.
-        test_alone: do not read the train part, which is empty then. A folder without parts is taken for the test part.
+        train_alone: give an empty test part where there is none. A folder without parts is taken for the train part.
+        test_alone: do not read the train part, which is empty then. A folder without parts is taken for the test part,
+            but with ``train_alone``.
         skip_unreadable: leave out the images that cannot be read.
 
     Raises:
         InputError: if a part or a class is missing or empty, the classes of the parts differ, or files cannot be read
             as images: all of them, or the first.
     """
-    parts = find_parts(root) or ({"test": root} if test_alone else {})
+    parts = find_parts(root)
+    if not parts and (train_alone or test_alone):
+        parts = {"train" if train_alone else "test": root}
     if test_alone and "test" in parts:
         parts = {"test": parts["test"]}
     parts = {split: _with_class_folders(part) for split, part in parts.items()}
     needed = ("test",) if test_alone and "train" not in parts else ("train",) if train_alone else ("train", "test")
     for split in needed:
         if split not in parts:
-            share = "; to train all the same, --test-share 0.2 splits a test part off"
-            share = "" if split == "train" or test_alone else share
-            raise InputError(
-                f"no folder {root / split}: an image folder needs train/<class>/* and test/<class>/*{share}"
-            )
+            needs = "an image folder needs train/<class>/* and test/<class>/*"
+            if split == "test" or not parts:
+                needs += "; to train all the same, --test-share 0.2 splits a test part off"
+            if test_alone:
+                needs = (
+                    "name the folder of the class folders to score; where a run split its test part off, name the run"
+                )
+            raise InputError(f"no folder {root / split}: {needs}")
     folders = {split: _class_folders(part) for split, part in parts.items()}
     classes = _in_order(next(iter(folders.values())))
     if len(folders) > 1:

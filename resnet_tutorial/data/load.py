@@ -55,10 +55,11 @@ def load_dataset(
         image_size: height and width to which all images are scaled, in pixels. If not given, those of ``folder`` and
             ``parquet`` get 32, and the others stay as they are.
         test_share: of ``folder``, ``npz`` and ``parquet`` without a test part, the share of the training images to
-            split off as one, with the classes in proportion; always the same images.
+            split off as one, with the classes in proportion; always the same images. A folder of class folders is then
+            taken for the train part.
         skip_unreadable: of ``folder`` and ``parquet``, leave out the images that cannot be read.
         test_alone: of ``folder``, ``npz`` and ``parquet``, read the test part and give an empty train part; a folder of
-            class folders is then taken for the test part.
+            class folders is then taken for the test part, if no share is to be split off.
 
     Returns:
         The train part and the test part.
@@ -72,7 +73,7 @@ def load_dataset(
         raise InputError(f"images cannot be {image_size} pixels high: choose at least 1")
     if test_share is not None and not 0 < test_share < 1:
         hint = f": for {test_share:g} %, give {test_share / 100:g}" if 1 < test_share < 100 else ""
-        raise InputError(f"test_share must be between 0 and 1, got {test_share:g}{hint}")
+        raise InputError(f"the test share must be between 0 and 1, got {test_share:g}{hint}")
     root = root or os.environ.get(DATA_VARIABLE) or None
     if name == "shapes10" or (name == "auto" and root is None):
         return _scaled(load_shapes10(), image_size)
@@ -84,7 +85,7 @@ def load_dataset(
     with reading(root):
         if not root.exists():
             raise InputError(f"the data folder {root} does not exist: check the path")
-    name, place = _find(name, root, test_alone)
+    name, place = _find(name, root, test_alone or test_share is not None)
     if place != root:
         logger.warning("%s: the data set in the folder %s is read", root, place.name)
     alone = {"train_alone": test_share is not None, "test_alone": test_alone}
@@ -97,11 +98,11 @@ def load_dataset(
     return parts if test_share is None else _split(parts, test_share)
 
 
-def _find(name: str, root: Path, test_alone: bool = False) -> tuple[str, Path]:
+def _find(name: str, root: Path, one_part: bool = False) -> tuple[str, Path]:
     """The name of the data set in a folder, and where it is: there, or in the only folder in it that has one.
 
     A name other than ``auto`` is kept, and ``root`` with it if there is no such data set: its reader says what it
-    looked for.
+    looked for. Class folders will do if one part is enough.
     """
     wanted = [each for each in _FINDERS if each != "cifar100-coarse"] if name == "auto" else [name]
     with reading(root):
@@ -121,7 +122,7 @@ def _find(name: str, root: Path, test_alone: bool = False) -> tuple[str, Path]:
         raise InputError(f"no data set in {root} itself, but in {names}: name one of these folders")
     with reading(root):
         classes = [folder.name for folder in inside if any(is_image(path.name) for path in folder.iterdir())]
-    if test_alone and classes:
+    if one_part and classes:
         return "folder", root
     if root.is_file():
         raise InputError(
@@ -129,6 +130,7 @@ def _find(name: str, root: Path, test_alone: bool = False) -> tuple[str, Path]:
             "holds train/<class>/* and test/<class>/*"
         )
     hint = f"; it has {', '.join(classes[:3])} with images: move them into {root / 'train'}" if classes else ""
+    hint += ", or split a test part off with --test-share 0.2" if classes else ""
     raise InputError(
         f"no data set found in {root}: it should hold CIFAR-10 or CIFAR-100 (unpacked or as the archive), "
         f"train/<class>/* and test/<class>/*, an .npz file, or train*.parquet and test*.parquet{hint}"
@@ -166,8 +168,8 @@ def _split(parts: Parts, share: float) -> Parts:
         if not part.counts().all():
             k = int(part.counts().argmin())
             raise InputError(
-                f"with test_share {share:g}, none of the images of class {whole.classes[k]!r} would be in the {split} "
-                f"part; there are {whole.counts()[k]}: choose a {more} share, or add images"
+                f"with a test share of {share:g}, none of the images of class {whole.classes[k]!r} would be in the "
+                f"{split} part; there are {whole.counts()[k]}: choose a {more} share, or add images"
             )
     return train, replace(test, split="test", left_out=0)
 

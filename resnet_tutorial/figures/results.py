@@ -2,6 +2,7 @@
 
 import json
 import statistics
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from glob import glob
@@ -331,6 +332,10 @@ class Comparison:
         unfinished, shared = sum(run.test is None for run in runs), sum(run.side_by_side > 1 for run in runs)
         machines = {json.dumps(run.machine | {"side_by_side": 1}, sort_keys=True) for run in runs}
         notes = {
+            "figures are mean ± standard deviation over the seeds; for intervals, resnet_tutorial.analysis has "
+            "mean_interval and seed_difference": any(
+                each.test and each.test.sd is not None for each in self.experiments
+            ),
             f"the runs were scored on {len(parts)} different test parts, a table each: accuracies of different tables "
             "do not compare": len(parts) > 1,
             "the rows of a table were not all trained on the same number of images": max(map(len, parts.values())) > 1,
@@ -360,31 +365,52 @@ def compare(*runs: str | Path | RunRecord | Iterable) -> Comparison:
     """Put runs side by side.
 
     Runs with the same network, recipe, precision and data are one row, whatever their seeds. Runs that were scored on
-    different test parts come into different tables, with a note.
+    different test parts come into different tables, with a note. A folder without a run in it or in the folders in it
+    is left out, and standard error says so.
 
     Args:
-        runs: folders of runs, patterns such as ``runs/*``, files of records, what `train` returns, or lists of these.
+        runs: folders of runs, or folders of these, as ``train --seeds`` makes them; patterns such as ``runs/*``; files
+            of records; what `train` returns; or lists of all these.
 
     Raises:
-        InputError: if there are none, or something is no run.
+        InputError: if there are none, or a file is no record.
     """
-    records = []
-    for record in _flat(runs):
-        if record not in records:
-            records.append(record)
+    records, empty = [], []
+    for each in _flat(runs):
+        found = [each] if isinstance(each, RunRecord) else [read_run(path) for path in _runs_in(each)]
+        empty += [] if found else [each]
+        records += [record for record in found if record not in records]
+    names = ", ".join(map(str, empty))
+    if not records and empty:
+        raise InputError(
+            f"{names} {'holds' if len(empty) == 1 else 'hold'} no run: name the folder of a run, or its record (.json)"
+        )
     if not records:
         raise InputError("no runs to compare: name records (.json) or folders of runs")
+    if empty:
+        print(f"note: left out, as nothing of a run is saved there: {names}", file=sys.stderr)
     return Comparison(tuple(experiments(records)))
 
 
-def _flat(runs: Iterable) -> Iterable[RunRecord]:
+def _flat(runs: Iterable) -> Iterable[RunRecord | Path]:
     for each in runs:
         if isinstance(each, RunRecord):
             yield each
         elif isinstance(each, str | Path):
-            yield from map(read_run, expand([Path(each).expanduser()]))
+            yield from expand([Path(each).expanduser()])
         else:
             yield from _flat(each)
+
+
+def _runs_in(path: Path) -> list[Path]:
+    """The run at a path, or those in the folders in it, as there is one for each seed."""
+    if not path.is_dir() or _holds_run(path):
+        return [path]
+    return sorted(filter(_holds_run, path.iterdir()), key=lambda folder: natural(folder.name))
+
+
+def _holds_run(folder: Path) -> bool:
+    return (folder / RECORD).exists() or has_checkpoint(folder)
 
 
 def _cells(each: Experiment, letters: dict[str, str]) -> dict[str, str]:

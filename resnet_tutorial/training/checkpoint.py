@@ -192,12 +192,12 @@ def load_state(model: nn.Module, state_dict: dict[str, Any], whose: str) -> None
 
 
 def newest_checkpoint(runs: Path) -> Path:
-    """The checkpoint written last among the run folders in ``runs``.
+    """The checkpoint written last among the run folders in ``runs``, and those a level below, of several seeds.
 
     Raises:
         InputError: if there is none.
     """
-    found = [path for name in NEWEST_FIRST for path in runs.glob(f"*/{name}")]
+    found = [path for name in NEWEST_FIRST for where in ("*", "*/*") for path in runs.glob(f"{where}/{name}")]
     if not found:
         raise InputError(
             f"no trained network in {runs}: train one first, or name the folder of a run (train: --ckpt-dir FOLDER)"

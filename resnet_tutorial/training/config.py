@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..errors import InputError
-from .recipe import Recipe
+from .recipe import Recipe, checked
 
 
 def _kept(default: Any, of_model: bool = False) -> Any:
@@ -19,6 +19,7 @@ def _kept(default: Any, of_model: bool = False) -> Any:
     return field(default=default, metadata={"kept": True, "of_model": of_model})
 
 
+@checked
 @dataclass(frozen=True)
 class TrainConfig:
     """A run: the network, the data, the recipe, the machine."""
@@ -51,7 +52,7 @@ class TrainConfig:
     image_size: int | None = _kept(None)
     """Scale images to this height and width; files to 32 if not given."""
     test_share: float | None = _kept(None)
-    """Of data without a test part: split this share off as one, as in 0.2."""
+    """Of data without a test part, or <class>/* alone: split this share off as one, as in 0.2."""
     skip_unreadable: bool = _kept(False)
     """Leave out images that cannot be read; the record says how many."""
     seed: int = 0

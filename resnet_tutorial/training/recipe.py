@@ -1,17 +1,24 @@
 """Recipes: all that decides what a network learns, apart from the network, the data and the seed."""
 
+import contextlib
 import difflib
+import functools
 import math
-from dataclasses import asdict, dataclass, replace
-from types import NoneType
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+import os
+from dataclasses import asdict, dataclass, is_dataclass, replace
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import yaml
 
 from ..errors import InputError
+from ..text import count
 
 # ImageNet's constants, which widely copied CIFAR recipes use as well.
 IMAGENET_MEAN_STD = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+
+T = TypeVar("T")
 
 # Counts up when a key changes its meaning; a file without one is of version 1.
 RECIPE_VERSION = 2
@@ -19,6 +26,30 @@ RECIPE_VERSION = 2
 SHORT_NAMES = {"onecycle": "OneCycleLR", "multistep": "MultiStepLR", "cosine": "CosineAnnealingLR"}
 
 
+def checked(settings: type[T]) -> type[T]:
+    """Let a dataclass of settings refuse unknown names, and give each value the type of its field.
+
+    Making one then raises an InputError if a name is unknown, or a field cannot have the value that is given.
+    """
+    init, kinds = settings.__init__, get_type_hints(settings)
+
+    @functools.wraps(init)
+    def __init__(self, *values: Any, **named: Any):
+        for name in named.keys() - kinds.keys():
+            (near,) = difflib.get_close_matches(name, kinds | get_type_hints(Recipe), n=1) or [None]
+            hint = (
+                f"did you mean {near}?" if near in kinds else f"did you mean recipe=rt.Recipe({near}={named[name]!r})?"
+            )
+            hint = hint if near else f"help({settings.__name__}) names them"
+            raise InputError(f"{settings.__name__} has no setting {name}: {hint}")
+        given = dict(zip(kinds, values, strict=False)) | named
+        init(self, **{name: typed(name, kinds[name], value) for name, value in given.items()})
+
+    settings.__init__ = __init__
+    return settings
+
+
+@checked
 @dataclass(frozen=True)
 class Recipe:
     """How to train. A recipe file (YAML) holds these names; what it leaves out keeps the value given here.
@@ -258,7 +289,7 @@ class Recipe:
         """Raise an InputError if the warm-up takes the whole run; the length may be None, for unknown."""
         if length is not None and self.has_warmup and self.warmup_epochs >= length:
             raise InputError(
-                f"warmup_epochs must be below the length of the run, {length} {self.schedule_unit}s, "
+                f"warmup_epochs must be below the length of the run, {count(length, self.schedule_unit)}, "
                 f"got {self.warmup_epochs}"
             )
 
@@ -303,34 +334,44 @@ def recipe_from_dict(values: dict[str, Any], where: str) -> Recipe:
         raise InputError(f"{error}" if where in str(error) else f"{error} (in the recipe {where})") from None
 
 
-def typed(key: str, kind: Any, value: Any, where: str) -> Any:
+def typed(key: str, kind: Any, value: Any, where: str = "") -> Any:
     """The value in the type of its field; YAML reads 1e-4 as text and 1 as a whole number.
 
     Args:
         key: name of the field.
         kind: type of the field, as `typing.get_type_hints` has it.
-        value: as a file holds it.
-        where: what holds it, for the message.
+        value: as a file or a caller gives it.
+        where: the file that holds it, for the message.
 
     Raises:
         InputError: if the field cannot have this value.
     """
-    problem = f"{key} in {where} cannot be {value!r}"
-    if NoneType in get_args(kind):
-        if value is None:
-            return None
-        kind = get_args(kind)[0]
+    kinds = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
+    for each in kinds:
+        with contextlib.suppress(TypeError, ValueError, OverflowError):
+            return _converted(each, value)
+    wanted = " or ".join(_in_words(each) for each in kinds)
+    raise InputError(f"{key}{where and f' in {where}'} cannot be {value!r}: {wanted}")
+
+
+def _in_words(kind: Any) -> str:
     if get_origin(kind) is Literal:
-        if value in get_args(kind):
-            return value
-        raise InputError(f"{problem}: choose from {', '.join(get_args(kind))}")
-    try:
-        return _converted(kind, value)
-    except (TypeError, ValueError, OverflowError):
-        raise InputError(problem) from None
+        return f"choose from {', '.join(get_args(kind))}"
+    if get_origin(kind) is tuple:
+        return "give numbers" if Ellipsis in get_args(kind) else f"give {len(get_args(kind))} numbers"
+    words = {int: "a whole number", float: "a number", bool: "True or False", str: "text", Path: "a path"}
+    return "None" if kind is NoneType else f"give {words.get(kind) or f'a {kind.__name__}'}"
 
 
 def _converted(kind: Any, value: Any) -> Any:
+    if get_origin(kind) is Literal and value in get_args(kind):
+        return value
+    if kind is NoneType or is_dataclass(kind):
+        if isinstance(value, kind):
+            return value
+        raise ValueError
+    if kind is str:
+        return os.fspath(value)
     if get_origin(kind) is tuple:
         numbers = tuple(_converted(get_args(kind)[0], v) for v in value) if isinstance(value, list | tuple) else ()
         if len(numbers) != len(value) or (Ellipsis not in get_args(kind) and len(numbers) != len(get_args(kind))):

@@ -94,7 +94,12 @@ class Scores:
 
 
 def evaluate(
-    trained: TrainedModel | str | Path, test: ImageDataset, *, device: str = "auto", flip: bool = False
+    trained: TrainedModel | str | Path,
+    test: ImageDataset,
+    *,
+    model: str | nn.Module | None = None,
+    device: str = "auto",
+    flip: bool = False,
 ) -> Scores:
     """Score a trained network on a data set.
 
@@ -102,6 +107,7 @@ def evaluate(
         trained: the folder of a run, a checkpoint in it, a file of weights or a name from `list_pretrained`; for a file
             that leaves something open, what `load_trained` makes of it.
         test: images of the classes that the network knows, in the size that it was trained with.
+        model: the network of a run of one's own, as for `load_trained`, which reads what ``trained`` names.
         device: ``cpu``, ``cuda``, ``mps``, or ``auto``, which takes a GPU if there is one.
         flip: whether to run each image and its mirror image, and take the mean of the two answers.
 
@@ -111,7 +117,7 @@ def evaluate(
     Raises:
         InputError: as of `load_trained`, or if the data do not fit the network.
     """
-    trained = trained if isinstance(trained, TrainedModel) else load_trained(trained)
+    trained = trained if isinstance(trained, TrainedModel) else load_trained(trained, model=model)
     test = test.with_classes(trained.classes or test.classes)
     return score(*answers(trained, test, device=device, flip=flip), test.classes)
 

@@ -1,5 +1,7 @@
 """Ctrl-C and SIGTERM: the first is noted, so that a run can end in order; a second one does not wait."""
 
+import contextlib
+import os
 import signal
 import threading
 
@@ -45,6 +47,9 @@ class Signals:
         self.received = number
         if not self.patient:
             self._put_back()
+        if number == signal.SIGINT and not self.patient:  # print is not for handlers: it may be what was interrupted
+            with contextlib.suppress(OSError):
+                os.write(2, b"\nending the step and saving; Ctrl-C again abandons that\n")
 
     def _put_back(self) -> None:
         for number, handler in self._before.items():

@@ -11,10 +11,11 @@ from ..architectures import get_architecture
 from ..data import Transform
 from ..errors import InputError
 from ..models import ResNet
+from ..text import count
 from ..weights import identify, list_pretrained, load_weights, model_from_weights, pretrained_file, read_weights
 from ..weights.factory import options_of
 from ..weights.layouts import get_layout
-from ..weights.own import is_own
+from ..weights.own import check_network, is_own
 from .checkpoint import LAST, load_checkpoint, model_from_checkpoint
 
 IMAGE_SIZE = 32
@@ -66,7 +67,7 @@ class TrainedModel:
         if self.run is None:
             return f"{self.name}, weights from {self.path}"
         steps = self.run.get("loader", {}).get("batch", 0)
-        more = f" and {steps:,} steps" if steps else ""
+        more = f" and {count(steps, 'step')}" if steps else ""
         return f"{self.name}, epoch {self.run['epoch']}{more} of {self.path}"
 
 
@@ -94,6 +95,8 @@ def load_trained(
             contradict what is in the file.
     """
     path = pretrained_file(str(path)) if str(path) in list_pretrained() else Path(path).expanduser()
+    if not isinstance(model, str | None):
+        check_network(model)
     if (mean is None) != (std is None):
         raise InputError("mean and std belong together: give both or none")
     if _is_of_a_run(path):
@@ -212,7 +215,8 @@ def _recognize(path: Path, wanted: str | None) -> tuple[ResNet, str]:
     found = identify(read_weights(path))
     fitting = [arch for arch in found.candidates if wanted in (None, arch.name)]
     if not found.candidates:
-        raise InputError(f"{path} holds no network of this package, but {found.title}: see resnet-tutorial identify")
+        what = found.title[0].lower() + found.title[1:]  # "no residual network", or "no network of the table: …"
+        raise InputError(f"{path} holds {what}: see resnet-tutorial identify")
     if found.num_classes is None:
         raise InputError(
             f"{path} holds {found.title} without a head: load_weights(model, path, partial=True), and train"

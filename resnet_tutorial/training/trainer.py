@@ -19,7 +19,7 @@ from ..errors import InputError
 from ..files import write_atomic
 from ..progress import no_bar
 from ..weights.factory import options_of
-from ..weights.own import is_own
+from ..weights.own import check_network, is_own
 from . import distributed
 from .checkpoint import (
     has_checkpoint,
@@ -86,6 +86,8 @@ class Trainer:
         log: Callable[[str], None] = print,
         listeners: Sequence[Listener] = (),
     ):
+        if model is not None:
+            check_network(model)
         if len(train_set.classes) < 2:
             raise InputError(
                 f"{train_set.name} has one class, {train_set.classes[0]!r}: a network learns to tell classes apart, so "
@@ -141,13 +143,15 @@ class Trainer:
             self._signals,
             _explaining(),
         ):
-            self._begin()
             try:
+                self._begin()
                 self._train()
+                if self.record.test is None:
+                    self._test()
             except KeyboardInterrupt as stop:
                 raise stop if stop.args else KeyboardInterrupt(self._files.what_is_saved()) from None
-            if self.record.test is None:
-                self._test()
+            except BrokenPipeError:  # of `log`: the reader of the output went away
+                raise BrokenPipeError(self._files.what_is_saved()) from None
             if self.first:
                 self.record.write(self.folder / RECORD)
         self.log(f"test accuracy {self.record.test['accuracy']:.2f} % on {len(self.test_set):,} images")
@@ -443,8 +447,7 @@ def train(
             says what to do.
     """
     recipe = recipe if isinstance(recipe, Recipe) else load_recipe(str(recipe))
-    folder = None if folder is None else Path(folder)
-    config = TrainConfig(recipe=recipe, seed=seed, ckpt_dir=folder, resume=resume, **settings)
+    config = TrainConfig(recipe=recipe, seed=seed, resume=resume, **{"ckpt_dir": folder} | settings)
     if isinstance(model, str):
         config, note = prolonged(replace(config, model=model))
         model = None

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from ..errors import InputError
+from ..text import count
 from .checkpoint import has_checkpoint, load_checkpoint, run_folder
 from .config import TrainConfig
 from .recipe import Recipe, recipe_from_dict
@@ -53,12 +54,13 @@ def prolonged(config: TrainConfig) -> tuple[TrainConfig, str]:
         return config, f"{folder} goes on to epoch {epochs}, as {old.lr_scheduler} allows, and is scored again"
     if state["record"]["test"] is None:
         raise InputError(
-            f"the run in {folder} cannot become longer, as {reason}: let it end with its {old.epochs} epochs first; "
-            f"then --resume --epochs {epochs} adds a run that starts from its weights"
+            f"the run in {folder} cannot become longer, as {reason}: let it end first, after "
+            f"{count(old.epochs, 'epoch')}; then --resume --epochs {epochs} adds a run that starts from its weights"
         )
     more = replace(config.recipe, epochs=epochs - old.epochs)
     place = folder.with_name(f"{folder.name}-to-{epochs}")
     new = replace(config, recipe=more, ckpt_dir=place, pretrained=str(folder), resume="auto")
     return new, (
-        f"{folder} cannot go on, as {reason}: a new run in {place} starts from its weights, with {more.epochs} epochs"
+        f"{folder} cannot go on, as {reason}: a new run in {place} starts from its weights, "
+        f"with {count(more.epochs, 'epoch')}"
     )

@@ -13,6 +13,18 @@ from torch import nn
 from ..errors import InputError, first_line
 
 
+def check_network(model: object) -> None:
+    """Refuse what is no network, such as the class of one.
+
+    Raises:
+        InputError: if it is none.
+    """
+    if isinstance(model, type):
+        raise InputError(f"{model.__name__} is a class: make one, {model.__name__}()")
+    if not isinstance(model, nn.Module):
+        raise InputError(f"a network is a name or a torch.nn.Module, not {type(model).__name__}: give one of these")
+
+
 def is_own(name: str) -> bool:
     """Whether a name means a network in a file: no network of the table has a colon in its name."""
     return ":" in name

@@ -756,6 +756,15 @@ def test_nothing_is_graded_where_the_own_answers_fail(tmp_path):
     assert not (course.root / "autograded").exists()
 
 
+def test_nothing_is_graded_where_no_kernel_starts(monkeypatch):
+    def execute(*given):
+        raise sandbox.NotStarted("Kernel died before replying")
+
+    monkeypatch.setattr(grade, "execute", execute)
+    with pytest.raises(InputError, match=r"nothing is graded: .* \(Kernel died before replying\): .*now 77 MiB"):
+        grade._with_times(Limits(memory=77), source_notebook(), 1, Path("/nowhere"), None, Probes(source_notebook()))
+
+
 def test_times_follow_from_those_of_the_own_answers(monkeypatch):
     executed = source_notebook()
     executed.cells[3].metadata["execution"] = {

@@ -469,6 +469,18 @@ def test_mistakes_are_counted_by_what_the_checks_say(course, tmp_path, capsys):
     assert ["Double", "Yours, …, is wrong.", "2", "3", "anna bob"] in list(csv.reader((tmp_path / "m.csv").open()))
 
 
+def test_a_missing_answer_is_counted_by_the_error_that_it_stopped_with(course, monkeypatch):
+    new, about = nbformat.v4, {"grade_id": "double", "solution": True}
+    answer = new.new_code_cell("def double(x:", metadata={"nbgrader": about})
+    answer.outputs = [new.new_output("error", ename="SyntaxError", evalue="'(' was never closed (12.py, line 1)")]
+    test = new.new_code_cell(metadata={"nbgrader": {"grade_id": "test_double", "grade": True}})
+    said = "✗ not yet · Double: 0 of 4 points\n  Nothing is called double here.\n  Run the cell above.\n"
+    test.outputs = [new.new_output("stream", text=said)]
+    monkeypatch.setattr("resnet_course.classroom.mistakes.stored", lambda path: new.new_notebook(cells=[answer, test]))
+    ((found,), _) = count_mistakes(course, ONE)
+    assert (found.task, found.seen) == ("Double", "SyntaxError: '(' was never closed (….py, line …)")
+
+
 LOOP = '''def double(x):
     """Mine."""
     total = []  # a list

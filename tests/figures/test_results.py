@@ -56,6 +56,7 @@ def test_seeds_are_one_row_with_mean_and_deviation():
     assert (row["validation"], row["seconds"]) == (93.0, 61.0)
     assert (row["data"], row["test_images"], row["test_fingerprint"]) == ("Corners", 20, "bb" * 32)
     single = str(compare(a_run()))
+    assert "note: figures are mean ± standard deviation over the seeds" in str(compare(a_run(2), a_run(0)))
     assert row_of(a_run())["test_sd"] is None and "90.00 %" in single and "±" not in single
 
 
@@ -192,10 +193,24 @@ def test_runs_by_folder_pattern_and_record(tmp_path):
     assert [each.runs for each in both.experiments] == [(record,), (a_run(),)]
     (tmp_path / "runs" / "a" / "record.json").unlink()
     assert replace(read_run(tmp_path / "runs" / "a"), wall_seconds=0) == replace(record, wall_seconds=0)
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match="holds no run"):
-        compare(tmp_path / "empty")
     with pytest.raises(InputError, match="no run at"):
         compare(tmp_path / "gone.json")
     with pytest.raises(InputError, match="no runs to compare"):
         compare([])
+
+
+def test_runs_of_several_seeds_and_folders_without_a_run(tmp_path, capsys):
+    """As ``train --seeds --ckpt-dir`` leaves them, and a run that was stopped before it saved."""
+    for place, seed in (("one", 0), ("several/seed10", 10), ("several/seed2", 2)):
+        (tmp_path / place).mkdir(parents=True)
+        a_run(seed).write(tmp_path / place / "record.json")
+    (tmp_path / "begun").mkdir()
+    (tmp_path / "begun" / "recipe.yml").write_text("")
+    (experiment,) = compare(tmp_path / "*").experiments
+    assert [run.seed for run in experiment.runs] == [0, 2, 10]
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1 and f"note: left out, as nothing of a run is saved there: {tmp_path / 'begun'}" in err
+    assert [run.seed for run in compare(tmp_path / "several").experiments[0].runs] == [2, 10]
+    assert capsys.readouterr().err == ""
+    with pytest.raises(InputError, match="begun holds no run"):
+        compare(tmp_path / "begun")

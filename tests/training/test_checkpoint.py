@@ -112,6 +112,13 @@ def test_a_kill_between_the_two_renames(tmp_path):
     assert "last.pt is missing" in lines[0]
 
 
+def test_the_newest_run_may_be_one_of_several_seeds(tmp_path):
+    for age, place in enumerate(("seeds/seed1", "run")):
+        save_newest(tmp_path / place, state(1))
+        os.utime(tmp_path / place / "last.pt", (1e9 - age, 1e9 - age))
+    assert newest_checkpoint(tmp_path) == tmp_path / "seeds" / "seed1" / "last.pt"
+
+
 def test_a_full_disk_leaves_the_old_ones(tmp_path):
     save_newest(tmp_path, state(1))
     save_newest(tmp_path, state(2))

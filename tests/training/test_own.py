@@ -7,7 +7,17 @@ import pytest
 import torch
 from torch import nn
 
-from resnet_tutorial import InputError, Recipe, ResNet, TrainConfig, Trainer, create_model, load_trained, train
+from resnet_tutorial import (
+    InputError,
+    Recipe,
+    ResNet,
+    TrainConfig,
+    Trainer,
+    create_model,
+    evaluate,
+    load_trained,
+    train,
+)
 from resnet_tutorial.training import load_checkpoint, make_parts
 from tests.conftest import make_dataset
 from tests.test_cli import refused, run
@@ -78,6 +88,10 @@ def test_a_module_is_trained_where_it_is_and_comes_back(tmp_path):
         load_trained(tmp_path)
     with pytest.raises(InputError, match=r"weights of another network: size mismatch for fc\.bias"):
         load_trained(tmp_path, model=tiny(3))
+    assert evaluate(tmp_path, make_dataset(20, "test", 1), model=tiny()).accuracy == record.test["accuracy"]
+    for use in (lambda: load_trained(tmp_path, model=InTwo), lambda: trained(tmp_path / "class", InTwo)):
+        with pytest.raises(InputError, match=r"InTwo is a class: make one, InTwo\(\)"):
+            use()
 
 
 def test_a_module_resumes_with_the_same_bits(tmp_path):

@@ -1,8 +1,9 @@
 from dataclasses import asdict, fields, replace
+from pathlib import Path
 
 import pytest
 
-from resnet_tutorial import InputError, Recipe, get_architecture
+from resnet_tutorial import InputError, Recipe, TrainConfig, get_architecture
 from resnet_tutorial.training import load_recipe
 from resnet_tutorial.training.recipe import recipe_from_dict
 from resnet_tutorial.training.recipe_text import recipe_notes, recipe_summary
@@ -42,6 +43,31 @@ def test_values_out_of_range(values, message):
 def test_no_number_may_be_nan(field):
     with pytest.raises(InputError, match=f"{field.name} must be"):
         Recipe(**{field.name: float("nan")})
+
+
+@pytest.mark.parametrize(
+    ("settings", "values", "message"),
+    [
+        (Recipe, {"epoch": 1}, "Recipe has no setting epoch: did you mean epochs?"),
+        (Recipe, {"epochs": "two"}, "epochs cannot be 'two': give a whole number"),
+        (Recipe, {"optimizer": "Lion"}, "optimizer cannot be 'Lion': choose from SGD, Muon"),
+        (Recipe, {"mean": (1, 2)}, r"mean cannot be \(1, 2\): give 3 numbers or None"),
+        (TrainConfig, {"epochs": 2}, r"TrainConfig has no setting epochs: did you mean recipe=rt.Recipe\(epochs=2\)"),
+        (TrainConfig, {"telepathy": 2}, "no setting telepathy: help"),
+        (TrainConfig, {"recipe": "quick"}, "recipe cannot be 'quick': give a Recipe"),
+        (TrainConfig, {"seed": None}, "seed cannot be None: give a whole number"),
+        (TrainConfig, {"resume": "yes"}, "resume cannot be 'yes': give True or False or choose from auto"),
+    ],
+)
+def test_wrong_names_and_types(settings, values, message):
+    with pytest.raises(InputError, match=message):
+        settings(**values)
+
+
+def test_a_value_gets_the_type_of_its_field():
+    assert Recipe(epochs="3", lr=1, milestones=[2]) == Recipe(epochs=3, lr=1.0, milestones=(2,))
+    config = TrainConfig(root="data", pretrained=Path("runs/a"), resume="auto")
+    assert (config.root, config.pretrained, config.resume) == (Path("data"), "runs/a", "auto")
 
 
 NOTES = [

@@ -153,7 +153,7 @@ def test_resume_auto_starts_goes_on_and_leaves_a_finished_run_alone(tmp_path):
         run(tmp_path / "nothing", resume=True)
 
 
-def test_the_second_signal_does_not_wait(tmp_path, request):
+def test_the_second_signal_does_not_wait(tmp_path, request, capfd):
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have it ignored
     request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
     one = make(tmp_path)
@@ -170,6 +170,7 @@ def test_the_second_signal_does_not_wait(tmp_path, request):
     one._run_steps = twice
     with pytest.raises(KeyboardInterrupt) as stop:
         one.fit()
+    assert "saving; Ctrl-C again abandons that" in capfd.readouterr().err and str(stop.value) == "nothing is saved yet"
     assert not isinstance(stop.value, Stopped) and not (tmp_path / "last.pt").exists()
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 

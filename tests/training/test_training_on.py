@@ -62,7 +62,7 @@ def test_a_run_that_is_under_way_ends_first(tmp_path):
     one_cycle = replace(STEPWISE, lr_scheduler="OneCycleLR", epochs=2)
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path, one_cycle, listeners=[stop])
-    with pytest.raises(InputError, match=r"cannot become longer, as OneCycleLR .* let it end with its 2 epochs first"):
+    with pytest.raises(InputError, match=r"cannot become longer, as OneCycleLR .* let it end first, after 2 epochs"):
         run(tmp_path, replace(one_cycle, epochs=4), resume=True)
     with pytest.raises(InputError, match="epochs was 2, now it is 1"):
         run(tmp_path, replace(one_cycle, epochs=1), resume=True)
