@@ -38,4 +38,4 @@ def test_a_course_from_the_wheel(tmp_path):
     shutil.copy(tmp_path / "course/release/1_convolution/ada/1_convolution.ipynb", tmp_path / "in/ada_1.ipynb")
     assert "1 of 2 have handed in" in classroom("collect", "1_convolution", "in", *there)
     assert "ada: 0 of " in classroom("grade", "1_convolution", *there)
-    assert "1 pages in" in classroom("feedback", "1_convolution", *there)
+    assert "1 page in" in classroom("feedback", "1_convolution", *there)
