@@ -512,7 +512,7 @@ def _explain_unlike(run: Run, task: Task) -> Finding:
         seen = "All channels of your output are alike."
         return Finding("channels_alike", seen, "Which operation runs over channels?")
     seen = f"Your layers come in the expected order; what leaves the last of them is not what is expected {given}."
-    return Finding("other", seen, "What happens behind the last layer, line by line, beside what the task says?")
+    return Finding("other", seen, "What happens after the last layer, line by line, beside what the task says?")
 
 
 def _check_layers(runs: Sequence[Run], before: Sequence[Finding | None]) -> Finding | None:
@@ -529,7 +529,7 @@ def _explain_layers(run: Run) -> list[Finding]:
     found = []
     inner = [call for call in run.calls[:-1] if call.kind == "conv"]  # the last one may be a head
     if any(call.bias is not None for call in inner):
-        seen = "Your convolutions have biases, which the BatchNorm behind them subtracts again."
+        seen = "Your convolutions have biases, which the BatchNorm after them subtracts again."
         found.append(Finding("conv_bias", seen, "Which argument of nn.Conv2d leaves them out?"))
     for kind, noun in (("conv", "convolution"), ("norm", "BatchNorm")):
         weights = [id(call.weight) for call in run.calls if call.kind == kind and call.weight is not None]

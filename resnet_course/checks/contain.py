@@ -37,7 +37,7 @@ STATM = Path("/proc/self/statm")  # Linux: the memory of this process, in pages
 LOOK = "Print the shapes and values just before that line."
 LOOKS = {
     NameError: "Where is that name defined, and did that cell run without an error?",
-    AttributeError: "Is the name spelled the same everywhere, and set in __init__, behind super().__init__()?",
+    AttributeError: "Is the name spelled the same everywhere, and set in __init__, after super().__init__()?",
     TypeError: "Compare the call with the signature that the task gives, and the types with what it says.",
     KeyError: "Compare the key, letter by letter, with those that the task lists.",
     RecursionError: "What ends the chain of calls?",

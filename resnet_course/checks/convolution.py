@@ -218,7 +218,7 @@ def _before(strides: Sequence[int], i: int) -> int:
     return math.prod(strides[:i])
 
 
-APART = "Behind a stride of 2, how many pixels apart do two neighbors look? And behind two of them?"
+APART = "After a stride of 2, how many pixels apart do two neighbors look? And after two of them?"
 # fmt: off
 FIELD = Space(
     _field,
@@ -239,12 +239,12 @@ FIELD = Space(
         mistake("pair_swapped", "You take the stride for the kernel.", "Which comes first in a pair?", swapped=True),
         mistake("first_layer_left_out", "The first layer does not enter.", "Where does your loop begin?",
                 some=slice(1, None)),
-        mistake("first_layer_only", "Only the first layer enters.", "Does return stand in the loop, or behind it?",
+        mistake("first_layer_only", "Only the first layer enters.", "Is return in the loop, or after it?",
                 some=slice(1)),
         mistake("last_layer_left_out", "The last layer does not enter.", "Where does your loop end?", some=slice(-1)),
         mistake("walked_backwards", "You begin at the last layer.", "Which layer reads the pixels?", turned=True),
         mistake("kernels_added", "You add the kernels up.",
-                "Two 3×3 convolutions, one behind the other: how many pixels of a row does one output see?",
+                "Two 3×3 convolutions, one after the other: how many pixels of a row does one output see?",
                 start=0, grow=lambda k: k, step=lambda s, i: 1),
         mistake("last_kernel_only", "You give the kernel of the last layer.",
                 "What did each number that the last layer reads see itself?", last=1, step=lambda s, i: 1),
@@ -255,7 +255,7 @@ FIELD = Space(
         mistake("even_kernel_made_odd", "An even kernel sees one pixel more in your count than it has.",
                 "How many neighbors does a kernel of 2 read?", grow=lambda k: k // 2 * 2),
         mistake("kernels_multiplied", "You multiply the kernels.",
-                "Two 3×3 convolutions, one behind the other: how many pixels of a row does one output see?",
+                "Two 3×3 convolutions, one after the other: how many pixels of a row does one output see?",
                 end=lambda k, s: math.prod(k)),
         mistake("step_for_field", "You return how far apart neighbors are.", "Which of your variables is the field?",
                 end=lambda k, s: math.prod(s)),

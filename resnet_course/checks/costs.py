@@ -52,7 +52,7 @@ OF_LAYER = "Write each layer down with its channels, its kernel and the size tha
 # fmt: off
 COUNTS = (
     mistake("all_at_full_size", "every layer is counted at the size that comes in.",
-            "Which size does a layer with a stride leave, and what do those behind it read?", heart=True, full=True),
+            "Which size does a layer with a stride leave, and what do those after it read?", heart=True, full=True),
     mistake("flops", "a multiplication and its addition are counted as two.", "What is one MAC?", macs=2),
     mistake("one_row", "the positions of one row are counted.", "How many positions does a square map have?", where=1),
     mistake("parameters_for_macs", "each weight is counted once, as if there were a single position.",
@@ -89,7 +89,7 @@ def single_layers(names: Sequence[str], norms: bool) -> tuple[Mistake, ...]:
         ("other_bias", "a bias is missing, or there is one too many: of {}.", {"bias": lambda one: not one.bias}),
         ("one_more", "one layer too many is counted: of {}.", {"times": lambda one: one.times + 1}),
         ("one_less", "one layer too few is counted: of {}.", {"times": lambda one: one.times - 1}),
-        *((("norm_missing", "BatchNorm is missing behind {}.", {"norm": False}),) if norms else ()),
+        *((("norm_missing", "BatchNorm is missing after {}.", {"norm": False}),) if norms else ()),
     )
     return tuple(
         mistake(key, seen.format(name), OF_LAYER, **{f"{name}.{field}": value for field, value in change.items()})
@@ -145,7 +145,7 @@ THREE = Space(
                    "the first layer is taken to have a stride, too": (2, 2, 1),
                    "another layer is taken to have the stride": (2, 1, 1)}),
         mistake("width_kept", "the second layer is taken to give as many channels as the first.",
-                "How many channels does the table give to it, and to the layer behind it?", double=1),
+                "How many channels does the table give to it, and to the layer after it?", double=1),
         *mistakes("kernel_fixed", "the first kernel is taken to be {}.", "What does v say of it?", "kernel", (3, 5, 7)),
         *mistakes("field_of_others", "the receptive field is that of {}.", SEEN, "chain",
                   {"the layers in another order": (1, 0, 2), "the layers backwards": (2, 1, 0),
@@ -225,7 +225,7 @@ NETWORK = Space(
                    "before each stage but the last": (1, 1, 0)}),
         *mistakes("last_size_off", "it is {}.", HALVED, "layer_size",
                   {"half of the image's": lambda v: v.size // 2, "an eighth of the image's": lambda v: v.size // 8,
-                   "the image's own": lambda v: v.size, "that behind the mean": lambda v: 1,
+                   "the image's own": lambda v: v.size, "that after the mean": lambda v: 1,
                    "8, as for 32 × 32": lambda v: 8}),
         mistake("first_stage_projects", "stage 1 has a projection here.", "Does its shape change?",
                 first_projects=True),

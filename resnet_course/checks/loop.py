@@ -71,7 +71,7 @@ ACCURACY = Space(
         mistake("last_batch_only", "Your accuracy is that of the last batch.",
                 "Which variable is set anew in every turn of the loop?", some=slice(-1, None)),
         mistake("first_batch_only", "Your accuracy is that of the first batch.",
-                "Where does return stand: inside the loop, or behind it?", some=slice(1)),
+                "Is return inside the loop, or after it?", some=slice(1)),
         mistake("last_batch_dropped", "The last batch is missing.",
                 "How many images are there, and how many did you count?", some=slice(-1)),
         mistake("least_likely_class", "You take the class with the smallest logit.",
@@ -142,7 +142,7 @@ def _train(
         if step == "before backward":
             optimizer.step()
         value.backward()
-        if zero == "behind backward":
+        if zero == "after backward":
             optimizer.zero_grad()
         if clip:
             clip(model)
@@ -168,7 +168,7 @@ def _train(
 
 EXPECTS = "What does cross_entropy expect: logits, or probabilities?"
 CARRY = "What does backward do with gradients that are already there?"
-STANDS = "Where does it stand: in the loop, before it, or behind it?"
+STANDS = "Where is it: in the loop, before it, or after it?"
 ASKED = "Does the task ask for it?"
 # fmt: off
 TRAINING = (
@@ -203,7 +203,7 @@ TRAINING = (
             "In which order do zero_grad, backward and step follow each other?", step="before backward",
             zero="never"),
     mistake("zeroed_before_step", "The gradients are gone when the step is taken.",
-            "In which order do zero_grad, backward and step follow each other?", zero="behind backward"),
+            "In which order do zero_grad, backward and step follow each other?", zero="after backward"),
     mistake("optimizer_anew", "The momentum is lost from batch to batch.",
             "How often is an optimizer built, and by whom?", anew=True),
     mistake("step_first", "Each step takes the gradients of the batch before.",
@@ -214,7 +214,7 @@ TRAINING = (
     mistake("last_batch_dropped", "The last batch is not trained on.",
             "How many batches are there, and how many steps did you take?", some=lambda b: b[:-1]),
     mistake("first_batch_only", "Only the first batch is trained on.",
-            "Where does return stand: inside the loop, or behind it?", some=lambda b: b[:1]),
+            "Is return inside the loop, or after it?", some=lambda b: b[:1]),
     mistake("last_batch_only", "Only the last batch is trained on.", STANDS, some=lambda b: b[-1:]),
     mistake("two_epochs", "Every batch is trained on twice.", "How many loops are there?", some=lambda b: [*b, *b]),
     mistake("batches_reversed", "The batches come in the reverse order.", "Who decides on the order?",
@@ -698,7 +698,7 @@ RATES = (
     mistake("schedule_before_optimizer", "Your first step does not have the schedule's first rate.",
             "Which of the two goes first: the optimizer's step, or the schedule's?", first=True),
     mistake("schedule_twice", "The schedule goes on by two at a time.", GOES_ON, times=2),
-    mistake("schedule_behind_epoch", "The schedule goes on by a whole epoch's steps, behind that epoch.",
+    mistake("schedule_behind_epoch", "The schedule goes on by a whole epoch's steps, after that epoch.",
             "Which steps of the epoch have a rate of their own?", advance="epoch", times="steps"),
     mistake("optimizer_for_schedule", "Behind each epoch the optimizer takes another step, and the schedule none.",
             GOES_ON, advance="never", extra=1),

@@ -725,7 +725,7 @@ def _explain_sizes(sizes: list[int]) -> Finding | None:
 def _missing(epoch: Epoch) -> str:
     """Where to look for images that do not come."""
     if len(epoch.sizes) == 1:
-        return "Where does return stand: in the loop, or behind it?"
+        return "Is return in the loop, or after it?"
     full = len(epoch.labels) == COUNT - COUNT % 4
     return "What becomes of a last batch that is not full?" if full else "Where does each of your slices end?"
 

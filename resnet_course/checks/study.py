@@ -92,7 +92,7 @@ SPREADS = (
               {2: "always 2", 3: "always 3"}),
     mistake("brackets_missing", "You take 1 from the quotient, not from n.", "What is divided? Mind the brackets.",
             root="brackets"),
-    *mistakes("some_left_out", "Only the {} run enters your sum.", "Does return stand in the loop, or behind it?",
+    *mistakes("some_left_out", "Only the {} run enters your sum.", "Is return in the loop, or after it?",
               "some", {"first": slice(1), "last": slice(-1, None)}),
     *mistakes("one_left_out", "The {} run does not enter your sum.", "Where does your loop begin, and end?", "some",
               {"first": slice(1, None), "last": slice(-1)}),

@@ -363,7 +363,7 @@ def _value(function: Callable[..., Any], case: tuple, names: Sequence[str], righ
     return converted.value
 
 
-SIGNATURE = "Which type stands behind the arrow in the task's signature?"
+SIGNATURE = "Which type comes after the arrow in the task's signature?"
 
 
 def argument_changed(name: str) -> Finding:

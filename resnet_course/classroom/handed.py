@@ -142,7 +142,7 @@ def _content(data: bytes, notes: list[str]) -> tuple[list, str]:
         if not content["cells"]:
             known = [kind for start, kind in MAGIC.items() if data.startswith(start)]
             raise ValueError(f"it is {known[0]}" if known else "it is not in the form of a notebook") from None
-        problem = f"it is damaged behind its first {len(content['cells'])} cells"
+        problem = f"it is damaged after its first {len(content['cells'])} cells"
     cells = content.get("cells") if isinstance(content, dict) else None
     if cells is None and isinstance(content, dict) and isinstance(content.get("worksheets"), list):  # before 2015
         sheets = [sheet for sheet in content["worksheets"] if isinstance(sheet, dict)]
@@ -177,7 +177,7 @@ def _clean(cell: dict, notes: list[str]) -> dict:
     if kind not in ("code", "markdown", "raw"):
         kind = "code" if kind is None and {"outputs", "input", "execution_count"} & cell.keys() else "markdown"
     if kind != "code" and len(whole) > LONGEST_TEXT:
-        notes.append(f"A text of {len(whole):,} characters was cut off behind {LONGEST_TEXT:,}.")
+        notes.append(f"A text of {len(whole):,} characters was cut off after {LONGEST_TEXT:,}.")
         whole = whole[:LONGEST_TEXT]
     given = cell.get("metadata")
     metadata = given if isinstance(given, dict) else {}

@@ -9,7 +9,7 @@ from .shortcuts import make_shortcut
 
 
 def conv3x3(in_channels: int, out_channels: int, stride: int = 1) -> nn.Conv2d:
-    """A 3×3 convolution with padding 1. It has no bias: the BatchNorm behind it would subtract it again."""
+    """A 3×3 convolution with padding 1. It has no bias: the BatchNorm after it would subtract it again."""
     return nn.Conv2d(in_channels, out_channels, kernel_size=3, stride=stride, padding=1, bias=False)
 
 

@@ -41,7 +41,7 @@ class ResNet(nn.Module):
         conv1, bn1: the stem: a convolution and its BatchNorm (with pre-activation, the first block has it).
         pool: max-pooling of the ImageNet stem, else the identity.
         stages: `nn.Sequential` of stages, each an `nn.Sequential` of blocks.
-        norm: with pre-activation, the BatchNorm behind the last block, else the identity.
+        norm: with pre-activation, the BatchNorm after the last block, else the identity.
         fc: the linear layer.
 
     Raises:

@@ -30,7 +30,7 @@ class Muon(optim.SGD):
 
     The gradient of such a weight, a convolution's seen as the matrix out × (in · height · width), goes into an average
     with momentum, whose singular values are then brought close to 1. Before each step the weight gets its norm √out
-    back: BatchNorm behind the convolution makes its length mean nothing, and a fixed one lets the rate alone say how
+    back: BatchNorm after the convolution makes its length mean nothing, and a fixed one lets the rate alone say how
     far a step turns it. (`torch.optim.Muon`, in later versions of PyTorch, takes matrices only.)
 
     Args:

@@ -325,7 +325,7 @@ def find_network(
     network, prefix, others, beside = _behind_prefix(state)
     if prefix:
         notes.append(f"the prefix {prefix!r} was taken off")
-    notes += [f"{ANOTHER}, behind the prefix {other!r}, was left alone" for other in others[:NAMED]]
+    notes += [f"{ANOTHER}, under the prefix {other!r}, was left alone" for other in others[:NAMED]]
     if single := [name for name in beside if not name.startswith(others)]:
         notes.append(f"{some(single)} {'was' if len(single) == 1 else 'were'} left out, being none of the network's")
     return network, tuple(notes), (*left_out, *beside)

@@ -305,10 +305,10 @@ def _norm_departures(net: Net, preact: bool | None) -> Iterator[str]:
             f"{count(len(biased), 'convolution')} with a bias: BatchNorm subtracts it again, {extra:,} idle parameters"
         )
     if kept:
-        yield f"{count(len(kept), 'convolution')} with a bias and no BatchNorm behind: the paper's have no biases"
+        yield f"{count(len(kept), 'convolution')} with a bias and no BatchNorm after it: the paper's have no biases"
     bare = [c.name for c in inside if (c.prenormed if preact else c.normed) is False]
     if bare:
-        place = "before" if preact else "behind"
+        place = "before" if preact else "after"
         yield f"no BatchNorm {place} {count(len(bare), 'convolution')} ({_names(bare)}): their scale is not controlled"
     layers = [*convs, *net.outside]
     if net.norms > len(layers):
@@ -316,16 +316,16 @@ def _norm_departures(net: Net, preact: bool | None) -> Iterator[str]:
     if 0 < len(net.bare_norms) < net.norms:
         yield f"normalizations without running statistics, so no BatchNorm: {some(net.bare_norms)}"
     if net.stem.normed is False and preact is False:
-        yield "no BatchNorm behind the stem"
+        yield "no BatchNorm after the stem"
     if preact and net.final_norm is False:
-        yield "no BatchNorm and ReLU behind the last block: the sum of all branches is pooled as it is"
+        yield "no BatchNorm and ReLU after the last block: the sum of all branches is pooled as it is"
 
 
 def _relu_departures(net: Net, preact: bool | None) -> Iterator[str]:
     if not preact:
         open_ended = [block for block in net.blocks if block.relu_after is False]
         if open_ended:
-            yield f"no ReLU behind the addition in {count(len(open_ended), 'block')}: sums pass on with their sign"
+            yield f"no ReLU after the addition in {count(len(open_ended), 'block')}: sums pass on with their sign"
     early = [block for block in net.blocks if block.relu_before]
     if early:
         yield f"ReLU before the addition in {count(len(early), 'block')}: they can only add, never take away"
@@ -384,7 +384,7 @@ def _facts(net: Net, stages: list[list[Block]], letters: tuple[str, ...], preact
 def _norm_places(net: Net, preact: bool | None) -> str:
     convs = [conv for block in net.blocks for conv in block.convs]
     seen = [conv.prenormed if preact else conv.normed for conv in convs]
-    place = "before" if preact else "behind"
+    place = "before" if preact else "after"
     if not convs or preact is None:
         return "unknown"
     if None in seen and False not in seen:  # equal numbers of channels hide the place within a block

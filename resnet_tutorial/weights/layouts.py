@@ -121,7 +121,7 @@ class Layout:
                 "where its code pads the zeros (if at all) cannot be told from the file"
             )
         if facts.kind == "preact" and facts.block not in self.blocks:
-            return "timm's first basic block adds its input before BatchNorm and ReLU, the paper's and ours behind them"
+            return "timm's first basic block adds its input before BatchNorm and ReLU, the paper's and ours after them"
         return None
 
 

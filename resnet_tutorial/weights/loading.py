@@ -350,7 +350,7 @@ def _in_words(facts: StateFacts, kind: str | None) -> dict[str, str]:
     """What must agree between a file and a network, as phrases. What is not known is left out."""
     stages = " + ".join(map(str, facts.blocks))
     narrow = facts.widths and facts.stem_channels not in (None, facts.widths[0])
-    behind = f" behind a stem of {facts.stem_channels}" if narrow else ""
+    behind = f" after a stem of {facts.stem_channels}" if narrow else ""
     words = {
         "kind": KINDS.get(kind),
         "blocks": f"{stages} {facts.block} blocks (depth {facts.depth})",

@@ -457,7 +457,7 @@ def test_what_stands_in_front_of_a_tear_is_taken(tmp_path):
     files = {"brandt.ipynb": torn, "oduya.ipynb": whole + b"\0\0\0", "park.ipynb": whole[:30]}
     collected, found = collect(tmp_path, files)
     assert found == {"brandt": "torn", "oduya": "torn", "park": None} and not collected.notes["oduya"]
-    assert "as far as it can be read: it is damaged behind its first 4 cells" in collected.notes["brandt"][0]
+    assert "as far as it can be read: it is damaged after its first 4 cells" in collected.notes["brandt"][0]
     (tmp_path / "2").mkdir()
     both = {"Femi Oduya/1.ipynb": work("whole"), "Femi Oduya/2.ipynb": torn}
     collected, found = collect(tmp_path / "2", both)
@@ -650,7 +650,7 @@ def test_a_text_without_end_is_cut_and_too_much_code_is_none():
         return work(change=lambda notebook: notebook["cells"].append(kind(source)))
 
     long = handed.read("a.ipynb", with_cell(nbformat.v4.new_markdown_cell, "# a\n" * 10_000))
-    assert len(long.notebook.cells[-1].source) == 10_000 and "was cut off behind 10,000" in long.notes[0]
+    assert len(long.notebook.cells[-1].source) == 10_000 and "was cut off after 10,000" in long.notes[0]
     much = handed.read("a.ipynb", with_cell(nbformat.v4.new_code_cell, "1\n" * 600_000))
     assert much.notebook is None and "more than 1,000,000" in much.problem
 

@@ -68,7 +68,7 @@ class Mutant:
 
 
 MUTANTS = (
-    Mutant("no last ReLU", _other_forward(NoLastRelu), "no ReLU behind the addition"),
+    Mutant("no last ReLU", _other_forward(NoLastRelu), "no ReLU after the addition"),
     Mutant("ReLU before the addition", _other_forward(ReluBeforeAddition), "ReLU before the addition"),
     Mutant("no BatchNorm on the projection", _bare_projection, "projection has no BatchNorm", shortcut="B"),
     Mutant("stride on every block", _stride_everywhere, "stride on every block"),

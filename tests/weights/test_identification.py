@@ -169,7 +169,7 @@ def test_a_bias_is_idle_only_in_front_of_a_batchnorm():
     model.conv1 = nn.Conv2d(3, 16, 3, padding=1)
     departures = " ".join(identify(model).departures)
     assert "1 convolution with a bias: BatchNorm subtracts it again, 16 idle parameters" in departures
-    assert "2 convolutions with a bias and no BatchNorm behind" in departures
+    assert "2 convolutions with a bias and no BatchNorm after it" in departures
 
 
 def test_stride_on_the_wrong_block():
@@ -213,8 +213,8 @@ def test_what_was_done_to_a_state_dict_is_said(tmp_path):
     taught |= {f"teacher.{name}": value for name, value in weights.items()}
     averaged = weights | {f"ema.{name}": value for name, value in weights.items()}
     for state, words in (
-        (taught, "another network, behind the prefix 'teacher.', was left alone"),
-        (averaged, "another network, behind the prefix 'ema.', was left alone"),
+        (taught, "another network, under the prefix 'teacher.', was left alone"),
+        (averaged, "another network, under the prefix 'ema.', was left alone"),
         (profiled, "2 counters of a profiler"),
         (pruned, "masks of pruning were multiplied into 1 weight"),
         (wrapped, "loss.weight was left out"),
@@ -287,7 +287,7 @@ def test_preactivation_without_its_last_norm():
     model.norm = nn.Identity()
     model.preact = False  # leaves out the ReLU, too; and there is none behind the stem
     model.bn1 = nn.BatchNorm2d(16)
-    assert any("behind the last block" in text for text in identify(model).departures)
+    assert any("after the last block" in text for text in identify(model).departures)
 
 
 def test_weights_used_twice():

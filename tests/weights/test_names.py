@@ -240,7 +240,7 @@ def test_repdistiller(tmp_path):
     path = write(tmp_path / "w.pth", wide.state_dict())
     for model in (create_model("resnet8", width=4), create_model("resnet20")):
         message = refused(model, path)
-        assert "64, 128, 256 channels behind a stem of 32" in message and "create_model" not in message
+        assert "64, 128, 256 channels after a stem of 32" in message and "create_model" not in message
 
 
 # What is proposed, and what cannot be read
