@@ -139,7 +139,8 @@ def name_curves(axis: plt.Axes) -> None:
     labels = axis.get_legend_handles_labels()[1]
     columns = max(1, min(len(labels), 52 // (6 + max(map(len, labels), default=0))))
     axis.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=columns)
-    axis.figure.set_figheight(axis.figure.get_figheight() + 0.2 * len(labels) / columns)
+    if axis is axis.figure.axes[0]:  # the panels beside it have the same room
+        axis.figure.set_figheight(axis.figure.get_figheight() + 0.2 * len(labels) / columns)
 
 
 def _look(i: int) -> dict:

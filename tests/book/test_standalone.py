@@ -39,6 +39,10 @@ def build(folder: Path, text: str, address: str = "", figures: tuple[str, ...] =
         output = nbformat.v4.new_output("display_data", {"text/html": figure})
         metadata = {"mystnb": {"image": {"alt": "a < b, in words"}}}
         notebook.cells.append(nbformat.v4.new_code_cell("show()", outputs=[output], metadata=metadata))
+    return build_notebook(folder, notebook, address)
+
+
+def build_notebook(folder: Path, notebook: nbformat.NotebookNode, address: str = "") -> tuple[str, str]:
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
     nbformat.write(notebook, folder / "index.ipynb")
     (folder / "conf.py").write_text(CONF.format(extension=str(ROOT / "book/_ext"), address=address))
@@ -94,3 +98,17 @@ def test_with_an_address_the_buttons_lead_to_it(tmp_path):
 def test_a_formula_that_cannot_be_shown_is_a_warning(tmp_path):
     _, complaints = build(tmp_path, r"$\foo{x}$ and $\begin{aligned} a &= b \end{aligned}$")
     assert r"no MathML for \foo" in complaints and "no MathML for &" in complaints
+
+
+def test_printed_columns_wider_than_a_phone_are_told_from_text(tmp_path):
+    row = "{:<30}{:>20}\n"
+    wide, narrow = (f.format("plain20", 1) + f.format("resnet20", 2) for f in (row, "{:<9}{:>4}\n"))
+    printed = ("one sentence that is much longer than what fits into a line of a phone\n" * 2, narrow, wide)
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# Title")])
+    for text in printed:
+        output = nbformat.v4.new_output("stream", name="stdout", text=text)
+        notebook.cells.append(nbformat.v4.new_code_cell("print()", outputs=[output]))
+    page, complaints = build_notebook(tmp_path, notebook)
+    assert complaints == ""
+    found = re.findall(r'<div class="([^"]*highlight-myst-ansi[^"]*)"', page)
+    assert ["rt-columns" in classes for classes in found] == [False, False, True]

@@ -6,7 +6,7 @@ import pytest
 import torch.nn.functional as F
 
 from resnet_tutorial import create_model
-from resnet_tutorial.figures.diagrams import draw_blocks, draw_network
+from resnet_tutorial.figures.diagrams import draw_blocks, draw_nested, draw_network
 from resnet_tutorial.models import BasicBlock, Bottleneck, PlainBasicBlock, PreActBasicBlock
 
 
@@ -83,3 +83,18 @@ def test_a_network_has_a_box_for_each_block_and_an_arc_for_each_shortcut(name, b
     assert svg.count("<rect") == blocks + 2  # and the stem and the linear layer
     assert svg.count('class="shortcut') == (0 if name == "plain20" else blocks)
     assert svg.count("changes") == dashed
+
+
+def test_a_set_lies_inside_a_larger_one_with_a_function_in_each():
+    drawn = draw_nested(("20 layers", "61 % wrong"), ("8 layers", "a < b"))
+    assert str(drawn) == "20 layers: 61 % wrong; inside of it 8 layers: a < b"
+    numbers = r'cx="([\d.]+)" cy="(\d+)"'
+    outer, inner = re.findall(rf'<ellipse {numbers} rx="(\d+)" ry="(\d+)"', drawn.drawings[0])
+    points = re.findall(rf"<circle {numbers}", drawn.drawings[0])
+
+    def holds(ellipse: tuple[str, ...], point: tuple[str, str]) -> bool:
+        x, y, rx, ry = map(float, ellipse)
+        return ((float(point[0]) - x) / rx) ** 2 + ((float(point[1]) - y) / ry) ** 2 < 1
+
+    assert [(holds(outer, point), holds(inner, point)) for point in points] == [(True, False), (True, True)]
+    assert "a &lt; b" in drawn._repr_html_() and "a < b" not in drawn.drawings[0]

@@ -2,6 +2,7 @@ import base64
 import io
 import re
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -387,6 +388,9 @@ def test_the_run_explorer_shows_each_network_in_each_chart_and_its_figures():
     assert html.count("Without images held out: plain20.") == 4
     assert len(page.find("tr")) == 4 and "9.00 ± 1.00" in html and ">30.00</td>" in html and ">272,474</td>" in html
     assert not page.find("b") and "resnet20, &lt;b&gt;" in html
+    # The time of runs that shared a machine says nothing, and a column of dashes is left out.
+    shared = [replace(run, machine=run.machine | {"side_by_side": 2}) for run in recorded_runs()]
+    assert "time of a run" in html and "time of a run" not in widgets.run_explorer(shared)._repr_html_()
 
 
 def test_the_run_explorer_draws_the_mean_and_a_band_from_the_lowest_to_the_highest():
